@@ -1,0 +1,41 @@
+/*
+ * What a failed AWS call means, and how long to wait before the next one.  Pure.
+ *
+ * AWS sends nearly everything as HTTP 400, so the code in the body decides, never
+ * the status alone (facts/ecs.md, section 2, "Errors").
+ */
+#ifndef AWS_AWS_ERROR_H
+#define AWS_AWS_ERROR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+enum aws_error_class {
+	AWS_ERROR_THROTTLED, /* slow down, then again */
+	AWS_ERROR_TRANSIENT, /* again, with backoff */
+	AWS_ERROR_STALE_KEY, /* renew the key once and try again */
+	AWS_ERROR_SKEW,      /* our clock is off: correct from Date and try again */
+	AWS_ERROR_DENIED,    /* IAM says no; the message names the action */
+	AWS_ERROR_NOT_FOUND, /* no such cluster, task definition ... */
+	AWS_ERROR_INVALID    /* our request is wrong, or something we do not know */
+};
+
+#define AWS_ERROR_CODE_MAX 64
+
+struct aws_error {
+	enum aws_error_class class_;
+	char code[AWS_ERROR_CODE_MAX]; /* "ThrottlingException"; only [A-Za-z0-9._-]; may be empty */
+	struct err err;                /* for the log and the status: "ThrottlingException: Rate exceeded" */
+};
+
+/* Any answer that is not a 2xx.  error_type is the x-amzn-errortype header, or empty. */
+void aws_error_classify(int status, struct str error_type, struct str body, struct aws_error *ret);
+const char *aws_error_class_name(enum aws_error_class c); /* "throttled" */
+bool aws_error_is_worth_retrying(enum aws_error_class c); /* unchanged, after a wait */
+/* Full jitter: uniform in [0, min(cap, base * 2^attempt)]; rnd is uniform in uint32_t. */
+int64_t aws_error_backoff_ms(unsigned attempt, int64_t base_ms, int64_t cap_ms, uint32_t rnd);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * A token bucket: how many calls may go now, and when the next may.  Pure.
+ * One per source, so that all of rollcalld's calls to an account stay within
+ * `rate_limit` (design.md, section 3).
+ */
+#ifndef AWS_BUCKET_H
+#define AWS_BUCKET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BUCKET_BURST 20
+
+struct bucket {
+	unsigned rate_milli; /* tokens per 1000 s */
+	int64_t level_micro; /* millionths of a token: rate_milli per ms */
+	int64_t at_ms;
+};
+
+struct bucket bucket_make(unsigned rate_milli, int64_t mono_ms); /* full */
+bool bucket_take(struct bucket *b, int64_t mono_ms);
+/* 0 if a token is there now. */
+int64_t bucket_wait_ms(const struct bucket *b, int64_t mono_ms);
+
+#endif
