@@ -18,21 +18,27 @@ enum aws_error_class {
 	AWS_ERROR_TRANSIENT, /* again, with backoff */
 	AWS_ERROR_STALE_KEY, /* renew the key once and try again */
 	AWS_ERROR_SKEW,      /* our clock is off: correct from Date and try again */
-	AWS_ERROR_DENIED,    /* IAM says no; the message names the action */
+	AWS_ERROR_DENIED,    /* IAM says no (the message names the action), or the key doesn't fit its secret */
 	AWS_ERROR_NOT_FOUND, /* no such cluster, task definition ... */
 	AWS_ERROR_INVALID    /* our request is wrong, or something we do not know */
 };
 
 #define AWS_ERROR_CODE_MAX 64
+#define AWS_ERROR_BODY_MAX ((size_t)64 << 10) /* a longer one is not read */
 
 struct aws_error {
 	enum aws_error_class class_;
 	char code[AWS_ERROR_CODE_MAX]; /* "ThrottlingException"; only [A-Za-z0-9._-]; may be empty */
 	struct err err;                /* for the log and the status: "ThrottlingException: Rate exceeded" */
+	int64_t retry_after_ms;        /* how long the service wants to be left alone; 0: it did not say */
 };
 
-/* Any answer that is not a 2xx.  error_type is the x-amzn-errortype header, or empty. */
+/* Any answer of a JSON service that is not a 2xx.  error_type is the x-amzn-errortype header, or empty. */
 void aws_error_classify(int status, struct str error_type, struct str body, struct aws_error *ret);
+/* The same for who has read code and message elsewhere (the XML services). */
+void aws_error_make(int status, struct str code, struct str message, struct aws_error *ret);
+/* What is no answer of AWS at all: a transport fault, no key, a queue that is full. */
+void aws_error_local(enum aws_error_class c, const struct err *e, struct aws_error *ret);
 const char *aws_error_class_name(enum aws_error_class c); /* "throttled" */
 bool aws_error_is_worth_retrying(enum aws_error_class c); /* unchanged, after a wait */
 /* Full jitter: uniform in [0, min(cap, base * 2^attempt)]; rnd is uniform in uint32_t. */

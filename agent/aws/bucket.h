@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BUCKET_BURST 20
+#define BUCKET_BURST    20
+#define BUCKET_NEVER_MS INT64_C(3600000) /* the wait for a bucket without a rate: look again then */
 
 struct bucket {
 	unsigned rate_milli; /* tokens per 1000 s */

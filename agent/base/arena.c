@@ -48,6 +48,16 @@ arena_free(struct arena *a)
 	free(a);
 }
 
+void
+arena_wipe(struct arena *a)
+{
+	if (a == NULL)
+		return;
+	for (struct chunk *c = a->head; c != NULL; c = c->next)
+		explicit_bzero(c->bytes, c->used);
+	arena_free(a);
+}
+
 /* Chunks double up to CHUNK_MAX, so that a small snapshot is small and a large
  * one is few allocations. */
 static size_t

@@ -18,7 +18,9 @@ struct arena; /* opaque */
 
 NODISCARD struct arena *arena_new(size_t limit);
 void arena_free(struct arena *a); /* null is fine */
+void arena_wipe(struct arena *a); /* arena_free for secrets */
 CLEANUP_DEFINE(struct arena, arena_free);
+CLEANUP_DEFINE(struct arena, arena_wipe);
 
 NODISCARD void *arena_alloc(struct arena *a, size_t n, size_t size); /* zeroed */
 /* Copies s and appends a NUL; null if the arena refuses. */

@@ -52,10 +52,10 @@ struct err {
  * return nothing because the compiler and the analysers then see which code comes
  * back, and know that the caller's error branch is taken.
  */
-#define err_set(e, code, ...)   (err_fill((e), (code), 0, __VA_ARGS__), (code))
-#define err_sys(e, errnum, ...) (err_fill((e), ERR_IO, (errnum), __VA_ARGS__), ERR_IO)
+#define err_set(e, code, ...)   (err_fill((e), (code), 0, __VA_ARGS__), (enum err_code)(code))
+#define err_sys(e, errnum, ...) (err_fill((e), ERR_IO, (errnum), __VA_ARGS__), (enum err_code)ERR_IO)
 /* Says what the caller was doing: "list tasks of web: status 400". */
-#define err_wrap(e, code, ...) (err_prefix((e), __VA_ARGS__), (code))
+#define err_wrap(e, code, ...) (err_prefix((e), __VA_ARGS__), (enum err_code)(code))
 
 void err_fill(struct err *e, enum err_code code, int errnum, const char *fmt, ...) PRINTF_LIKE(4, 5);
 void err_prefix(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);

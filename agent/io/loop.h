@@ -20,7 +20,7 @@ struct loop_signal;
 typedef void loop_fn(void *arg);
 
 NODISCARD enum err_code loop_new(struct loop **ret, struct err *e);
-void loop_run(struct loop *l); /* until nothing is open */
+void loop_run(struct loop *l); /* until nothing is active: no armed timer, no signal, no socket, no closing handle */
 /* Aborts if a handle is still open: a leak of a handle is a bug, not an event. */
 void loop_free(struct loop *l);
 /* One reading per wake-up. */

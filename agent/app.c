@@ -1,0 +1,275 @@
+/* The composition root: see app.h. */
+#include "config.h"
+
+#include "app.h"
+
+#include <stdlib.h>
+
+#include "app_state.h"
+#include "app_sync.h"
+#include "aws/aws_caller.h"
+#include "control/control_server.h"
+#include "ecs/ecs_answer.h"
+#include "ecs/ecs_watch.h"
+#include "io/http_curl.h"
+
+/* ECS answers a batch of 100 tasks well within this, or not at all. */
+#define ECS_CONNECT_TIMEOUT_MS 3000
+#define ECS_TIMEOUT_MS         15000
+#define ECS_IN_FLIGHT_MAX      8
+
+struct app_source {
+	struct bucket bucket;
+	struct creds_source *keys;
+	struct aws_caller *ecs;
+};
+
+struct app {
+	struct app_config config;
+	const struct conf *conf;
+	struct loop *loop;
+	struct clk clk;
+	int64_t started_mono_ms;
+	struct prng rnd;
+	struct app_state *state;
+	struct http *http;
+	struct app_source *sources;
+	struct aws_caller **callers; /* sources[i].ecs, as the watch wants them */
+	struct ecs_watch *watch;
+	struct app_sync *sync;
+	struct control_server *control;
+	struct aws_caller_figures *figures;
+	struct control_problem *problems;
+};
+
+/* ---- what the control interface shows ---- */
+
+static size_t
+list_problems(struct app *a, const struct reconcile_view *v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->conf->n_backends; i++) {
+		const struct fault *f = &v->backend_faults[i];
+
+		if (f->on)
+			a->problems[n++] = (struct control_problem){
+				.where = a->conf->backends[i].name,
+				.message = str_from_cstr(f->err.msg),
+			};
+	}
+	if (v->run_fault->on)
+		a->problems[n++] = (struct control_problem){
+			.where = STR("haproxy"),
+			.message = str_from_cstr(v->run_fault->err.msg),
+		};
+	return n;
+}
+
+static void
+tell_facts(void *arg, struct control_facts *ret)
+{
+	struct app *a = arg;
+	const struct reconcile_view v = reconcile_view(app_sync_reconcile(a->sync));
+
+	for (size_t i = 0; i < a->conf->n_sources; i++)
+		a->figures[i] = aws_caller_figures(a->sources[i].ecs);
+	*ret = (struct control_facts){
+		.wall_ms = clk_wall_ms(&a->clk),
+		.mono_ms = clk_mono_ms(&a->clk),
+		.started_mono_ms = a->started_mono_ms,
+		.conf = a->conf,
+		.config_path = str_from_cstr(a->config.name),
+		.config_loaded_wall_ms = a->config.loaded_wall_ms,
+		.roster = v.roster,
+		.figures = a->figures,
+		.desired = v.desired,
+		.actual = v.actual,
+		.plan = v.plan,
+		.connected = v.connected,
+		.in_step = v.in_step,
+		.ready = v.ready,
+		.last_sync_wall_ms = v.last_sync_wall_ms,
+		.haproxy_fault = *v.haproxy_fault,
+		.problems = a->problems,
+		.n_problems = list_problems(a, &v),
+	};
+}
+
+/* ---- what comes from ECS goes to the reconciler ---- */
+
+static void
+on_roster(void *arg, struct roster *r)
+{
+	struct app *a = arg;
+
+	app_sync_roster(a->sync, r);
+}
+
+static bool
+is_held(void *arg, const struct roster_task *task)
+{
+	const struct app *a = arg;
+
+	return reconcile_holds(app_sync_reconcile(a->sync), task->arn);
+}
+
+/* ---- making the rooms ---- */
+
+/* The configuration's, else the variables that the SDKs read. */
+static struct str
+ecs_endpoint(const struct app *a, const struct conf_source *s)
+{
+	const char *text = NULL;
+
+	if (s->endpoint.len > 0)
+		return s->endpoint;
+	text = env_get(a->config.env, "AWS_ENDPOINT_URL_ECS");
+	if (text == NULL || *text == '\0')
+		text = env_get(a->config.env, "AWS_ENDPOINT_URL");
+	return str_from_cstr(text);
+}
+
+static enum err_code
+make_source(struct app *a, size_t i, struct err *e)
+{
+	const struct conf_source *s = &a->conf->sources[i];
+	struct app_source *made = &a->sources[i];
+	const struct creds_source_config keys = {
+		.access_key_id = s->access_key_id,
+		.secret_access_key = s->secret_access_key,
+		.session_token = s->session_token,
+	};
+	const struct aws_caller_service ecs = {
+		.name = "ecs",
+		.target_prefix = "AmazonEC2ContainerServiceV20141113.",
+		.region = s->region,
+		.endpoint = ecs_endpoint(a, s),
+		.connect_timeout_ms = ECS_CONNECT_TIMEOUT_MS,
+		.timeout_ms = ECS_TIMEOUT_MS,
+		.max_in_flight = ECS_IN_FLIGHT_MAX,
+		.max_response = ECS_ANSWER_MAX,
+	};
+	enum err_code code;
+
+	made->bucket = bucket_make(s->rate_limit_milli, clk_mono_ms(&a->clk));
+	code = creds_source_new(a->loop, &keys, a->config.env, &made->keys, e);
+	if (code == ERR_OK)
+		code = aws_caller_new(a->loop, a->http, made->keys, &made->bucket, &a->rnd, &ecs, &made->ecs, e);
+	a->callers[i] = made->ecs;
+	return code;
+}
+
+static enum err_code
+make_ecs(struct app *a, struct err *e)
+{
+	const struct ecs_watch_listener to = { .published = on_roster, .is_held = is_held, .arg = a };
+	enum err_code code = http_curl_new(a->loop, &a->http, e);
+
+	for (size_t i = 0; code == ERR_OK && i < a->conf->n_sources; i++)
+		code = make_source(a, i, e);
+	if (code == ERR_OK)
+		code = ecs_watch_new(a->loop, a->conf, a->callers, &a->rnd, to, &a->watch, e);
+	return code;
+}
+
+static enum err_code
+make_haproxy(struct app *a, struct err *e)
+{
+	struct hap_link *link = NULL;
+	struct hap_exec *exec = NULL;
+	enum err_code code = hap_link_socket_new(a->loop, a->conf->haproxy.socket, &hap_link_default_limits, &link, e);
+
+	if (code != ERR_OK)
+		return code;
+	code = hap_exec_new(link, &a->clk, &exec, e);
+	if (code != ERR_OK) {
+		link->close(link);
+		return code;
+	}
+	code = app_sync_new(a->loop, a->conf, exec, &a->sync, e);
+	if (code != ERR_OK)
+		hap_exec_close(exec);
+	return code;
+}
+
+static enum err_code
+make_rooms(struct app *a, struct err *e)
+{
+	enum err_code code = app_state_open(a->conf->state_dir, &a->state, e);
+
+	if (code == ERR_OK)
+		code = make_haproxy(a, e);
+	if (code == ERR_OK)
+		code = make_ecs(a, e);
+	if (code == ERR_OK)
+		code = control_server_new(a->loop, &a->conf->control, tell_facts, a, &a->control, e);
+	return code;
+}
+
+enum err_code
+app_new(struct loop *l, const struct app_config *config, struct app **ret, struct err *e)
+{
+	const struct conf *conf = config->conf;
+	struct app *a = calloc(1, sizeof(*a));
+	enum err_code code;
+
+	if (a == NULL)
+		return err_set(e, ERR_NOMEM, "starting");
+	a->config = *config;
+	a->conf = conf;
+	a->loop = l;
+	a->clk = loop_clk(l);
+	a->started_mono_ms = clk_mono_ms(&a->clk);
+	a->rnd = prng_make(config->seed);
+	a->sources = calloc(conf->n_sources, sizeof(*a->sources));
+	a->callers = calloc(conf->n_sources, sizeof(struct aws_caller *));
+	a->figures = calloc(conf->n_sources, sizeof(*a->figures));
+	a->problems = calloc(conf->n_backends + 1, sizeof(*a->problems));
+	if (a->sources == NULL || a->callers == NULL || a->figures == NULL || a->problems == NULL)
+		code = err_set(e, ERR_NOMEM, "starting");
+	else
+		code = make_rooms(a, e);
+	if (code != ERR_OK) {
+		app_close(a);
+		return code;
+	}
+	*ret = a;
+	return ERR_OK;
+}
+
+void
+app_start(struct app *a)
+{
+	app_sync_start(a->sync);
+	ecs_watch_start(a->watch);
+}
+
+static void
+close_source(struct app_source *s)
+{
+	aws_caller_close(s->ecs);
+	if (s->keys != NULL)
+		s->keys->close(s->keys);
+}
+
+/* In reverse order of making; each tolerates not having been made. */
+void
+app_close(struct app *a)
+{
+	if (a == NULL)
+		return;
+	control_server_close(a->control);
+	ecs_watch_close(a->watch);
+	for (size_t i = 0; a->sources != NULL && i < a->conf->n_sources; i++)
+		close_source(&a->sources[i]);
+	if (a->http != NULL)
+		a->http->close(a->http);
+	app_sync_close(a->sync);
+	app_state_close(a->state);
+	free(a->problems);
+	free(a->figures);
+	free(a->callers);
+	free(a->sources);
+	free(a);
+}

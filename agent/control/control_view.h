@@ -1,0 +1,67 @@
+/*
+ * The control interface without its socket: a request in, an answer out, from
+ * plain values (design.md, section 9).  Pure.
+ *
+ * JSON with stable names; times RFC 3339, durations in ms; errors
+ * {"error": {"code": "...", "message": "..."}}.
+ */
+#ifndef CONTROL_CONTROL_VIEW_H
+#define CONTROL_CONTROL_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "aws/aws_caller.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/fault.h"
+#include "base/str.h"
+#include "conf/conf.h"
+#include "ecs/roster.h"
+#include "plan/actual.h"
+#include "plan/desired.h"
+#include "plan/plan.h"
+
+#define CONTROL_VIEW_BODY_MAX ((size_t)256 << 20)
+
+struct control_problem {
+	struct str where;   /* "backend grpc" */
+	struct str message; /* what is wrong and what to do */
+};
+
+/* Everything that may be shown.  Pointers may be null: not known yet. */
+struct control_facts {
+	int64_t wall_ms, mono_ms, started_mono_ms;
+	const struct conf *conf;
+	struct str config_path;
+	int64_t config_loaded_wall_ms;
+	struct str config_refused; /* why the last reload was refused; empty: it was not */
+	const struct roster *roster;
+	const struct aws_caller_figures *figures; /* one for each source of conf */
+	const struct desired *desired;            /* what the plan was made from */
+	const struct actual *actual;
+	const struct plan *plan;
+	bool connected, in_step, ready;
+	int64_t last_sync_wall_ms; /* when HAProxy was last seen in step; 0: never */
+	struct fault haproxy_fault;
+	const struct control_problem *problems; /* lasting faults besides the above */
+	size_t n_problems;
+};
+
+struct control_request {
+	struct str method, path; /* path as sent: percent-encoded, without the query */
+};
+
+struct control_response {
+	int status;
+	const char *content_type;
+	const char *allow; /* with 405; else null */
+	struct buf body;   /* the caller's to free */
+};
+
+/* Always answers: a failure to answer is a 503 (or 500) with an error body. */
+void control_view_answer(const struct control_facts *f, const struct control_request *rq, struct control_response *ret);
+/* The same error body, for faults that the server itself meets (413, 400). */
+void control_view_error(int status, const char *code, const char *message, struct control_response *ret);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * ECS's JSON answers as values.  Pure, and strict: what has the wrong type, or
+ * an identifier or address that is not one, is refused with a path to it; what
+ * is merely unknown is passed over, since AWS adds members at any time.
+ */
+#ifndef ECS_ECS_ANSWER_H
+#define ECS_ECS_ANSWER_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "ecs/roster.h"
+
+#define ECS_ANSWER_MAX ((size_t)8 << 20) /* bytes of one answer */
+
+struct ecs_answer_list {
+	const struct str *arns;
+	size_t n;
+	struct str next_token; /* empty: the last page */
+};
+
+struct ecs_answer_failure {
+	struct str arn, reason, detail;
+};
+
+struct ecs_answer_tasks {
+	const struct roster_task *tasks; /* definition null, listed false */
+	size_t n_tasks;
+	struct str cluster_arn; /* of the first task; empty if there is none */
+	const struct ecs_answer_failure *failures;
+	size_t n_failures;
+	/* Tasks that were left out because something in them was malformed; each is
+	 * named by its ARN (as far as it is one) with what was wrong. */
+	const struct ecs_answer_failure *malformed;
+	size_t n_malformed;
+};
+
+/* Everything in *ret lives in a. */
+NODISCARD enum err_code ecs_answer_list_tasks(
+    struct arena *a, struct str json, struct ecs_answer_list *ret, struct err *e);
+NODISCARD enum err_code ecs_answer_describe_tasks(
+    struct arena *a, struct str json, struct ecs_answer_tasks *ret, struct err *e);
+NODISCARD enum err_code ecs_answer_task_definition(struct str json, struct taskdef **ret, struct err *e);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * One pass over one cluster as a state machine without I/O: it says which calls
+ * to make, is fed their answers, and ends with new facts (design.md, section 4).
+ *
+ * WATCH lists, and describes only the tasks that are of interest; FULL describes
+ * all of them.  Paging, batching to the API's limits and partial failures are
+ * decided here and nowhere else.  Nothing is ever taken out of the facts because
+ * an answer was missing, short, or did not mention it: a task is over when AWS
+ * says so of that task.
+ */
+#ifndef ECS_ECS_SWEEP_H
+#define ECS_ECS_SWEEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "ecs/ecs_answer.h"
+#include "ecs/roster.h"
+#include "ecs/taskdef_cache.h"
+
+#define ECS_SWEEP_PAGES_MAX 1000
+#define ECS_SWEEP_FACTS_MAX ((size_t)512 << 20)
+
+enum ecs_sweep_kind { ECS_SWEEP_WATCH, ECS_SWEEP_FULL };
+
+struct ecs_sweep_start {
+	enum ecs_sweep_kind kind;
+	struct str cluster;                /* name or ARN, as configured */
+	struct str account;                /* of earlier answers, or empty; another one's answer fails the sweep */
+	struct roster_facts *before;       /* or null; referenced */
+	struct taskdef_cache *definitions; /* borrowed; filled */
+	bool require_healthy;
+	/* Does HAProxy still hold this (ending) task? */
+	bool (*is_held)(void *arg, const struct roster_task *task);
+	void *arg;
+};
+
+struct ecs_sweep_ask {
+	unsigned id;        /* give it back with the answer */
+	const char *action; /* "ListTasks" */
+	struct str body;    /* JSON; borrowed until the answer */
+};
+
+struct ecs_sweep_result {
+	bool complete;                   /* every page and batch was answered, whole */
+	struct roster_facts *facts;      /* a reference for the caller; `before` itself if nothing changed */
+	struct str account, cluster_arn; /* as answers told; borrow the sweep; may be empty */
+	struct err err;                  /* the first failure, if not complete */
+};
+
+struct ecs_sweep;
+
+NODISCARD enum err_code ecs_sweep_new(const struct ecs_sweep_start *start, struct ecs_sweep **ret, struct err *e);
+/* True and *ret set while there is a call that may be made now. */
+bool ecs_sweep_next(struct ecs_sweep *s, struct ecs_sweep_ask *ret);
+/* A malformed answer is a failure of that call: it is counted here, and returned for the log. */
+enum err_code ecs_sweep_answer(struct ecs_sweep *s, unsigned id, struct str json, int64_t wall_ms, struct err *e);
+/* The call failed for good; what it covers stays as it was known, and the sweep goes on. */
+void ecs_sweep_failed(struct ecs_sweep *s, unsigned id, const struct err *why);
+bool ecs_sweep_finished(const struct ecs_sweep *s);
+/* Once finished. */
+NODISCARD enum err_code ecs_sweep_result(
+    struct ecs_sweep *s, int64_t wall_ms, struct ecs_sweep_result *ret, struct err *e);
+void ecs_sweep_free(struct ecs_sweep *s); /* null is fine */
+
+#endif

@@ -1,0 +1,128 @@
+/*
+ * The roster: what AWS has told us of each task, and when, in one value.
+ *
+ * It holds facts, not conclusions: a task that an answer did not mention is
+ * still in it, with what was last said of it.  Who may serve, and what is
+ * evidence enough to take a server away, is decided in plan/.
+ *
+ * A cluster's facts are frozen and counted; a roster is a frozen list of
+ * clusters.  Whoever needs either for longer than a call takes a reference.
+ */
+#ifndef ECS_ROSTER_H
+#define ECS_ROSTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fault.h"
+#include "base/str.h"
+#include "ecs/taskdef.h"
+
+#define ROSTER_ENDED_KEPT_MS INT64_C(3600000) /* ended tasks stay explainable for 1 h */
+
+/* The life of a task as ECS names it, in its order; UNKNOWN: a word we do not know. */
+#define ROSTER_STATUSES(X)                  \
+	X(UNKNOWN, "UNKNOWN")               \
+	X(PROVISIONING, "PROVISIONING")     \
+	X(PENDING, "PENDING")               \
+	X(ACTIVATING, "ACTIVATING")         \
+	X(RUNNING, "RUNNING")               \
+	X(DEACTIVATING, "DEACTIVATING")     \
+	X(STOPPING, "STOPPING")             \
+	X(DEPROVISIONING, "DEPROVISIONING") \
+	X(STOPPED, "STOPPED")               \
+	X(DELETED, "DELETED")
+
+enum roster_status {
+#define X(name, text) ROSTER_##name,
+	ROSTER_STATUSES(X)
+#undef X
+};
+
+enum roster_health { ROSTER_HEALTH_UNKNOWN, ROSTER_HEALTHY, ROSTER_UNHEALTHY };
+
+struct roster_binding { /* a port of the container as the outside reaches it */
+	uint16_t container_port, host_port;
+	bool tcp;
+};
+
+struct roster_container {
+	struct str name;
+	struct str ipv4, ipv6; /* of its network interface; checked numeric addresses, or empty */
+	const struct roster_binding *bindings;
+	size_t n_bindings;
+};
+
+struct roster_task {
+	struct str arn, id; /* id: the last part of the ARN, 1..64 of [A-Za-z0-9-] */
+	struct str group;   /* "service:NAME", "family:NAME", or anything */
+	struct str service; /* NAME of "service:NAME", else empty */
+	struct str family;  /* of the definition */
+	unsigned revision;  /* likewise */
+	struct str definition_arn;
+	struct taskdef *definition;                     /* null: not read yet */
+	enum roster_status last_status, desired_status; /* desired is RUNNING, STOPPED or UNKNOWN */
+	enum roster_health health;
+	struct str zone, stop_code, stopped_reason, subnet, container_instance_arn;
+	int64_t created_ms, started_ms, stopping_ms, stopped_ms; /* Unix time; 0: not said */
+	uint64_t version;
+	const struct roster_container *containers;
+	size_t n_containers;
+
+	bool listed;               /* in the last complete list of its cluster */
+	unsigned missing;          /* complete sweeps in a row that called it MISSING */
+	int64_t described_wall_ms; /* when AWS last spoke of it */
+	int64_t ended_wall_ms;     /* when we learnt that it is over; 0: it is not */
+};
+
+struct roster_facts {                    /* of one cluster */
+	const struct roster_task *tasks; /* sorted by ARN */
+	size_t n_tasks;
+	struct arena *arena; /* owns all but the definitions */
+	unsigned refs;
+};
+
+struct roster_cluster {
+	struct str source;        /* conf_source.name */
+	struct str name;          /* as configured, or as found by "*" */
+	struct str arn, account;  /* empty until an answer told */
+	uint64_t sweeps;          /* complete full sweeps so far */
+	int64_t complete_wall_ms; /* end of the last one; 0: none yet */
+	int64_t complete_mono_ms;
+	struct fault fault;         /* why it is not fresh */
+	bool fault_is_permanent;    /* denied, no such cluster: waiting will not mend it */
+	struct roster_facts *facts; /* null: nothing known yet */
+};
+
+struct roster {
+	const struct roster_cluster *clusters; /* in the order of the configuration */
+	size_t n_clusters;
+	struct arena *arena;
+	unsigned refs;
+};
+
+struct roster_facts *roster_facts_ref(struct roster_facts *f);
+void roster_facts_unref(struct roster_facts *f); /* null is fine */
+CLEANUP_DEFINE(struct roster_facts, roster_facts_unref);
+/* A frozen copy of tasks (sorted here, deep, definitions referenced). */
+NODISCARD enum err_code roster_facts_make(
+    const struct roster_task *tasks, size_t n, size_t limit, struct roster_facts **ret, struct err *e);
+const struct roster_task *roster_facts_find(const struct roster_facts *f, struct str arn); /* or null */
+/* Equal in all that AWS says; ignores described_wall_ms. */
+bool roster_task_same(const struct roster_task *a, const struct roster_task *b);
+
+/* A frozen copy of the list; takes a reference on each cluster's facts. */
+NODISCARD enum err_code roster_make(
+    const struct roster_cluster *clusters, size_t n, struct roster **ret, struct err *e);
+struct roster *roster_ref(struct roster *r);
+void roster_unref(struct roster *r); /* null is fine */
+CLEANUP_DEFINE(struct roster, roster_unref);
+
+const char *roster_status_name(enum roster_status s);
+const char *roster_health_name(enum roster_health h); /* "HEALTHY" */
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * What HAProxy should hold, computed from the roster and the configuration.
+ * Pure; the value keeps its roster and is freed whole.
+ *
+ * A candidate stands for one task's container and port in one backend, whether
+ * it should serve, stay as it is, or leave; the evidence says why.  A server in
+ * HAProxy that no candidate explains is nobody's to remove (yet).
+ */
+#ifndef PLAN_DESIRED_H
+#define PLAN_DESIRED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "conf/conf.h"
+#include "ecs/roster.h"
+#include "plan/evidence.h"
+
+#define DESIRED_ARENA_MAX  ((size_t)256 << 20)
+#define DESIRED_WEIGHT_MAX 256u
+
+enum desired_want {
+	DESIRED_SERVE, /* enters if it is not there, and serves */
+	DESIRED_KEEP,  /* does not enter; if there, stays as it is */
+	DESIRED_LEAVE  /* does not enter; if there, leaves if the guard agrees to the evidence */
+};
+
+struct desired_server {
+	const struct roster_cluster *cluster;
+	const struct roster_task *task;
+	struct str container;
+	struct str name;    /* of a dynamic server: rc_TASKID_CONTAINER_PORT */
+	struct str address; /* numeric IPv4 or IPv6 */
+	uint16_t port;
+	enum desired_want want;
+	enum evidence evidence;
+	bool streams_run_on; /* REPLACED: what is in flight runs on the new task; never shut it */
+	unsigned weight;     /* 1..256 (0 only where the operator's weight is 0), scaled within its backend */
+	unsigned maxconn;    /* 0: leave it alone */
+	int64_t drain_timeout_ms;
+};
+
+struct desired_backend {
+	const struct conf_backend *conf;
+	struct str name;
+	const struct desired_server *servers; /* sorted by name: a stable order */
+	size_t n_servers;
+	size_t n_serve; /* of these, want SERVE */
+};
+
+/* One container (and port) of one task, for `why`: exposed where, or why not. */
+struct desired_endpoint {
+	const struct roster_cluster *cluster;
+	const struct roster_task *task;
+	struct str container;
+	struct str backend; /* empty: none claims it */
+	uint16_t port;      /* 0: unknown */
+	bool exposed;       /* takes, or may take, calls */
+	enum reason reason; /* NONE if exposed */
+	struct str message; /* one sentence: what it means and what to do; empty if exposed */
+};
+
+struct desired {
+	const struct desired_backend *backends; /* in the order of the configuration */
+	size_t n_backends;
+	const struct desired_endpoint *endpoints; /* by cluster, then task ARN, then container */
+	size_t n_endpoints;
+	struct roster *roster; /* a reference */
+	struct arena *arena;
+};
+
+/* conf and roster must outlive it (the roster is referenced). */
+NODISCARD enum err_code desired_derive(
+    const struct conf *conf, struct roster *roster, struct desired **ret, struct err *e);
+void desired_free(struct desired *d); /* null is fine */
+CLEANUP_DEFINE(struct desired, desired_free);
+const struct desired_backend *desired_find(const struct desired *d, struct str backend);
+/* The first endpoint of this task, and how many: they stand together. */
+const struct desired_endpoint *desired_endpoints_of(
+    const struct desired *d, const struct roster_task *task, size_t *ret_n);
+
+/* design.md, section 4: "rc_" + id (32) + "_" + container (cut) + "_" + port; at most 100. */
+NODISCARD enum err_code desired_server_name(
+    struct arena *a, struct str task_id, struct str container, uint16_t port, struct str *ret, struct err *e);
+
+#endif

@@ -1,0 +1,149 @@
+/*
+ * The plan: an ordered list of single steps that brings actual nearer to desired.
+ *
+ * plan_diff is the heart of the agent and is pure.  It is given what should be,
+ * what is, and what we remember of our own doing (plan_memory: since when a
+ * server drains).  It decides a stage per pass: what is there is read back, and
+ * the next pass goes on from that.  Additions come first, so that capacity never
+ * dips; a slot is addressed only when nothing runs on it any more.
+ *
+ * Laws, tested on random states (tests/unit/test_plan_laws.c):
+ *   - a state that is as desired gives an empty plan;
+ *   - plan, apply, read back, again: desired is reached in a few rounds and stays;
+ *   - no step touches a server that is not ours, or a backend that is not there;
+ *   - a server that serves is touched by a removal only on the evidence that its
+ *     candidate carries, and by none if nothing explains it;
+ *   - no slot is given an address while it has sessions, or is not in maintenance.
+ */
+#ifndef PLAN_PLAN_H
+#define PLAN_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "plan/actual.h"
+#include "plan/desired.h"
+#include "plan/evidence.h"
+
+#define PLAN_ARENA_MAX ((size_t)128 << 20)
+
+/* name, text, does it take calls away from a server that may be serving? */
+#define PLAN_STEP_KINDS(X)           \
+	X(ADDRESS, "address", false) \
+	X(WEIGHT, "weight", false)   \
+	X(MAXCONN, "maxconn", false) \
+	X(JOIN, "join", false)       \
+	X(READY, "ready", false)     \
+	X(MAINT, "maint", true)      \
+	X(SHUTDOWN, "shutdown", true)
+
+/* JOIN: state drain, so that HAProxy checks it but sends no call. */
+enum plan_step_kind {
+#define X(name, text, removes) PLAN_##name,
+	PLAN_STEP_KINDS(X)
+#undef X
+};
+
+struct plan_step {
+	enum plan_step_kind kind;
+	struct str backend, server;
+	struct str address; /* ADDRESS */
+	uint16_t port;      /* ADDRESS */
+	unsigned value;     /* WEIGHT, MAXCONN */
+	enum evidence evidence;
+	const struct desired_server *why; /* the candidate behind it; null: none */
+};
+
+/* How a server of ours stands: what views show. */
+enum plan_state {
+	PLAN_STATE_JOINING,
+	PLAN_STATE_UP,
+	PLAN_STATE_DOWN,
+	PLAN_STATE_DRAINING,
+	PLAN_STATE_EJECTED,
+	PLAN_STATE_HELD
+};
+
+/* One server of ours that holds an address, with the candidate it stands for. */
+struct plan_server {
+	struct str backend;
+	const struct actual_server *actual;
+	const struct desired_server *desired; /* null: no task known explains it */
+	enum plan_state state;
+	enum evidence evidence;
+};
+
+enum plan_strategy { PLAN_STRATEGY_NONE, PLAN_STRATEGY_SLOTS, PLAN_STRATEGY_DYNAMIC };
+
+struct plan_backend {
+	struct str name;
+	bool exists;
+	enum plan_strategy strategy;
+	const struct plan_server *servers; /* in a stable order: slot number, then name */
+	size_t n_servers;
+	size_t n_free_slots;
+	const struct desired_server *const *unplaced; /* should serve, and found no slot */
+	size_t n_unplaced;
+	size_t n_joining, n_draining; /* a reason to look again soon */
+};
+
+/* Removals that the evidence does not carry (yet): kept in service. */
+struct plan_held {
+	struct str backend;
+	struct str server;
+	enum evidence evidence;
+	struct str message;
+};
+
+/* Since when each server leaves, from pass to pass.  Keyed by backend, server
+ * and address:port, so that a reused slot starts anew. */
+struct plan_memory_entry {
+	struct str backend, server, address;
+	uint16_t port;
+	int64_t drain_since_ms; /* monotonic */
+};
+
+struct plan_memory {
+	const struct plan_memory_entry *entries; /* sorted */
+	size_t n;
+};
+
+struct plan {
+	const struct plan_step *steps; /* in the order to carry out */
+	size_t n_steps;
+	const struct plan_backend *backends; /* as in desired */
+	size_t n_backends;
+	const struct plan_held *held;
+	size_t n_held;
+	struct plan_memory memory; /* for the next pass */
+	int64_t next_ms;           /* monotonic: a drain ends then; INT64_MAX: none */
+	struct arena *arena;       /* owns all of it, this struct included */
+};
+
+struct plan_rules {
+	int64_t now_ms; /* monotonic */
+};
+
+/* desired, actual and memory must outlive the plan (memory's entries are copied). */
+NODISCARD enum err_code plan_diff(const struct plan_rules *rules, const struct desired *desired,
+    const struct actual *actual, const struct plan_memory *memory, struct plan **ret, struct err *e);
+/* Takes out of the steps what the evidence does not carry, into held; in place. */
+NODISCARD enum err_code plan_guard(const struct plan_rules *rules, struct plan *p, struct err *e);
+void plan_free(struct plan *p); /* null is fine */
+CLEANUP_DEFINE(struct plan, plan_free);
+const struct plan_backend *plan_find(const struct plan *p, struct str backend); /* or null */
+
+/* The model of HAProxy used by tests, scenarios and the fuzzer: what actual would
+ * be after these steps. */
+NODISCARD enum err_code plan_apply(const struct plan *p, const struct actual *to, struct actual **ret, struct err *e);
+
+const char *plan_step_name(enum plan_step_kind k);
+bool plan_step_removes(enum plan_step_kind k);
+const char *plan_state_name(enum plan_state s);       /* "joining", "ready", "down" ... */
+const char *plan_strategy_name(enum plan_strategy s); /* "slots", "dynamic", "none" */
+
+#endif

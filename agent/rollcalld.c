@@ -1,0 +1,305 @@
+/*
+ * rollcalld: options, configuration, log, loop, signals.  The rest is app.c.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "base/arena.h"
+#include "base/log.h"
+#include "conf/conf_file.h"
+
+enum { EXIT_USAGE = 2 };
+
+struct options {
+	const char *config_path; /* null: ROLLCALL_CONFIG, else the default file */
+	bool check_only, debug;
+};
+
+struct daemon {
+	struct loop *loop;
+	struct app *app;
+	struct loop_signal *term, *intr, *hup;
+	bool stopping;
+};
+
+/* ---- log ---- */
+
+static int64_t
+wall_now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A log that cannot be written must not stop the daemon: a lost line is let go. */
+static void
+write_line(struct str line)
+{
+	while (line.len > 0) {
+		ssize_t n = write(STDERR_FILENO, line.ptr, line.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		line = str_skip(line, (size_t)n);
+	}
+}
+
+static void
+log_to_stderr(void *arg, const struct log_record *r)
+{
+	const enum log_format *format = arg;
+	struct buf line = buf_make((size_t)LOG_LINE_MAX * 8);
+
+	log_format_line(*format, wall_now_ms(), r, &line);
+	write_line(buf_str(&line));
+	buf_free(&line);
+}
+
+static enum log_format
+choose_format(enum conf_log_format wanted)
+{
+	switch (wanted) {
+	case CONF_LOG_TEXT:
+		return LOG_TEXT;
+	case CONF_LOG_JSON:
+		return LOG_JSON;
+	case CONF_LOG_AUTO:
+		break;
+	}
+	return isatty(STDERR_FILENO) ? LOG_TEXT : LOG_JSON;
+}
+
+/* ---- options ---- */
+
+static void
+usage(FILE *to)
+{
+	(void)fprintf(to,
+	    "usage: rollcalld [-cdV] [-f FILE]\n"
+	    "  -f FILE  the configuration; else the text in $ROLLCALL_CONFIG, else /etc/rollcall/rollcall.yaml\n"
+	    "  -c       check the configuration and exit\n"
+	    "  -d       log at level debug\n"
+	    "  -V       print the version\n"
+	    "  -h       print this\n");
+}
+
+static enum err_code
+parse_options(int argc, char **argv, struct options *ret)
+{
+	static const struct option long_options[] = {
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "f:cdVh", long_options, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			ret->config_path = optarg;
+			break;
+		case 'c':
+			ret->check_only = true;
+			break;
+		case 'd':
+			ret->debug = true;
+			break;
+		case 'V':
+			(void)printf("rollcalld %s\n", PACKAGE_VERSION);
+			exit(EXIT_SUCCESS);
+		case 'h':
+			usage(stdout);
+			exit(EXIT_SUCCESS);
+		default:
+			return ERR_ARG;
+		}
+	}
+	return optind == argc ? ERR_OK : ERR_ARG;
+}
+
+/* ---- configuration ---- */
+
+static const char *
+get_env(void *arg, const char *name)
+{
+	(void)arg;
+	return getenv(name);
+}
+
+static const struct env the_env = { .get = get_env };
+
+/* As a compiler does, so that editors can jump to the place. */
+static void
+print_faults(const char *name, const struct conf_notes *faults, const struct err *e)
+{
+	for (size_t i = 0; i < faults->n; i++)
+		(void)fprintf(stderr, "%s:%u:%u: " STR_FMT "\n", name, faults->notes[i].where.line,
+		    faults->notes[i].where.column, STR_ARG(faults->notes[i].text));
+	if (faults->n == 0)
+		(void)fprintf(stderr, "%s: %s\n", name, e->msg);
+}
+
+static void
+log_warnings(const char *name, const struct conf_notes *warnings)
+{
+	for (size_t i = 0; i < warnings->n; i++)
+		log_warn("conf", "%s:%u:%u: " STR_FMT, name, warnings->notes[i].where.line,
+		    warnings->notes[i].where.column, STR_ARG(warnings->notes[i].text));
+}
+
+/* ---- life ---- */
+
+static void
+stop(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->stopping)
+		return;
+	d->stopping = true;
+	log_info("main", "stopping; servers stay in HAProxy as they are");
+	app_close(d->app);
+	loop_signal_close(d->term);
+	loop_signal_close(d->intr);
+	loop_signal_close(d->hup);
+}
+
+static void
+refuse_reload(void *arg)
+{
+	(void)arg;
+	log_warn("main", "SIGHUP: this version does not reload its configuration; restart rollcalld to apply it "
+			 "(servers stay in HAProxy meanwhile)");
+}
+
+static enum err_code
+open_signals(struct daemon *d, struct err *e)
+{
+	enum err_code code = loop_signal_new(d->loop, SIGTERM, stop, d, &d->term, e);
+
+	if (code == ERR_OK)
+		code = loop_signal_new(d->loop, SIGINT, stop, d, &d->intr, e);
+	if (code == ERR_OK)
+		code = loop_signal_new(d->loop, SIGHUP, refuse_reload, d, &d->hup, e);
+	return code;
+}
+
+static uint64_t
+random_seed(void)
+{
+	uint64_t seed = 0;
+
+	/* Only for jitter: at worst every daemon has the same. */
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
+		seed = (uint64_t)wall_now_ms() ^ (uint64_t)getpid();
+	return seed;
+}
+
+/* Credentials live in our memory: no core file may hold them.  And a peer that
+ * hangs up is an error of that write, not the end of the daemon. */
+static void
+harden_process(void)
+{
+	const struct rlimit none = { 0, 0 };
+	struct sigaction ignore;
+
+	memset(&ignore, 0, sizeof(ignore));
+	ignore.sa_handler = SIG_IGN;
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+}
+
+static enum err_code
+run(const struct conf *conf, const char *name, struct err *e)
+{
+	struct daemon d = { 0 };
+	const struct app_config config = {
+		.conf = conf,
+		.name = name,
+		.loaded_wall_ms = wall_now_ms(),
+		.env = &the_env,
+		.seed = random_seed(),
+	};
+	enum err_code code = loop_new(&d.loop, e);
+
+	if (code != ERR_OK)
+		return code;
+	code = open_signals(&d, e);
+	if (code == ERR_OK)
+		code = app_new(d.loop, &config, &d.app, e);
+	if (code == ERR_OK) {
+		log_info("main", "rollcalld %s started with %s", PACKAGE_VERSION, name);
+		app_start(d.app);
+	} else {
+		loop_signal_close(d.term);
+		loop_signal_close(d.intr);
+		loop_signal_close(d.hup);
+	}
+	loop_run(d.loop);
+	loop_free(d.loop);
+	return code;
+}
+
+static int
+load_and_run(const struct options *o, struct arena *a)
+{
+	const struct conf *conf = NULL;
+	const char *name = "";
+	struct conf_notes faults = { 0 };
+	struct err e = ERR_INIT;
+	enum log_format format;
+
+	if (conf_file_load(a, o->config_path, &the_env, &conf, &name, &faults, &e) != ERR_OK) {
+		print_faults(name, &faults, &e);
+		return EXIT_FAILURE;
+	}
+	if (o->check_only)
+		return EXIT_SUCCESS;
+	format = choose_format(conf->log_format);
+	log_open(log_to_stderr, &format, o->debug ? LOG_DEBUG : conf->log_level);
+	log_warnings(name, &conf->warnings);
+	if (run(conf, name, &e) != ERR_OK) {
+		log_error("main", "%s; not started", e.msg);
+		log_open(NULL, NULL, LOG_ERROR);
+		return EXIT_FAILURE;
+	}
+	log_open(NULL, NULL, LOG_ERROR);
+	return EXIT_SUCCESS;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = { 0 };
+	struct arena *a;
+	int status;
+
+	if (parse_options(argc, argv, &o) != ERR_OK) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	harden_process();
+	a = arena_new(CONF_ARENA_MAX);
+	if (a == NULL) {
+		(void)fprintf(stderr, "rollcalld: out of memory\n");
+		return EXIT_FAILURE;
+	}
+	status = load_and_run(&o, a);
+	arena_wipe(a);
+	return status;
+}
