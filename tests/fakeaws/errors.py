@@ -1,0 +1,82 @@
+"""ECS's errors: code, HTTP status and text, as the service sends them.
+
+ECS sends nearly every refusal as 400; a client has to go by the code in `__type`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+
+@dataclasses.dataclass
+class AwsError(Exception):
+    """An answer that is an error envelope."""
+
+    code: str
+    message: str
+    status: int = 400
+
+    def document(self) -> dict[str, Any]:
+        # The front end's own refusals carry the bare code; some of AWS's say "Message", ECS's say "message".
+        return {"__type": self.code, "message": self.message}
+
+
+def access_denied(caller: str, action: str, resource: str) -> AwsError:
+    return AwsError("AccessDeniedException",
+                    f"User: {caller} is not authorized to perform: ecs:{action} on resource: {resource} "
+                    f"because no identity-based policy allows the ecs:{action} action")
+
+
+def cluster_not_found() -> AwsError:
+    return AwsError("ClusterNotFoundException", "Cluster not found.")
+
+
+def service_not_found() -> AwsError:
+    return AwsError("ServiceNotFoundException", "Service not found.")
+
+
+def invalid_parameter(message: str) -> AwsError:
+    return AwsError("InvalidParameterException", message)
+
+
+def client_error(message: str) -> AwsError:
+    return AwsError("ClientException", message)
+
+
+def throttled() -> AwsError:
+    return AwsError("ThrottlingException", "Rate exceeded")
+
+
+def unknown_operation() -> AwsError:
+    return AwsError("UnknownOperationException", "")
+
+
+def serialization(message: str) -> AwsError:
+    return AwsError("SerializationException", message)
+
+
+def unrecognized_key() -> AwsError:
+    return AwsError("UnrecognizedClientException", "The security token included in the request is invalid.")
+
+
+def expired_token() -> AwsError:
+    return AwsError("ExpiredTokenException", "The security token included in the request is expired")
+
+
+def missing_token() -> AwsError:
+    return AwsError("MissingAuthenticationTokenException", "Missing Authentication Token")
+
+
+def incomplete_signature(message: str) -> AwsError:
+    return AwsError("IncompleteSignatureException", message)
+
+
+def invalid_signature(message: str) -> AwsError:
+    return AwsError("InvalidSignatureException", message)
+
+
+def signature_mismatch() -> AwsError:
+    return invalid_signature("The request signature we calculated does not match the signature you provided. "
+                             "Check your AWS Secret Access Key and signing method. "
+                             "Consult the service documentation for details.")
