@@ -1,12 +1,14 @@
 # Two archives, one rule: nothing in libcore may touch a socket, a clock, the
-# environment or the loop.  tests/lint/core-is-pure holds us to it.
+# environment or the loop.  tests/lint/core-is-pure.sh holds us to it.
 noinst_LIBRARIES += agent/libcore.a agent/libdrive.a
 
 agent_libcore_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(YAML_CFLAGS) $(CRYPTO_CFLAGS)
 agent_libcore_a_SOURCES = \
 	%D%/base/arena.c %D%/base/arena.h \
 	%D%/base/buf.c %D%/base/buf.h \
-	%D%/base/cleanup.h %D%/base/clk.h %D%/base/env.h \
+	%D%/base/cleanup.h \
+	%D%/base/clk.h \
+	%D%/base/env.h \
 	%D%/base/err.c %D%/base/err.h \
 	%D%/base/fault.c %D%/base/fault.h \
 	%D%/base/log.c %D%/base/log.h \
@@ -14,14 +16,95 @@ agent_libcore_a_SOURCES = \
 	%D%/base/rfc3339.c %D%/base/rfc3339.h \
 	%D%/base/str.c %D%/base/str.h \
 	%D%/base/utf8.c %D%/base/utf8.h \
-	%D%/sync/reconcile.c %D%/sync/reconcile.h
+	%D%/conf/conf.c %D%/conf/conf.h \
+	%D%/conf/conf_backend.c %D%/conf/conf_backend.h \
+	%D%/conf/conf_check.c %D%/conf/conf_check.h \
+	%D%/conf/conf_decode.c %D%/conf/conf_decode.h \
+	%D%/conf/conf_ecs.c %D%/conf/conf_ecs.h \
+	%D%/conf/conf_expand.c %D%/conf/conf_expand.h \
+	%D%/conf/conf_haproxy.c %D%/conf/conf_haproxy.h \
+	%D%/conf/conf_listen.c %D%/conf/conf_listen.h \
+	%D%/conf/conf_policy.c %D%/conf/conf_policy.h \
+	%D%/conf/conf_report.c %D%/conf/conf_report.h \
+	%D%/conf/conf_scalar.c %D%/conf/conf_scalar.h \
+	%D%/conf/conf_shape.c %D%/conf/conf_shape.h \
+	%D%/conf/conf_suggest.c %D%/conf/conf_suggest.h \
+	%D%/conf/conf_unbuilt.c %D%/conf/conf_unbuilt.h \
+	%D%/conf/conf_yaml.c %D%/conf/conf_yaml.h \
+	%D%/conf/conf_yaml_fault.c %D%/conf/conf_yaml_fault.h \
+	%D%/aws/aws_endpoint.c %D%/aws/aws_endpoint.h \
+	%D%/aws/aws_error.c %D%/aws/aws_error.h \
+	%D%/aws/aws_request.c %D%/aws/aws_request.h \
+	%D%/aws/bucket.c %D%/aws/bucket.h \
+	%D%/aws/creds.c %D%/aws/creds.h \
+	%D%/aws/sigv4.c %D%/aws/sigv4.h \
+	%D%/ecs/arn.c %D%/ecs/arn.h \
+	%D%/ecs/ecs_answer.c %D%/ecs/ecs_answer.h \
+	%D%/ecs/ecs_answer_task.c %D%/ecs/ecs_answer_task.h \
+	%D%/ecs/ecs_answer_task_definition.c \
+	%D%/ecs/ecs_body.c %D%/ecs/ecs_body.h \
+	%D%/ecs/ecs_interest.c %D%/ecs/ecs_interest.h \
+	%D%/ecs/ecs_json.c %D%/ecs/ecs_json.h \
+	%D%/ecs/ecs_ledger.c %D%/ecs/ecs_ledger.h \
+	%D%/ecs/ecs_origin.c %D%/ecs/ecs_origin.h \
+	%D%/ecs/ecs_sweep.c %D%/ecs/ecs_sweep.h \
+	%D%/ecs/ecs_watch_cluster.c %D%/ecs/ecs_watch_cluster.h \
+	%D%/ecs/roster.c %D%/ecs/roster.h \
+	%D%/ecs/taskdef.c %D%/ecs/taskdef.h \
+	%D%/ecs/taskdef_cache.c %D%/ecs/taskdef_cache.h \
+	%D%/plan/actual.c %D%/plan/actual.h \
+	%D%/plan/desired.c %D%/plan/desired.h \
+	%D%/plan/desired_derive.c \
+	%D%/plan/desired_name.c \
+	%D%/plan/desired_port.c %D%/plan/desired_port.h \
+	%D%/plan/desired_select.c %D%/plan/desired_select.h \
+	%D%/plan/desired_settle.c %D%/plan/desired_settle.h \
+	%D%/plan/desired_verdict.c %D%/plan/desired_verdict.h \
+	%D%/plan/evidence.c %D%/plan/evidence.h \
+	%D%/plan/plan.c %D%/plan/plan.h \
+	%D%/plan/plan_address.c %D%/plan/plan_address.h \
+	%D%/plan/plan_apply.c \
+	%D%/plan/plan_bind.c %D%/plan/plan_bind.h \
+	%D%/plan/plan_diff.c \
+	%D%/plan/plan_draft.c %D%/plan/plan_draft.h \
+	%D%/plan/plan_guard.c \
+	%D%/plan/plan_list.c %D%/plan/plan_list.h \
+	%D%/plan/plan_say.c %D%/plan/plan_say.h \
+	%D%/plan/plan_slots.c %D%/plan/plan_slots.h \
+	%D%/plan/reason.c \
+	%D%/plan/weights.c %D%/plan/weights.h \
+	%D%/hap/hap_text.c %D%/hap/hap_text.h \
+	%D%/hap/hap_text_replies.c \
+	%D%/sync/reconcile.c %D%/sync/reconcile.h \
+	%D%/control/control_backends.c %D%/control/control_backends.h \
+	%D%/control/control_json.c %D%/control/control_json.h \
+	%D%/control/control_status.c %D%/control/control_status.h \
+	%D%/control/control_tasks.c %D%/control/control_tasks.h \
+	%D%/control/control_view.c %D%/control/control_view.h \
+	%D%/cli/cli_json.c %D%/cli/cli_json.h \
+	%D%/cli/cli_show.c %D%/cli/cli_show.h \
+	%D%/cli/cli_table.c %D%/cli/cli_table.h \
+	%D%/cli/cli_text.c %D%/cli/cli_text.h \
+	%D%/cli/cli_why.c %D%/cli/cli_why.h
 
 # What owns handles: rollcalld links it, tests of the drivers too.
 agent_libdrive_a_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(MHD_CFLAGS) $(JANSSON_CFLAGS)
 agent_libdrive_a_SOURCES = \
-	%D%/conf/conf_file.c %D%/conf/conf_file.h
+	%D%/io/http.h \
+	%D%/io/http_curl.c %D%/io/http_curl.h \
+	%D%/io/http_transfer.c %D%/io/http_transfer.h \
+	%D%/io/loop.c %D%/io/loop.h \
+	%D%/conf/conf_file.c %D%/conf/conf_file.h \
+	%D%/aws/aws_caller.c %D%/aws/aws_caller.h \
+	%D%/aws/creds_source.c %D%/aws/creds_source.h \
+	%D%/ecs/ecs_watch.c %D%/ecs/ecs_watch.h \
+	%D%/hap/hap_exec.c %D%/hap/hap_exec.h \
+	%D%/hap/hap_link.c %D%/hap/hap_link.h \
+	%D%/control/control_server.c %D%/control/control_server.h \
+	%D%/control/control_socket.c %D%/control/control_socket.h
 
 core_libs = $(CRYPTO_LIBS) $(YAML_LIBS) $(JANSSON_LIBS)
+drive_libs = $(UV_LIBS) $(CURL_LIBS) $(MHD_LIBS)
 
 sbin_PROGRAMS += rollcalld
 rollcalld_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS)
@@ -30,9 +113,12 @@ rollcalld_SOURCES = \
 	%D%/app.c %D%/app.h \
 	%D%/app_state.c %D%/app_state.h \
 	%D%/app_sync.c %D%/app_sync.h
-rollcalld_LDADD = agent/libdrive.a agent/libcore.a $(UV_LIBS) $(CURL_LIBS) $(MHD_LIBS) $(core_libs)
+rollcalld_LDADD = agent/libdrive.a agent/libcore.a $(drive_libs) $(core_libs)
 
 bin_PROGRAMS += rollcall
 rollcall_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS)
-rollcall_SOURCES = %D%/cli/rollcall.c
+rollcall_SOURCES = \
+	%D%/cli/rollcall.c \
+	%D%/cli/cli_client.c %D%/cli/cli_client.h \
+	%D%/cli/cli_command.c %D%/cli/cli_command.h
 rollcall_LDADD = agent/libcore.a $(CURL_LIBS) $(JANSSON_LIBS)

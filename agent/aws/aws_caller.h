@@ -21,8 +21,10 @@
 #include "base/str.h"
 #include "io/http.h"
 
-#define AWS_CALLER_ATTEMPTS  3
-#define AWS_CALLER_QUEUE_MAX 4096 /* calls waiting for the bucket; more is ERR_LIMIT */
+#define AWS_CALLER_ATTEMPTS    3
+#define AWS_CALLER_QUEUE_MAX   4096                /* calls accepted and not ended; more is ERR_LIMIT */
+#define AWS_CALLER_BODY_MAX    ((size_t)256 << 10) /* of a request */
+#define AWS_CALLER_WAIT_MAX_MS INT64_C(20000) /* a service that asks for more time than this gets it from our caller */
 
 struct aws_caller;
 struct aws_call;
@@ -30,7 +32,8 @@ struct loop;
 
 struct aws_caller_service {
 	const char *name;          /* "ecs": for the signature and the endpoint */
-	const char *target_prefix; /* "AmazonEC2ContainerServiceV20141113." */
+	const char *target_prefix; /* "AmazonEC2ContainerServiceV20141113."; null: no X-Amz-Target (query services) */
+	const char *content_type;  /* null: application/x-amz-json-1.1 */
 	struct str region;
 	struct str endpoint; /* base URL; empty: https://NAME.REGION.SUFFIX of the region's partition */
 	int64_t connect_timeout_ms, timeout_ms;
@@ -39,26 +42,26 @@ struct aws_caller_service {
 };
 
 struct aws_caller_figures {
-	uint64_t calls;     /* requests sent, retries included */
-	uint64_t throttles; /* answers that said slow down */
-	uint64_t failures;  /* calls that ended in an error */
-	int64_t skew_ms;    /* AWS's clock less ours, as corrected for */
-	unsigned waiting, in_flight;
-	const char *key_source; /* where the key in use is from; null: none yet */
+	uint64_t calls;              /* requests sent, retries included */
+	uint64_t throttles;          /* answers that said slow down */
+	uint64_t failures;           /* calls that ended in an error */
+	int64_t skew_ms;             /* AWS's clock less ours, as corrected for */
+	unsigned waiting, in_flight; /* waiting: for the bucket, a key, a free place, or a retry's time */
+	const char *key_source;      /* where the key in use is from; null: none yet */
 };
 
 /* Exactly one of body (failure null) or failure is meant; both borrowed for the
  * length of the callback.  failure->class_ is AWS_ERROR_TRANSIENT for a transport fault. */
 typedef void aws_caller_done_fn(void *arg, struct str body, const struct aws_error *failure);
 
-/* Borrows h, keys and bucket, which must outlive it. */
+/* Copies to; borrows h, keys, bucket and rnd, which must outlive it. */
 NODISCARD enum err_code aws_caller_new(struct loop *l, struct http *h, struct creds_source *keys, struct bucket *bucket,
     struct prng *rnd, const struct aws_caller_service *to, struct aws_caller **ret, struct err *e);
 /* Copies body.  The contract is io/http.h's: an error means no callback, otherwise
  * exactly one, later.  *ret may be given to aws_caller_cancel until then. */
 NODISCARD enum err_code aws_caller_send(struct aws_caller *c, const char *action, struct str body,
     aws_caller_done_fn *done, void *arg, struct aws_call **ret, struct err *e);
-/* done is not called after this returns. */
+/* done is not called after this returns.  Not from inside that call's own done. */
 void aws_caller_cancel(struct aws_caller *c, struct aws_call *call);
 struct aws_caller_figures aws_caller_figures(const struct aws_caller *c);
 void aws_caller_close(struct aws_caller *c); /* no callback comes after; null is fine */

@@ -12,6 +12,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
+#define CREDS_SOURCE_WAITING_MAX 64 /* who may wait for one source at a time */
+
 struct loop;
 
 /* key is null on failure (then e says why) and borrowed otherwise: ref it to keep it. */
@@ -19,8 +21,9 @@ typedef void creds_source_done_fn(void *arg, struct creds *key, const struct err
 
 struct creds_source {
 	enum err_code (*get)(struct creds_source *s, creds_source_done_fn *done, void *arg, struct err *e);
-	void (*expire)(struct creds_source *s); /* the service said that the key is no good */
-	void (*close)(struct creds_source *s);  /* no callback comes after */
+	void (*cancel)(struct creds_source *s, void *arg); /* what was asked with this arg is not told any more */
+	void (*expire)(struct creds_source *s);            /* the service said that the key is no good */
+	void (*close)(struct creds_source *s);             /* no callback comes after */
 };
 
 /* What one `ecs` source of the configuration says of its keys; borrowed. */

@@ -70,6 +70,16 @@ chunk_size(const struct arena *a, size_t need)
 	return size < need ? need : size;
 }
 
+/* A chunk that one piece fills goes behind the head, which has room left. */
+static void
+link_chunk(struct arena *a, struct chunk *c, bool is_filled)
+{
+	struct chunk **at = is_filled && a->head != NULL ? &a->head->next : &a->head;
+
+	c->next = *at;
+	*at = c;
+}
+
 static struct chunk *
 add_chunk(struct arena *a, size_t need)
 {
@@ -85,8 +95,7 @@ add_chunk(struct arena *a, size_t need)
 		return NULL;
 	c->cap = cap;
 	c->used = 0;
-	c->next = a->head;
-	a->head = c;
+	link_chunk(a, c, cap == need);
 	a->taken += cap;
 	return c;
 }
@@ -99,7 +108,7 @@ arena_alloc(struct arena *a, size_t n, size_t size)
 	struct chunk *c = a->head;
 	void *p;
 
-	if (size != 0 && n > (SIZE_MAX - align) / size)
+	if (size != 0 && n > (SIZE_MAX - align - sizeof(*c)) / size)
 		return NULL;
 	need = (n * size + align - 1) / align * align;
 	if (c == NULL || need > c->cap - c->used)

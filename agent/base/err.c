@@ -7,13 +7,19 @@
 #include <stdio.h>
 #include <string.h>
 
+/* As much of ": " and text as there is room for after the first `at` bytes. */
 static void
-put_errno_text(struct err *e, size_t at, int errnum)
+append(struct err *e, size_t at, const char *text)
 {
-	char text[80];
+	const char *const parts[] = { ": ", text };
 
-	/* The GNU form: thread-safe, and may return a constant instead of text. */
-	(void)snprintf(e->msg + at, sizeof(e->msg) - at, ": %s", strerror_r(errnum, text, sizeof(text)));
+	for (size_t i = 0; i < 2; i++) {
+		size_t n = strnlen(parts[i], sizeof(e->msg) - 1 - at);
+
+		memcpy(e->msg + at, parts[i], n);
+		at += n;
+	}
+	e->msg[at] = '\0';
 }
 
 /* What snprintf says it wanted to write, cut to what is there. */
@@ -28,6 +34,7 @@ written(int wanted, size_t room)
 void
 err_fill(struct err *e, enum err_code code, int errnum, const char *fmt, ...)
 {
+	char text[80];
 	va_list ap;
 	size_t len;
 
@@ -38,8 +45,9 @@ err_fill(struct err *e, enum err_code code, int errnum, const char *fmt, ...)
 	va_start(ap, fmt);
 	len = written(vsnprintf(e->msg, sizeof(e->msg), fmt, ap), sizeof(e->msg));
 	va_end(ap);
+	/* The GNU form: thread-safe, and may return a constant instead of text. */
 	if (errnum != 0)
-		put_errno_text(e, len, errnum);
+		append(e, len, strerror_r(errnum, text, sizeof(text)));
 }
 
 void
@@ -55,7 +63,7 @@ err_prefix(struct err *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	len = written(vsnprintf(e->msg, sizeof(e->msg), fmt, ap), sizeof(e->msg));
 	va_end(ap);
-	(void)snprintf(e->msg + len, sizeof(e->msg) - len, ": %s", was);
+	append(e, len, was);
 }
 
 const char *

@@ -54,7 +54,8 @@ struct err {
  */
 #define err_set(e, code, ...)   (err_fill((e), (code), 0, __VA_ARGS__), (enum err_code)(code))
 #define err_sys(e, errnum, ...) (err_fill((e), ERR_IO, (errnum), __VA_ARGS__), (enum err_code)ERR_IO)
-/* Says what the caller was doing: "list tasks of web: status 400". */
+/* Says what the caller was doing: "list tasks of web: status 400".  code is a value
+ * at hand, not the call that sets *e: the two are not ordered. */
 #define err_wrap(e, code, ...) (err_prefix((e), __VA_ARGS__), (enum err_code)(code))
 
 void err_fill(struct err *e, enum err_code code, int errnum, const char *fmt, ...) PRINTF_LIKE(4, 5);

@@ -76,17 +76,28 @@ log_level_parse(struct str name, enum log_level *ret)
 	return false;
 }
 
+/* Of a well-formed character: U+0000..001F, 007F and, in two bytes, 0080..009F,
+ * which terminals may obey, too. */
+static bool
+is_control(struct str c, unsigned *ret_code_point)
+{
+	*ret_code_point = (unsigned char)c.ptr[c.len - 1];
+	if (c.len == 2 && (unsigned char)c.ptr[0] == 0xc2)
+		return *ret_code_point < 0xa0;
+	return c.len == 1 && (*ret_code_point < 0x20 || *ret_code_point == 0x7f);
+}
+
 static void
 put_json_char(struct str c, struct buf *out)
 {
-	unsigned char first = (unsigned char)c.ptr[0];
+	unsigned code_point;
 
-	if (first == '"' || first == '\\')
-		buf_printf(out, "\\%c", first);
-	else if (first == '\n')
+	if (c.ptr[0] == '"' || c.ptr[0] == '\\')
+		buf_printf(out, "\\%c", c.ptr[0]);
+	else if (c.ptr[0] == '\n')
 		buf_put(out, STR("\\n"));
-	else if (first < 0x20 || first == 0x7f)
-		buf_printf(out, "\\u%04x", first);
+	else if (is_control(c, &code_point))
+		buf_printf(out, "\\u%04x", code_point);
 	else
 		buf_put(out, c);
 }
@@ -110,9 +121,10 @@ static void
 put_plain(struct str s, struct buf *out)
 {
 	struct str c;
+	unsigned code_point;
 
 	while (s.len > 0) {
-		if (utf8_take(&s, &c) && (unsigned char)c.ptr[0] >= 0x20 && c.ptr[0] != 0x7f)
+		if (utf8_take(&s, &c) && !is_control(c, &code_point))
 			buf_put(out, c);
 		else
 			buf_put_u8(out, '?');

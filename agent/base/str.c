@@ -23,7 +23,7 @@ str_has_prefix(struct str s, struct str prefix)
 bool
 str_has_suffix(struct str s, struct str suffix)
 {
-	return s.len >= suffix.len && str_eq(str_of(s.ptr + (s.len - suffix.len), suffix.len), suffix);
+	return s.len >= suffix.len && str_eq(str_skip(s, s.len - suffix.len), suffix);
 }
 
 struct str

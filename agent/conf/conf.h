@@ -87,7 +87,8 @@ enum conf_policy_key {
 #define X(name, text) CONF_POLICY_##name,
 	CONF_POLICY_KEYS(X)
 #undef X
-	    CONF_N_POLICY_KEYS
+	/* must stay last */
+	CONF_N_POLICY_KEYS
 };
 
 #define CONF_DRAIN_AUTO INT64_C(-1)
@@ -133,9 +134,9 @@ struct conf_policy {
 
 struct conf_source {
 	struct conf_where where;
-	struct str name;           /* never empty once conf_resolve has run */
-	struct str region;         /* likewise */
-	struct conf_list clusters; /* names, ARNs, "*" */
+	struct str name;           /* never empty: the region if none is given */
+	struct str region;         /* never empty */
+	struct conf_list clusters; /* names, ARNs, "*"; none: our own cluster, else "default" */
 	struct conf_list services; /* globs */
 	bool expose_by_default;
 	struct str constraints;
@@ -161,7 +162,7 @@ struct conf_haproxy {
 };
 
 struct conf_match {
-	struct str source, cluster, service, container; /* globs; "*" where not given */
+	struct str source, cluster, service, container; /* globs; "*" where not given, and never empty */
 };
 
 struct conf_backend {
@@ -174,6 +175,7 @@ struct conf_backend {
 	struct conf_list entrypoints;
 	unsigned priority;         /* 0: not given */
 	struct conf_policy policy; /* what defaults and this entry say together */
+	uint32_t own;              /* which keys the entry itself wrote: these beat a label, the others do not */
 };
 
 struct conf_listen {
@@ -190,7 +192,7 @@ struct conf {
 	size_t n_sources;
 	struct conf_haproxy haproxy;
 	struct conf_policy defaults;
-	const struct conf_backend *backends; /* in the order of the text */
+	const struct conf_backend *backends; /* in the order of the text; no two with one name */
 	size_t n_backends;
 	bool has_spoe;
 	struct conf_listen spoe;
@@ -207,10 +209,12 @@ struct conf {
 };
 
 /*
- * Everything in **ret lives in a.  On failure *reterr_faults lists what is wrong
- * (at least one, at most CONF_NOTES_MAX) and lives in a, too; ERR_NOMEM and
- * ERR_LIMIT may come without any.  Regions that the text leaves out are taken
- * from AWS_REGION, then AWS_DEFAULT_REGION, through env.
+ * Everything in **ret lives in a or is constant; it may hold keys, so that a is
+ * ended with arena_wipe.  On failure *reterr_faults lists what is wrong and lives
+ * in a, too: at least one, at most CONF_NOTES_MAX with ERR_CONF, none with
+ * ERR_NOMEM.  e tells the first.  No message holds a key, or what a variable holds.
+ * Regions that the text leaves out are taken from AWS_REGION, then
+ * AWS_DEFAULT_REGION, through env.
  */
 NODISCARD enum err_code conf_parse(struct arena *a, struct str yaml, const struct env *env, const struct conf **ret,
     struct conf_notes *reterr_faults, struct err *e);

@@ -2,6 +2,9 @@
  * libmicrohttpd on our loop: its epoll descriptor is one poll handle, its timeout
  * one timer (style.md, section 3.5).  Bounded connections, request sizes and
  * idle times; one thread.
+ *
+ * What is not HTTP, or too long in its head, libmicrohttpd refuses by itself, with
+ * a page of its own; everything else is answered by control_view.
  */
 #ifndef CONTROL_CONTROL_SERVER_H
 #define CONTROL_CONTROL_SERVER_H
@@ -13,12 +16,21 @@
 
 #define CONTROL_SERVER_CONNECTIONS_MAX 64
 #define CONTROL_SERVER_IDLE_S          10
-#define CONTROL_SERVER_BODY_MAX        ((size_t)65536) /* of a request; more is a 413 */
+#define CONTROL_SERVER_HEAD_MAX        ((size_t)16384) /* request line and headers, with our own bookkeeping */
+#define CONTROL_SERVER_BODY_MAX        ((size_t)65536)
+
+struct control_server_limits {
+	unsigned connections; /* further ones wait in the socket's backlog */
+	unsigned idle_s;      /* without a byte in either direction */
+	size_t head;          /* bytes of request line and headers */
+	size_t body;          /* bytes of a request's body; more is a 413 */
+};
 
 struct control_server;
 struct loop;
 
-/* Fills in what is known now; the values are borrowed until the answer is made. */
+/* Fills in what is known now; the values are borrowed until the answer is made,
+ * which is before control returns to the loop.  ret comes zeroed. */
 typedef void control_server_facts_fn(void *arg, struct control_facts *ret);
 
 /*
@@ -28,6 +40,11 @@ typedef void control_server_facts_fn(void *arg, struct control_facts *ret);
  */
 NODISCARD enum err_code control_server_new(struct loop *l, const struct conf_listen *where,
     control_server_facts_fn *facts, void *arg, struct control_server **ret, struct err *e);
-void control_server_close(struct control_server *s); /* also unlinks the socket; null is fine */
+/* The same with other limits than those above. */
+NODISCARD enum err_code control_server_new_within(struct loop *l, const struct control_server_limits *limits,
+    const struct conf_listen *where, control_server_facts_fn *facts, void *arg, struct control_server **ret,
+    struct err *e);
+/* Hangs up on everybody and unlinks the socket; null is fine.  Not from facts. */
+void control_server_close(struct control_server *s);
 
 #endif

@@ -4,11 +4,20 @@
  *
  * JSON with stable names; times RFC 3339, durations in ms; errors
  * {"error": {"code": "...", "message": "..."}}.
+ *
+ * Every field is always there.  What is not known, or is not, is told by its type:
+ *   names and words      ""    (account, version, strategy, task, reason ...)
+ *   times and numbers    null  (complete_at, age_ms, pid, revision ...)
+ *   faults               null  (error, last_error, refused)
+ *   lists                []
+ * `service` is the name that `services` and `match.service` are compared with:
+ * "family:NAME" for a task that no service started.
  */
 #ifndef CONTROL_CONTROL_VIEW_H
 #define CONTROL_CONTROL_VIEW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "aws/aws_caller.h"
@@ -22,7 +31,9 @@
 #include "plan/desired.h"
 #include "plan/plan.h"
 
-#define CONTROL_VIEW_BODY_MAX ((size_t)256 << 20)
+#define CONTROL_VIEW_BODY_MAX    ((size_t)256 << 20)
+#define CONTROL_VIEW_PATH_MAX    4096 /* bytes of a path, decoded; more is a 400 */
+#define CONTROL_VIEW_MESSAGE_MAX ((size_t)4096)
 
 struct control_problem {
 	struct str where;   /* "backend grpc" */
@@ -38,13 +49,16 @@ struct control_facts {
 	struct str config_refused; /* why the last reload was refused; empty: it was not */
 	const struct roster *roster;
 	const struct aws_caller_figures *figures; /* one for each source of conf */
+	const unsigned *budget_used_percent;      /* one for each source of conf; null: not measured */
 	const struct desired *desired;            /* what the plan was made from */
-	const struct actual *actual;
+	const struct actual *actual;              /* likewise */
 	const struct plan *plan;
 	bool connected, in_step, ready;
 	int64_t last_sync_wall_ms; /* when HAProxy was last seen in step; 0: never */
 	struct fault haproxy_fault;
-	const struct control_problem *problems; /* lasting faults besides the above */
+	/* Lasting faults that no field above tells; those of clusters, of HAProxy and
+	 * of a refused configuration are shown as problems without being in here. */
+	const struct control_problem *problems;
 	size_t n_problems;
 };
 
@@ -56,12 +70,14 @@ struct control_response {
 	int status;
 	const char *content_type;
 	const char *allow; /* with 405; else null */
-	struct buf body;   /* the caller's to free */
+	struct buf body;   /* the caller's to free; empty if memory ran out */
 };
 
-/* Always answers: a failure to answer is a 503 (or 500) with an error body. */
+/* Always answers: a failure to answer is a 503 with an error body.  HEAD has the
+ * body of GET: whoever sends it leaves the body out. */
 void control_view_answer(const struct control_facts *f, const struct control_request *rq, struct control_response *ret);
-/* The same error body, for faults that the server itself meets (413, 400). */
-void control_view_error(int status, const char *code, const char *message, struct control_response *ret);
+/* The same error body, for faults that the server itself meets (413, 400) and for
+ * the views.  ret is overwritten; what its body owned is freed by the caller. */
+void control_view_error(int status, const char *code, struct str message, struct control_response *ret);
 
 #endif

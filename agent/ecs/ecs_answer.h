@@ -6,12 +6,17 @@
 #ifndef ECS_ECS_ANSWER_H
 #define ECS_ECS_ANSWER_H
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "ecs/roster.h"
 
-#define ECS_ANSWER_MAX ((size_t)8 << 20) /* bytes of one answer */
+#define ECS_ANSWER_MAX       ((size_t)8 << 20)  /* bytes of one answer */
+#define ECS_ANSWER_ARENA_MAX ((size_t)64 << 20) /* enough for any answer of that size */
+#define ECS_ANSWER_LIST_MAX  ((size_t)10000)    /* ARNs of one page, tasks or failures of one answer */
+#define ECS_ANSWER_TOKEN_MAX ((size_t)8192)     /* bytes of a nextToken */
 
 struct ecs_answer_list {
 	const struct str *arns;
@@ -26,7 +31,9 @@ struct ecs_answer_failure {
 struct ecs_answer_tasks {
 	const struct roster_task *tasks; /* definition null, listed false */
 	size_t n_tasks;
-	struct str cluster_arn; /* of the first task; empty if there is none */
+	/* Of the first task (malformed ones count) that names one, else empty. */
+	struct str cluster_arn;
+	bool several_clusters; /* not all tasks name that one: this is nobody's answer */
 	const struct ecs_answer_failure *failures;
 	size_t n_failures;
 	/* Tasks that were left out because something in them was malformed; each is
@@ -40,6 +47,7 @@ NODISCARD enum err_code ecs_answer_list_tasks(
     struct arena *a, struct str json, struct ecs_answer_list *ret, struct err *e);
 NODISCARD enum err_code ecs_answer_describe_tasks(
     struct arena *a, struct str json, struct ecs_answer_tasks *ret, struct err *e);
+/* A new definition with one reference, the caller's. */
 NODISCARD enum err_code ecs_answer_task_definition(struct str json, struct taskdef **ret, struct err *e);
 
 #endif

@@ -16,36 +16,39 @@
 
 #include "base/err.h"
 #include "base/str.h"
-#include "ecs/ecs_answer.h"
 #include "ecs/roster.h"
 #include "ecs/taskdef_cache.h"
 
 #define ECS_SWEEP_PAGES_MAX 1000
-#define ECS_SWEEP_FACTS_MAX ((size_t)512 << 20)
+/* A service that fails so many calls running, for no fault of the call, is not
+ * asked the rest of that phase: a dead endpoint must not cost a pass of timeouts. */
+#define ECS_SWEEP_FAILURES_MAX 3
 
 enum ecs_sweep_kind { ECS_SWEEP_WATCH, ECS_SWEEP_FULL };
 
-struct ecs_sweep_start {
+struct ecs_sweep_start { /* strings are copied */
 	enum ecs_sweep_kind kind;
 	struct str cluster;                /* name or ARN, as configured */
-	struct str account;                /* of earlier answers, or empty; another one's answer fails the sweep */
+	struct str account, cluster_arn;   /* of earlier answers, or empty; another one's answer fails the sweep */
 	struct roster_facts *before;       /* or null; referenced */
 	struct taskdef_cache *definitions; /* borrowed; filled */
 	bool require_healthy;
-	/* Does HAProxy still hold this (ending) task? */
+	/* Does HAProxy still hold this (ending) task?  Null: yes, where that means to
+	 * ask about it; no, where it means to keep it beyond its time. */
 	bool (*is_held)(void *arg, const struct roster_task *task);
 	void *arg;
 };
 
 struct ecs_sweep_ask {
-	unsigned id;        /* give it back with the answer */
+	unsigned id;        /* never 0; give it back with the answer */
 	const char *action; /* "ListTasks" */
 	struct str body;    /* JSON; borrowed until the answer */
 };
 
 struct ecs_sweep_result {
-	bool complete;                   /* every page and batch was answered, whole */
-	struct roster_facts *facts;      /* a reference for the caller; `before` itself if nothing changed */
+	bool complete;              /* every page and batch was answered, whole */
+	bool answered;              /* no call failed; at worst, some task in an answer was malformed */
+	struct roster_facts *facts; /* a reference for the caller; `before` itself if nothing changed; may be null */
 	struct str account, cluster_arn; /* as answers told; borrow the sweep; may be empty */
 	struct err err;                  /* the first failure, if not complete */
 };
@@ -55,7 +58,7 @@ struct ecs_sweep;
 NODISCARD enum err_code ecs_sweep_new(const struct ecs_sweep_start *start, struct ecs_sweep **ret, struct err *e);
 /* True and *ret set while there is a call that may be made now. */
 bool ecs_sweep_next(struct ecs_sweep *s, struct ecs_sweep_ask *ret);
-/* A malformed answer is a failure of that call: it is counted here, and returned for the log. */
+/* Something malformed in an answer is counted here, and returned for the log. */
 enum err_code ecs_sweep_answer(struct ecs_sweep *s, unsigned id, struct str json, int64_t wall_ms, struct err *e);
 /* The call failed for good; what it covers stays as it was known, and the sweep goes on. */
 void ecs_sweep_failed(struct ecs_sweep *s, unsigned id, const struct err *why);

@@ -2,9 +2,8 @@
  * Runs the sweeps of every cluster of every source on their schedules, and
  * publishes a roster whenever something in it has changed (a driver).
  *
- * Clusters are independent: one that is denied, mistyped or throttled backs off
- * alone (full jitter, at most the larger of 10 x refresh and 60 s) and keeps its
- * last facts, with the fault beside them.
+ * Clusters are independent (ecs_watch_cluster.h): one that is denied, mistyped or
+ * throttled backs off alone and keeps its last facts, with the fault beside them.
  */
 #ifndef ECS_ECS_WATCH_H
 #define ECS_ECS_WATCH_H
@@ -19,7 +18,8 @@ struct ecs_watch;
 struct loop;
 
 struct ecs_watch_listener {
-	/* Take a reference to keep it.  Never called from inside ecs_watch_start. */
+	/* Take a reference to keep it.  Never called from inside ecs_watch_start, and
+	 * not to close the watch from. */
 	void (*published)(void *arg, struct roster *r);
 	bool (*is_held)(void *arg, const struct roster_task *task); /* see ecs_sweep.h */
 	void *arg;
@@ -28,7 +28,7 @@ struct ecs_watch_listener {
 /* callers[i] speaks ECS for conf->sources[i]; borrowed, as are conf and rnd. */
 NODISCARD enum err_code ecs_watch_new(struct loop *l, const struct conf *conf, struct aws_caller *const *callers,
     struct prng *rnd, struct ecs_watch_listener to, struct ecs_watch **ret, struct err *e);
-void ecs_watch_start(struct ecs_watch *w);
+void ecs_watch_start(struct ecs_watch *w); /* a full sweep of every cluster, then as scheduled */
 void ecs_watch_poke(struct ecs_watch *w); /* a full sweep of every cluster, now; one that runs is followed by another */
 void ecs_watch_close(struct ecs_watch *w); /* no callback comes after; null is fine */
 

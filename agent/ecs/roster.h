@@ -73,9 +73,13 @@ struct roster_task {
 	const struct roster_container *containers;
 	size_t n_containers;
 
-	bool listed;               /* in the last complete list of its cluster */
-	unsigned missing;          /* complete sweeps in a row that called it MISSING */
-	int64_t described_wall_ms; /* when AWS last spoke of it */
+	/* In the last complete list of its cluster; of a task that we met in a list
+	 * which then broke off: in that one. */
+	bool listed;
+	/* Passes in a row that called it MISSING while their list was complete, did not
+	 * have it, and was provably of this account and cluster. */
+	unsigned missing;
+	int64_t described_wall_ms; /* when AWS said this of it (the same said again does not count) */
 	int64_t ended_wall_ms;     /* when we learnt that it is over; 0: it is not */
 };
 
@@ -108,12 +112,16 @@ struct roster {
 struct roster_facts *roster_facts_ref(struct roster_facts *f);
 void roster_facts_unref(struct roster_facts *f); /* null is fine */
 CLEANUP_DEFINE(struct roster_facts, roster_facts_unref);
-/* A frozen copy of tasks (sorted here, deep, definitions referenced). */
+/* A frozen copy of tasks (sorted here, deep, definitions referenced), in at most limit bytes. */
 NODISCARD enum err_code roster_facts_make(
     const struct roster_task *tasks, size_t n, size_t limit, struct roster_facts **ret, struct err *e);
-const struct roster_task *roster_facts_find(const struct roster_facts *f, struct str arn); /* or null */
-/* Equal in all that AWS says; ignores described_wall_ms. */
+/* Or null; a null f holds nothing. */
+const struct roster_task *roster_facts_find(const struct roster_facts *f, struct str arn);
+/* Equal in all that AWS says of it.  Not compared is what we make of it: definition,
+ * listed, missing, described_wall_ms, ended_wall_ms. */
 bool roster_task_same(const struct roster_task *a, const struct roster_task *b);
+/* Deep, into a; the definition is not referenced.  False: the arena refused. */
+NODISCARD bool roster_task_copy(struct arena *a, const struct roster_task *t, struct roster_task *ret);
 
 /* A frozen copy of the list; takes a reference on each cluster's facts. */
 NODISCARD enum err_code roster_make(

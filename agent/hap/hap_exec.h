@@ -1,6 +1,7 @@
 /*
  * What the reconciler asks of HAProxy, over one link: read back, carry out,
- * who are you.  Decides nothing; one request at a time.
+ * who are you.  Decides nothing; requests are carried out in the order in which
+ * they came.
  */
 #ifndef HAP_HAP_EXEC_H
 #define HAP_HAP_EXEC_H
@@ -27,23 +28,32 @@ struct hap_exec_refusal {
 	struct err err;
 };
 
+/*
+ * done + gone + retry + refused + unsent = the steps of the plan.  A step that is
+ * not fit to be sent (hap_text_step) is refused without asking HAProxy; the others
+ * are sent all the same.
+ */
 struct hap_exec_report {
-	uint64_t pid, start_time_s; /* the process that carried it out */
+	uint64_t pid, start_time_s; /* the process that carried it out; 0: it did not say */
 	bool stopping;              /* it is on its way out: an old worker */
-	size_t done, gone, retry, refused, unsent;
+	size_t done, gone, retry, refused;
+	size_t unsent;                                           /* no answer came: carried out or not */
 	struct hap_exec_refusal refusals[HAP_EXEC_REFUSALS_MAX]; /* the first ones: GONE, REFUSED */
 	size_t n_refusals;
 	struct err err; /* code OK, or what cut the batch short */
 };
 
-/* actual is the caller's to free; null on failure. */
+/* actual is the caller's to free; null on failure.  e is null on success. */
 typedef void hap_exec_read_fn(void *arg, struct actual *actual, const struct err *e);
+/* The report is borrowed for the length of the callback. */
 typedef void hap_exec_run_fn(void *arg, const struct hap_exec_report *report);
+/* info is borrowed for the length of the callback; null on failure. */
 typedef void hap_exec_probe_fn(void *arg, const struct hap_text_info *info, const struct err *e);
 
-/* Owns the link. */
+/* Owns the link once it returns ERR_OK. */
 NODISCARD enum err_code hap_exec_new(struct hap_link *k, const struct clk *clk, struct hap_exec **ret, struct err *e);
 /* All three: io/http.h's contract. */
+/* Copies the names.  Each must be one of HAProxy's (ERR_ARG). */
 NODISCARD enum err_code hap_exec_read(
     struct hap_exec *x, const struct str *backends, size_t n, hap_exec_read_fn *done, void *arg, struct err *e);
 /* Borrows p until done.  The batch begins with `show info`, so that the report
@@ -51,6 +61,6 @@ NODISCARD enum err_code hap_exec_read(
 NODISCARD enum err_code hap_exec_run(
     struct hap_exec *x, const struct plan *p, hap_exec_run_fn *done, void *arg, struct err *e);
 NODISCARD enum err_code hap_exec_probe(struct hap_exec *x, hap_exec_probe_fn *done, void *arg, struct err *e);
-void hap_exec_close(struct hap_exec *x); /* no callback comes after; null is fine */
+void hap_exec_close(struct hap_exec *x); /* no callback comes after; null is fine; fine inside a callback */
 
 #endif

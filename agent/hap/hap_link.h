@@ -23,28 +23,36 @@ struct loop;
 
 struct hap_link_limits {
 	int64_t connect_timeout_ms;
-	int64_t idle_timeout_ms; /* no byte either way for so long */
-	int64_t total_timeout_ms;
-	size_t max_reply;   /* bytes of one reply */
-	size_t max_replies; /* bytes of all replies of a batch */
-	size_t max_queue;   /* batches waiting */
+	int64_t idle_timeout_ms;  /* no byte either way for so long */
+	int64_t total_timeout_ms; /* of a batch, once it is its turn */
+	size_t max_command;       /* bytes of one command */
+	size_t max_commands;      /* bytes of all commands of a batch */
+	size_t max_reply;         /* bytes of one reply */
+	size_t max_replies;       /* bytes of all replies of a batch */
+	size_t max_queue;         /* batches waiting behind the one under way */
 };
 
 extern const struct hap_link_limits hap_link_default_limits;
 
-/* replies[i] answers commands[i], without the prompt and its newline; borrowed for
- * the length of the callback.  On a fault e is set, and n < the number asked tells
- * how many were answered before. */
+/*
+ * replies[i] answers commands[i], as HAProxy wrote it but for the prompt and its
+ * newline: the severity ("[3]: ") stays, for hap_text_judge to see.  Borrowed for
+ * the length of the callback.  e is null when all were answered (n is what was
+ * asked).  On a fault e is set, and n < the number asked tells how many were
+ * answered before; what comes after may have been carried out or not.
+ */
 typedef void hap_link_done_fn(void *arg, const struct str *replies, size_t n, const struct err *e);
 
 struct hap_link {
-	/* Copies the commands; each is one line without its newline. */
+	/* Copies the commands; each is one line without its newline, and without ';',
+	 * which HAProxy would split it at (ERR_ARG). */
 	enum err_code (*ask)(
 	    struct hap_link *k, const struct str *commands, size_t n, hap_link_done_fn *done, void *arg, struct err *e);
-	void (*close)(struct hap_link *k); /* no callback comes after */
+	void (*close)(struct hap_link *k); /* frees it; no callback comes after; fine inside one */
 };
 
-/* address: a path, or HOST:PORT (a numeric host, or a name of the hosts file). */
+/* address: a path, or HOST:PORT: a numeric host ("[::1]:9999") or localhost, which
+ * is 127.0.0.1.  Nothing is connected yet. */
 NODISCARD enum err_code hap_link_socket_new(
     struct loop *l, struct str address, const struct hap_link_limits *limits, struct hap_link **ret, struct err *e);
 

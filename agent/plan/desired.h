@@ -5,6 +5,11 @@
  * A candidate stands for one task's container and port in one backend, whether
  * it should serve, stay as it is, or leave; the evidence says why.  A server in
  * HAProxy that no candidate explains is nobody's to remove (yet).
+ *
+ * Of the candidates of a backend at one address:port at most one has want SERVE.
+ *
+ * The parts: desired_select (which entries take a container), desired_port (on
+ * which port), desired_verdict (should it serve), desired_derive (all of it).
  */
 #ifndef PLAN_DESIRED_H
 #define PLAN_DESIRED_H
@@ -22,6 +27,7 @@
 
 #define DESIRED_ARENA_MAX  ((size_t)256 << 20)
 #define DESIRED_WEIGHT_MAX 256u
+#define DESIRED_NAME_MAX   100
 
 enum desired_want {
 	DESIRED_SERVE, /* enters if it is not there, and serves */
@@ -34,40 +40,43 @@ struct desired_server {
 	const struct roster_task *task;
 	struct str container;
 	struct str name;    /* of a dynamic server: rc_TASKID_CONTAINER_PORT */
-	struct str address; /* numeric IPv4 or IPv6 */
+	struct str address; /* numeric IPv4 or IPv6, as inet_ntop writes it */
 	uint16_t port;
 	enum desired_want want;
 	enum evidence evidence;
 	bool streams_run_on; /* REPLACED: what is in flight runs on the new task; never shut it */
-	unsigned weight;     /* 1..256 (0 only where the operator's weight is 0), scaled within its backend */
-	unsigned maxconn;    /* 0: leave it alone */
+	unsigned weight;  /* of a SERVE: 1..256 (0 only where the operator's is 0), scaled within its backend; else 0 */
+	unsigned maxconn; /* 0: leave it alone */
 	int64_t drain_timeout_ms;
 };
 
 struct desired_backend {
-	const struct conf_backend *conf;
+	const struct conf_backend *conf; /* of several entries of one name: the first */
 	struct str name;
-	const struct desired_server *servers; /* sorted by name: a stable order */
+	const struct desired_server *servers; /* sorted by name, then task ARN: a stable order */
 	size_t n_servers;
 	size_t n_serve; /* of these, want SERVE */
 };
 
-/* One container (and port) of one task, for `why`: exposed where, or why not. */
+/*
+ * One container of one task in one backend, for `why`: exposed, or why not.  A
+ * container that no entry takes, and a task without containers, has one row, too.
+ */
 struct desired_endpoint {
 	const struct roster_cluster *cluster;
 	const struct roster_task *task;
 	struct str container;
 	struct str backend; /* empty: none claims it */
 	uint16_t port;      /* 0: unknown */
-	bool exposed;       /* takes, or may take, calls */
+	bool exposed;       /* nothing known speaks against its taking calls */
 	enum reason reason; /* NONE if exposed */
-	struct str message; /* one sentence: what it means and what to do; empty if exposed */
+	struct str message; /* one printable sentence: what it means and what to do; empty if exposed */
 };
 
 struct desired {
 	const struct desired_backend *backends; /* in the order of the configuration */
 	size_t n_backends;
-	const struct desired_endpoint *endpoints; /* by cluster, then task ARN, then container */
+	const struct desired_endpoint *endpoints; /* by cluster, task ARN, container as the task lists them, entry */
 	size_t n_endpoints;
 	struct roster *roster; /* a reference */
 	struct arena *arena;
@@ -79,11 +88,18 @@ NODISCARD enum err_code desired_derive(
 void desired_free(struct desired *d); /* null is fine */
 CLEANUP_DEFINE(struct desired, desired_free);
 const struct desired_backend *desired_find(const struct desired *d, struct str backend);
-/* The first endpoint of this task, and how many: they stand together. */
+/* The first endpoint of this task of d's roster, and how many: they stand together.
+ * Null and 0 for any other task. */
 const struct desired_endpoint *desired_endpoints_of(
     const struct desired *d, const struct roster_task *task, size_t *ret_n);
 
-/* design.md, section 4: "rc_" + id (32) + "_" + container (cut) + "_" + port; at most 100. */
+/* The order in which tasks took their addresses: by start (else creation), then
+ * creation, then ARN; 0 only for one task. */
+int desired_task_age_cmp(const struct roster_task *a, const struct roster_task *b);
+
+/* design.md, section 4: "rc_" + id + "_" + container (cut) + "_" + port; at most 100
+ * bytes of HAProxy's alphabet.  An id holds no "_", so id and port can be read out
+ * of it: one task's ports in one backend never share a name. */
 NODISCARD enum err_code desired_server_name(
     struct arena *a, struct str task_id, struct str container, uint16_t port, struct str *ret, struct err *e);
 

@@ -1,6 +1,10 @@
 /*
  * The plan: an ordered list of single steps that brings actual nearer to desired.
  *
+ * Backends with slots (rc_1, rc_2 ...) are planned in plan_slots.c, over the pairing
+ * of slots and candidates that plan_bind.c makes; dynamic servers get a file beside
+ * them.
+ *
  * plan_diff is the heart of the agent and is pure.  It is given what should be,
  * what is, and what we remember of our own doing (plan_memory: since when a
  * server drains).  It decides a stage per pass: what is there is read back, and
@@ -29,7 +33,8 @@
 #include "plan/desired.h"
 #include "plan/evidence.h"
 
-#define PLAN_ARENA_MAX ((size_t)128 << 20)
+#define PLAN_ARENA_MAX          ((size_t)128 << 20)
+#define PLAN_SHUTDOWN_REPEAT_MS INT64_C(5000) /* streams that outlive a shutdown are shut again */
 
 /* name, text, does it take calls away from a server that may be serving? */
 #define PLAN_STEP_KINDS(X)           \
@@ -41,7 +46,13 @@
 	X(MAINT, "maint", true)      \
 	X(SHUTDOWN, "shutdown", true)
 
-/* JOIN: state drain, so that HAProxy checks it but sends no call. */
+/*
+ * JOIN: state drain, so that HAProxy checks it but sends no call.
+ *
+ * In this order within a plan: all of ADDRESS, WEIGHT, MAXCONN, JOIN that make
+ * servers enter, by server; READY; WEIGHT and MAXCONN of servers that serve; MAINT;
+ * SHUTDOWN.  One MAINT comes earlier: that of a vacant slot that is to be addressed.
+ */
 enum plan_step_kind {
 #define X(name, text, removes) PLAN_##name,
 	PLAN_STEP_KINDS(X)
@@ -55,7 +66,8 @@ struct plan_step {
 	uint16_t port;      /* ADDRESS */
 	unsigned value;     /* WEIGHT, MAXCONN */
 	enum evidence evidence;
-	const struct desired_server *why; /* the candidate behind it; null: none */
+	const struct desired_server *why; /* the candidate behind it */
+	bool is_vacant;                   /* MAINT of a slot that holds no address and no session: nothing leaves */
 };
 
 /* How a server of ours stands: what views show. */
@@ -68,12 +80,15 @@ enum plan_state {
 	PLAN_STATE_HELD
 };
 
-/* One server of ours that holds an address, with the candidate it stands for. */
+/* One server of ours that holds an address, with the candidate it stands for.  A
+ * free slot that still has the address of its last task is not shown. */
 struct plan_server {
 	struct str backend;
 	const struct actual_server *actual;
 	const struct desired_server *desired; /* null: no task known explains it */
 	enum plan_state state;
+	/* The candidate's; REPLACED also for the second slot of one candidate, NONE
+	 * where there is no candidate. */
 	enum evidence evidence;
 };
 
@@ -85,10 +100,10 @@ struct plan_backend {
 	enum plan_strategy strategy;
 	const struct plan_server *servers; /* in a stable order: slot number, then name */
 	size_t n_servers;
-	size_t n_free_slots;
-	const struct desired_server *const *unplaced; /* should serve, and found no slot */
+	size_t n_free_slots;                          /* left over by this plan */
+	const struct desired_server *const *unplaced; /* should serve, and found no slot; in desired's order */
 	size_t n_unplaced;
-	size_t n_joining, n_draining; /* a reason to look again soon */
+	size_t n_joining, n_draining; /* servers that do, the latter with sessions left: a reason to look again soon */
 };
 
 /* Removals that the evidence does not carry (yet): kept in service. */
@@ -99,16 +114,20 @@ struct plan_held {
 	struct str message;
 };
 
-/* Since when each server leaves, from pass to pass.  Keyed by backend, server
- * and address:port, so that a reused slot starts anew. */
+/* Since when each server that has streams left is in maintenance, from pass to pass.
+ * Keyed by backend, server and address:port, so that a reused slot starts anew. */
 struct plan_memory_entry {
 	struct str backend, server, address;
 	uint16_t port;
-	int64_t drain_since_ms; /* monotonic */
+	int64_t drain_since_ms; /* monotonic: first seen so */
+	bool was_shut;
+	int64_t shut_ms; /* monotonic: when SHUTDOWN was last in a plan; if was_shut */
 };
 
+/* Zeroed: nothing is remembered.  Lives in the plan that it came with: keep that
+ * plan until the next one is made. */
 struct plan_memory {
-	const struct plan_memory_entry *entries; /* sorted */
+	const struct plan_memory_entry *entries; /* sorted by backend, server */
 	size_t n;
 };
 
@@ -120,7 +139,7 @@ struct plan {
 	const struct plan_held *held;
 	size_t n_held;
 	struct plan_memory memory; /* for the next pass */
-	int64_t next_ms;           /* monotonic: a drain ends then; INT64_MAX: none */
+	int64_t next_ms;           /* monotonic: streams are to be shut then; INT64_MAX: none */
 	struct arena *arena;       /* owns all of it, this struct included */
 };
 
@@ -128,17 +147,22 @@ struct plan_rules {
 	int64_t now_ms; /* monotonic */
 };
 
-/* desired, actual and memory must outlive the plan (memory's entries are copied). */
+/* desired and actual must outlive the plan; memory need not (its entries are copied). */
 NODISCARD enum err_code plan_diff(const struct plan_rules *rules, const struct desired *desired,
     const struct actual *actual, const struct plan_memory *memory, struct plan **ret, struct err *e);
-/* Takes out of the steps what the evidence does not carry, into held; in place. */
+/* Takes out of the steps what the evidence does not carry, into held; in place, and
+ * all or nothing: on failure the plan is as it was, and must not be carried out. */
 NODISCARD enum err_code plan_guard(const struct plan_rules *rules, struct plan *p, struct err *e);
 void plan_free(struct plan *p); /* null is fine */
 CLEANUP_DEFINE(struct plan, plan_free);
 const struct plan_backend *plan_find(const struct plan *p, struct str backend); /* or null */
 
-/* The model of HAProxy used by tests, scenarios and the fuzzer: what actual would
- * be after these steps. */
+/*
+ * The model of HAProxy used by tests, scenarios and the fuzzer: what actual would be
+ * after these steps.  Checks that were pending before have passed by then, those of
+ * servers that the steps let join are pending; sessions stay until they are shut.
+ * ERR_REFUSED: a step that HAProxy, or one of the laws above, does not allow.
+ */
 NODISCARD enum err_code plan_apply(const struct plan *p, const struct actual *to, struct actual **ret, struct err *e);
 
 const char *plan_step_name(enum plan_step_kind k);

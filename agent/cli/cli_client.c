@@ -1,0 +1,183 @@
+/*
+ * Asking the daemon: see cli_client.h.
+ *
+ * Proxies of the environment are for the world outside; they are never asked to
+ * reach the daemon beside us.
+ */
+#include "config.h"
+
+#include "cli/cli_client.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <curl/curl.h>
+
+#define ABSTRACT STR("abns@")
+
+struct target {
+	struct buf url;            /* with its NUL */
+	const char *unix_path;     /* or null */
+	const char *unix_abstract; /* or null */
+};
+
+static bool
+is_unreserved(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+	       c == '_' || c == '~';
+}
+
+void
+cli_client_put_segment(struct buf *out, struct str segment)
+{
+	/* "." and ".." would be taken out of the path on the way. */
+	bool dots = str_eq(segment, STR(".")) || str_eq(segment, STR(".."));
+
+	for (size_t i = 0; i < segment.len; i++) {
+		if (is_unreserved(segment.ptr[i]) && !dots)
+			buf_put_u8(out, (uint8_t)segment.ptr[i]);
+		else
+			buf_printf(out, "%%%02X", (unsigned)(unsigned char)segment.ptr[i]);
+	}
+}
+
+static enum err_code
+find_target(const char *where, struct str path, struct target *ret, struct err *e)
+{
+	struct str base = str_from_cstr(where);
+
+	ret->url = buf_make(CLI_CLIENT_URL_MAX);
+	ret->unix_path = NULL;
+	ret->unix_abstract = NULL;
+	if (base.len == 0)
+		return err_set(e, ERR_ARG, "an empty name is no socket");
+	if (str_has_prefix(base, STR("http://"))) {
+		while (str_has_suffix(base, STR("/")))
+			base.len--;
+		buf_put(&ret->url, base);
+	} else if (strstr(where, "://") != NULL) {
+		return err_set(e, ERR_ARG, "%s: only http:// URLs are spoken to", where);
+	} else {
+		buf_put(&ret->url, STR("http://localhost"));
+		if (str_has_prefix(base, ABSTRACT))
+			ret->unix_abstract = where + ABSTRACT.len;
+		else
+			ret->unix_path = where;
+	}
+	buf_put(&ret->url, path);
+	buf_put_u8(&ret->url, '\0');
+	return buf_failed(&ret->url, e);
+}
+
+static size_t
+on_body(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct buf *body = arg;
+
+	buf_put(body, str_of(bytes, size * n));
+	/* A short count makes libcurl give up. */
+	return buf_failed(body, NULL) == ERR_OK ? size * n : 0;
+}
+
+static bool
+set_options(CURL *curl, const struct target *to, struct buf *body)
+{
+	CURLcode bad = CURLE_OK;
+
+#define SET(option, value)                                                       \
+	do {                                                                     \
+		if (bad == CURLE_OK)                                             \
+			bad = curl_easy_setopt(curl, CURLOPT_##option, (value)); \
+	} while (0)
+	SET(URL, (const char *)to->url.ptr);
+	if (to->unix_path != NULL)
+		SET(UNIX_SOCKET_PATH, to->unix_path);
+	if (to->unix_abstract != NULL)
+		SET(ABSTRACT_UNIX_SOCKET, to->unix_abstract);
+	SET(PROTOCOLS_STR, "http");
+	SET(FOLLOWLOCATION, 0L);
+	SET(PATH_AS_IS, 1L);
+	SET(PROXY, "");
+	SET(NOPROXY, "*");
+	SET(NOSIGNAL, 1L);
+	SET(CONNECTTIMEOUT_MS, CLI_CLIENT_CONNECT_MS);
+	SET(TIMEOUT_MS, CLI_CLIENT_ANSWER_MS);
+	SET(USERAGENT, "rollcall/" PACKAGE_VERSION);
+	SET(WRITEFUNCTION, on_body);
+	SET(WRITEDATA, body);
+#undef SET
+	return bad == CURLE_OK;
+}
+
+static enum err_code
+say_unreachable(CURL *curl, const char *where, CURLcode status, struct err *e)
+{
+	long errnum = 0;
+
+	(void)curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &errnum);
+	if (errnum == EACCES || errnum == EPERM)
+		return err_set(e, ERR_CLOSED, "%s: permission denied: be root or in the group of that socket", where);
+	if (errnum == ENOENT)
+		return err_set(e, ERR_CLOSED, "%s: there is no such socket: is rollcalld running?", where);
+	if (errnum == ECONNREFUSED)
+		return err_set(e, ERR_CLOSED, "%s: nobody is listening: is rollcalld running?", where);
+	return err_set(e, ERR_CLOSED, "%s: %s: is rollcalld running?", where, curl_easy_strerror(status));
+}
+
+static enum err_code
+judge(CURL *curl, const char *where, CURLcode status, const struct buf *body, struct err *e)
+{
+	/* The other codes are about what the daemon said, or how it stopped saying it. */
+	if (status == CURLE_OK)
+		return ERR_OK;
+	if (buf_failed(body, e) != ERR_OK)
+		return err_wrap(e, body->failed, "%s: the answer is too long", where);
+	if (status == CURLE_COULDNT_CONNECT || status == CURLE_COULDNT_RESOLVE_HOST)
+		return say_unreachable(curl, where, status, e);
+	if (status == CURLE_OPERATION_TIMEDOUT)
+		return err_set(e, ERR_TIMEOUT,
+		    "%s: no answer within %ld s: is rollcalld stuck, or something else there?", where,
+		    CLI_CLIENT_ANSWER_MS / 1000);
+	if (status == CURLE_URL_MALFORMAT)
+		return err_set(e, ERR_ARG, "%s: not a URL", where);
+	if (status == CURLE_GOT_NOTHING || status == CURLE_RECV_ERROR || status == CURLE_SEND_ERROR)
+		return err_set(e, ERR_CLOSED, "%s: hung up without an answer", where);
+	return err_set(e, ERR_REMOTE, "%s: %s", where, curl_easy_strerror(status));
+}
+
+static enum err_code
+ask(CURL *curl, const char *where, const struct target *to, struct cli_client_answer *ret, struct err *e)
+{
+	struct cli_client_answer answer = { .body = buf_make(CLI_CLIENT_ANSWER_MAX) };
+	enum err_code code;
+
+	if (!set_options(curl, to, &answer.body))
+		return err_set(e, ERR_ARG, "%s: libcurl cannot speak to that", where);
+	code = judge(curl, where, curl_easy_perform(curl), &answer.body, e);
+	if (code != ERR_OK) {
+		buf_free(&answer.body);
+		return code;
+	}
+	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer.status);
+	*ret = answer;
+	return ERR_OK;
+}
+
+enum err_code
+cli_client_get(const struct cli_client *c, struct str path, struct cli_client_answer *ret, struct err *e)
+{
+	struct target to;
+	enum err_code code = find_target(c->where, path, &to, e);
+	CURL *curl = code == ERR_OK ? curl_easy_init() : NULL;
+
+	if (code == ERR_OK && curl == NULL)
+		code = err_set(e, ERR_NOMEM, "no memory to ask the daemon");
+	if (code == ERR_OK)
+		code = ask(curl, c->where, &to, ret, e);
+	curl_easy_cleanup(curl);
+	buf_free(&to.url);
+	return code;
+}

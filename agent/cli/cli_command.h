@@ -1,0 +1,38 @@
+/*
+ * The commands: what each asks the daemon, and what it makes of the answer.  A
+ * driver; the text itself is made in cli_show and cli_why.
+ */
+#ifndef CLI_CLI_COMMAND_H
+#define CLI_CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "cli/cli_client.h"
+#include "cli/cli_text.h"
+
+enum cli_command_exit { CLI_COMMAND_OK, CLI_COMMAND_REFUSED, CLI_COMMAND_USAGE, CLI_COMMAND_NO_DAEMON };
+
+struct cli_command_run {
+	struct cli_client client;
+	struct cli_text_style style;
+	bool json;  /* --json */
+	bool ready; /* --ready */
+	FILE *out, *err;
+};
+
+typedef enum cli_command_exit cli_command_fn(const struct cli_command_run *run, int n, char *const *arguments);
+
+struct cli_command {
+	const char *name, *arguments, *summary;
+	int min, max; /* arguments */
+	bool takes_ready;
+	cli_command_fn *fn;
+};
+
+/* Null: there is none of that name. */
+const struct cli_command *cli_command_find(const char *name);
+/* In the order of the help; null at the end. */
+const struct cli_command *cli_command_at(size_t i);
+
+#endif

@@ -1,0 +1,325 @@
+/*
+ * The control interface's door: see control_server.h.
+ *
+ * libmicrohttpd has an epoll descriptor of its own for all its sockets; when that
+ * is readable, MHD_run does what there is to do and returns.  Each request makes
+ * one struct upload, which lives until libmicrohttpd says that it is over.
+ */
+#include "config.h"
+
+#include "control/control_server.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <microhttpd.h>
+#include <uv.h>
+
+#include "base/log.h"
+#include "control/control_socket.h"
+#include "io/loop.h"
+
+#define DISCARD_TIMES 16 /* the limit of a body: a longer one, unannounced, is hung up on */
+
+struct control_server {
+	uv_poll_t poll; /* of libmicrohttpd's epoll descriptor; its close callback frees us */
+	struct MHD_Daemon *mhd;
+	struct loop_timer *timer;
+	struct control_socket socket;
+	struct control_server_limits limits;
+	control_server_facts_fn *facts;
+	void *arg;
+};
+
+struct upload {
+	size_t bytes; /* of the body, so far */
+};
+
+/* ---- one request ---- */
+
+static struct MHD_Response *
+make_response(struct control_response *answer)
+{
+	static char nothing[1];
+	struct MHD_Response *r;
+
+	if (answer->body.len == 0) {
+		buf_free(&answer->body);
+		return MHD_create_response_from_buffer(0, nothing, MHD_RESPMEM_PERSISTENT);
+	}
+	r = MHD_create_response_from_buffer(answer->body.len, answer->body.ptr, MHD_RESPMEM_MUST_FREE);
+	if (r == NULL)
+		buf_free(&answer->body);
+	return r;
+}
+
+static enum MHD_Result
+add_headers(struct MHD_Response *r, const struct control_response *answer)
+{
+	if (MHD_add_response_header(r, "Content-Type", answer->content_type) != MHD_YES ||
+	    MHD_add_response_header(r, "Cache-Control", "no-store") != MHD_YES)
+		return MHD_NO;
+	return answer->allow != NULL ? MHD_add_response_header(r, "Allow", answer->allow) : MHD_YES;
+}
+
+/* Consumes the answer's body.  MHD_NO hangs up. */
+static enum MHD_Result
+send_answer(struct MHD_Connection *c, struct control_response *answer)
+{
+	struct MHD_Response *r = make_response(answer);
+	enum MHD_Result result;
+
+	if (r == NULL)
+		return MHD_NO;
+	result = add_headers(r, answer);
+	if (result == MHD_YES)
+		result = MHD_queue_response(c, (unsigned)answer->status, r);
+	MHD_destroy_response(r);
+	return result;
+}
+
+static enum MHD_Result
+refuse_body(const struct control_server *s, struct MHD_Connection *c)
+{
+	struct buf message = buf_make(CONTROL_VIEW_MESSAGE_MAX);
+	struct control_response answer;
+
+	buf_printf(&message, "the body of a request may have %zu bytes at most", s->limits.body);
+	control_view_error(413, "too_large", buf_str(&message), &answer);
+	buf_free(&message);
+	return send_answer(c, &answer);
+}
+
+static enum MHD_Result
+answer_request(struct control_server *s, struct MHD_Connection *c, const char *method, const char *path)
+{
+	struct control_request rq = { .method = str_from_cstr(method), .path = str_from_cstr(path) };
+	struct control_response answer;
+	struct control_facts facts = { 0 };
+
+	s->facts(s->arg, &facts);
+	control_view_answer(&facts, &rq, &answer);
+	return send_answer(c, &answer);
+}
+
+/* A length that is no number has been refused by libmicrohttpd. */
+static bool
+announces_too_much(const struct control_server *s, struct MHD_Connection *c)
+{
+	const char *text = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
+	uint64_t bytes;
+
+	return text != NULL && !str_to_u64(str_from_cstr(text), s->limits.body, &bytes);
+}
+
+static enum MHD_Result
+begin_request(const struct control_server *s, struct MHD_Connection *c, void **state)
+{
+	if (announces_too_much(s, c))
+		return refuse_body(s, c);
+	*state = calloc(1, sizeof(struct upload));
+	return *state != NULL ? MHD_YES : MHD_NO;
+}
+
+/* An answer can't be given before the body has been read, so that too long a one
+ * is read and dropped, up to a point. */
+static enum MHD_Result
+take_body(const struct control_server *s, struct upload *u, size_t *size)
+{
+	u->bytes += *size;
+	*size = 0;
+	return u->bytes / DISCARD_TIMES <= s->limits.body ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result
+on_request(void *arg, struct MHD_Connection *c, const char *path, const char *method, const char *version,
+    const char *body, size_t *body_size, void **state)
+{
+	struct control_server *s = arg;
+	struct upload *u = *state;
+
+	(void)version;
+	(void)body;
+	if (u == NULL)
+		return begin_request(s, c, state);
+	if (*body_size > 0)
+		return take_body(s, u, body_size);
+	if (u->bytes > s->limits.body)
+		return refuse_body(s, c);
+	return answer_request(s, c, method, path);
+}
+
+static void
+on_request_over(void *arg, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode how)
+{
+	(void)arg;
+	(void)c;
+	(void)how;
+	free(*state);
+	*state = NULL;
+}
+
+/* The router decodes, after it has taken the path apart. */
+static size_t
+leave_encoded(void *arg, struct MHD_Connection *c, char *text)
+{
+	(void)arg;
+	(void)c;
+	return str_from_cstr(text).len;
+}
+
+__attribute__((format(printf, 2, 0))) static void
+on_message(void *arg, const char *fmt, va_list ap)
+{
+	char text[256] = "";
+
+	(void)arg;
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	log_debug("control", "libmicrohttpd: " STR_FMT, STR_ARG(str_trim(str_from_cstr(text))));
+}
+
+/* ---- the loop ---- */
+
+static void
+run(struct control_server *s)
+{
+	unsigned long long wait_ms;
+
+	(void)MHD_run(s->mhd);
+	if (MHD_get_timeout(s->mhd, &wait_ms) == MHD_YES)
+		loop_timer_arm(s->timer, wait_ms < INT32_MAX ? (int64_t)wait_ms : INT32_MAX);
+	else
+		loop_timer_disarm(s->timer);
+}
+
+static void
+on_timer(void *arg)
+{
+	run(arg);
+}
+
+static void
+on_readable(uv_poll_t *poll, int status, int events)
+{
+	(void)status;
+	(void)events;
+	run(poll->data);
+}
+
+static void
+free_server(uv_handle_t *poll)
+{
+	free(poll->data);
+}
+
+static enum err_code
+start_mhd(struct control_server *s, struct err *e)
+{
+	const struct MHD_OptionItem options[] = {
+		{ MHD_OPTION_LISTEN_SOCKET, s->socket.fd, NULL },
+		{ MHD_OPTION_CONNECTION_LIMIT, s->limits.connections, NULL },
+		{ MHD_OPTION_CONNECTION_TIMEOUT, s->limits.idle_s, NULL },
+		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)s->limits.head, NULL },
+		{ MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+
+	s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, s,
+	    MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_NOTIFY_COMPLETED,
+	    on_request_over, NULL, MHD_OPTION_UNESCAPE_CALLBACK, leave_encoded, NULL, MHD_OPTION_END);
+	if (s->mhd == NULL)
+		return err_set(e, ERR_NOMEM, "cannot start the HTTP server of the control socket");
+	return ERR_OK;
+}
+
+/* On success the poll handle is open, and only its close callback may free s. */
+static enum err_code
+watch_mhd(struct control_server *s, struct loop *l, struct err *e)
+{
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+	int status;
+
+	if (info == NULL)
+		return err_set(e, ERR_IO, "libmicrohttpd was built without epoll");
+	status = uv_poll_init(loop_uv(l), &s->poll, info->epoll_fd);
+	if (status != 0)
+		return err_set(e, ERR_IO, "cannot watch the control socket: %s", uv_strerror(status));
+	s->poll.data = s;
+	/* Fails only for a handle that is closing. */
+	(void)uv_poll_start(&s->poll, UV_READABLE, on_readable);
+	return ERR_OK;
+}
+
+static enum err_code
+start(struct control_server *s, struct loop *l, struct err *e)
+{
+	enum err_code code = start_mhd(s, e);
+
+	if (code != ERR_OK) {
+		(void)close(s->socket.fd);
+		return code;
+	}
+	code = loop_timer_new(l, on_timer, s, &s->timer, e);
+	if (code == ERR_OK)
+		code = watch_mhd(s, l, e);
+	if (code != ERR_OK) {
+		loop_timer_close(s->timer);
+		MHD_stop_daemon(s->mhd); /* closes the listener, too */
+	}
+	return code;
+}
+
+enum err_code
+control_server_new_within(struct loop *l, const struct control_server_limits *limits, const struct conf_listen *where,
+    control_server_facts_fn *facts, void *arg, struct control_server **ret, struct err *e)
+{
+	struct control_server *s = calloc(1, sizeof(*s));
+	enum err_code code;
+
+	if (s == NULL)
+		return err_set(e, ERR_NOMEM, "no memory for the control socket");
+	s->limits = *limits;
+	s->facts = facts;
+	s->arg = arg;
+	code = control_socket_open(where, &s->socket, e);
+	if (code != ERR_OK) {
+		free(s);
+		return code;
+	}
+	code = start(s, l, e);
+	if (code != ERR_OK) {
+		control_socket_unlink(&s->socket);
+		free(s);
+		return code;
+	}
+	*ret = s;
+	return ERR_OK;
+}
+
+enum err_code
+control_server_new(struct loop *l, const struct conf_listen *where, control_server_facts_fn *facts, void *arg,
+    struct control_server **ret, struct err *e)
+{
+	const struct control_server_limits limits = {
+		.connections = CONTROL_SERVER_CONNECTIONS_MAX,
+		.idle_s = CONTROL_SERVER_IDLE_S,
+		.head = CONTROL_SERVER_HEAD_MAX,
+		.body = CONTROL_SERVER_BODY_MAX,
+	};
+
+	return control_server_new_within(l, &limits, where, facts, arg, ret, e);
+}
+
+void
+control_server_close(struct control_server *s)
+{
+	if (s == NULL)
+		return;
+	control_socket_unlink(&s->socket);
+	loop_timer_close(s->timer);
+	/* The handle first: it watches a descriptor that libmicrohttpd closes. */
+	uv_close((uv_handle_t *)&s->poll, free_server);
+	MHD_stop_daemon(s->mhd);
+}

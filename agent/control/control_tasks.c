@@ -1,0 +1,324 @@
+/*
+ * /v1/tasks/ID: one task, its containers, and for each of their endpoints where it
+ * serves or why it does not.
+ *
+ * Desired says whether an endpoint may serve; whether HAProxy has a place for it
+ * is known to the plan alone, so that the two are brought together here.
+ */
+#include "config.h"
+
+#include "control/control_tasks.h"
+
+struct match {
+	const struct roster_cluster *cluster;
+	const struct roster_task *task;
+};
+
+struct matches {
+	struct match first[CONTROL_TASKS_MATCHES_MAX];
+	size_t n; /* may be more than are in first */
+};
+
+/* ---- which task is meant ---- */
+
+typedef bool meant_fn(const struct roster_task *t, struct str id);
+
+static bool
+is_arn(const struct roster_task *t, struct str id)
+{
+	return str_eq(t->arn, id);
+}
+
+static bool
+is_id(const struct roster_task *t, struct str id)
+{
+	return str_eq(t->id, id);
+}
+
+static bool
+begins_id(const struct roster_task *t, struct str id)
+{
+	return id.len >= CONTROL_TASKS_PREFIX_MIN && str_has_prefix(t->id, id);
+}
+
+static struct matches
+find_matches(const struct roster *r, struct str id, meant_fn *meant)
+{
+	struct matches found = { 0 };
+
+	for (size_t c = 0; r != NULL && c < r->n_clusters; c++) {
+		const struct roster_facts *facts = r->clusters[c].facts;
+
+		for (size_t t = 0; facts != NULL && t < facts->n_tasks; t++) {
+			if (!meant(&facts->tasks[t], id))
+				continue;
+			if (found.n < CONTROL_TASKS_MATCHES_MAX)
+				found.first[found.n] =
+				    (struct match){ .cluster = &r->clusters[c], .task = &facts->tasks[t] };
+			found.n++;
+		}
+	}
+	return found;
+}
+
+/* A whole id is never ambiguous because it begins another. */
+static struct matches
+find_tasks(const struct roster *r, struct str id)
+{
+	struct matches found;
+
+	if (str_has_prefix(id, STR("arn:")))
+		return find_matches(r, id, is_arn);
+	found = find_matches(r, id, is_id);
+	return found.n > 0 ? found : find_matches(r, id, begins_id);
+}
+
+static void
+say_unknown(struct str id, struct control_response *ret)
+{
+	struct buf message = buf_make(CONTROL_VIEW_MESSAGE_MAX);
+	struct str shown = str_first(id, 200);
+
+	buf_printf(&message, "no task `%.*s` is known: ", STR_ARG(shown));
+	if (id.len < CONTROL_TASKS_PREFIX_MIN)
+		buf_printf(&message, "give its ARN, its id, or at least the first %d characters of it",
+		    CONTROL_TASKS_PREFIX_MIN);
+	else
+		buf_put(&message, STR("it is in none of the clusters that are read, or ended more than an hour ago"));
+	control_view_error(404, "not_found", buf_str(&message), ret);
+	buf_free(&message);
+}
+
+static void
+say_ambiguous(struct str id, const struct matches *found, struct control_response *ret)
+{
+	struct buf message = buf_make(CONTROL_VIEW_MESSAGE_MAX);
+	bool by_prefix = !str_eq(id, found->first[0].task->id);
+
+	buf_printf(&message, "`%.*s` stands for %zu tasks: ", STR_ARG(str_first(id, 200)), found->n);
+	for (size_t i = 0; i < found->n && i < CONTROL_TASKS_MATCHES_MAX; i++) {
+		const struct roster_task *t = found->first[i].task;
+
+		buf_put(&message, i > 0 ? STR(", ") : STR(""));
+		buf_put(&message, by_prefix ? t->id : t->arn);
+	}
+	if (found->n > CONTROL_TASKS_MATCHES_MAX)
+		buf_printf(&message, " and %zu more", found->n - CONTROL_TASKS_MATCHES_MAX);
+	control_view_error(409, "ambiguous", buf_str(&message), ret);
+	buf_free(&message);
+}
+
+/* ---- its endpoints ---- */
+
+/* What desired says of this task.  Its roster may be older than the one that the
+ * task was found in, so that the task is looked up there again. */
+static const struct desired_endpoint *
+endpoints_of(const struct desired *d, const struct roster_task *task, size_t *ret_n)
+{
+	*ret_n = 0;
+	for (size_t i = 0; d != NULL && i < d->roster->n_clusters; i++) {
+		const struct roster_facts *facts = d->roster->clusters[i].facts;
+		const struct roster_task *then = facts != NULL ? roster_facts_find(facts, task->arn) : NULL;
+
+		if (then != NULL)
+			return desired_endpoints_of(d, then, ret_n);
+	}
+	return NULL;
+}
+
+static bool
+stands_for(const struct desired_server *s, const struct desired_endpoint *e)
+{
+	return s != NULL && str_eq(s->task->arn, e->task->arn) && str_eq(s->container, e->container) &&
+	       (e->port == 0 || s->port == e->port);
+}
+
+static bool
+has_server(const struct plan_backend *b, const struct desired_endpoint *e)
+{
+	for (size_t i = 0; b != NULL && i < b->n_servers; i++)
+		if (stands_for(b->servers[i].desired, e))
+			return true;
+	return false;
+}
+
+static bool
+is_unplaced(const struct plan_backend *b, const struct desired_endpoint *e)
+{
+	for (size_t i = 0; i < b->n_unplaced; i++)
+		if (stands_for(b->unplaced[i], e))
+			return true;
+	return false;
+}
+
+static enum reason
+reason_of(const struct plan_backend *b, const struct desired_endpoint *e)
+{
+	if (!e->exposed || b == NULL)
+		return e->reason;
+	if (!b->exists)
+		return REASON_NO_BACKEND;
+	return is_unplaced(b, e) ? REASON_NO_SLOT : REASON_NONE;
+}
+
+static void
+put_no_slot(struct control_json *w, const struct control_facts *f, const struct plan_backend *b)
+{
+	const struct actual_backend *a = f->actual != NULL ? actual_find(f->actual, b->name) : NULL;
+	size_t n_slots = a != NULL ? a->n_slots : 0;
+
+	if (n_slots == 0)
+		control_json_format(w, "message",
+		    "backend `%.*s` of HAProxy has no slots: add a line such as "
+		    "`server-template rc_ 1-20 0.0.0.0:0 disabled` to it and reload HAProxy",
+		    STR_ARG(b->name));
+	else
+		control_json_format(w, "message",
+		    "backend `%.*s` of HAProxy has no free slot (%zu of %zu in use): raise the count of its "
+		    "`server-template rc_ ...` line and reload HAProxy",
+		    STR_ARG(b->name), n_slots - b->n_free_slots, n_slots);
+}
+
+static void
+put_waiting(struct control_json *w, const struct control_facts *f)
+{
+	if (f->connected)
+		control_json_word(w, "message", "HAProxy is about to be told of it");
+	else if (f->haproxy_fault.on)
+		control_json_format(w, "message", "HAProxy is not reached: %s", f->haproxy_fault.err.msg);
+	else
+		control_json_word(w, "message", "HAProxy has not answered yet");
+}
+
+static void
+put_message(struct control_json *w, const struct control_facts *f, const struct desired_endpoint *e,
+    const struct plan_backend *b, enum reason reason)
+{
+	if (!e->exposed)
+		control_json_text(w, "message", e->message);
+	else if (reason == REASON_NO_SLOT)
+		put_no_slot(w, f, b);
+	else if (reason == REASON_NO_BACKEND)
+		control_json_format(w, "message",
+		    "HAProxy has no backend `%.*s`: add it to haproxy.cfg, or correct its name in `backends`",
+		    STR_ARG(e->backend));
+	else if (!has_server(b, e))
+		put_waiting(w, f);
+	else
+		control_json_word(w, "message", "");
+}
+
+static void
+put_servers(struct control_json *w, const struct plan_backend *b, const struct desired_endpoint *e)
+{
+	control_json_array(w, "servers");
+	for (size_t i = 0; b != NULL && i < b->n_servers; i++)
+		if (stands_for(b->servers[i].desired, e))
+			control_json_format(
+			    w, NULL, "%.*s/%.*s", STR_ARG(b->name), STR_ARG(b->servers[i].actual->name));
+	control_json_array_end(w);
+}
+
+static void
+put_endpoint(struct control_json *w, const struct control_facts *f, const struct desired_endpoint *e)
+{
+	const struct plan_backend *b = f->plan != NULL && e->backend.len > 0 ? plan_find(f->plan, e->backend) : NULL;
+	enum reason reason = reason_of(b, e);
+
+	control_json_object(w, NULL);
+	control_json_word(w, "name", "");
+	control_json_text(w, "backend", e->backend);
+	if (e->port != 0)
+		control_json_number(w, "port", e->port);
+	else
+		control_json_null(w, "port");
+	control_json_bool(w, "exposed", e->exposed);
+	control_json_word(w, "reason", reason_name(reason));
+	put_message(w, f, e, b, reason);
+	control_json_array(w, "routes");
+	control_json_array_end(w);
+	put_servers(w, b, e);
+	control_json_object_end(w);
+}
+
+/* ---- its containers ---- */
+
+static void
+put_container(struct control_json *w, const struct control_facts *f, const struct roster_task *task, struct str name)
+{
+	const struct taskdef_container *c = task->definition != NULL ? taskdef_container(task->definition, name) : NULL;
+	const struct desired_endpoint *endpoints;
+	size_t n;
+
+	control_json_object(w, NULL);
+	control_json_text(w, "name", name);
+	control_json_object(w, "labels");
+	for (size_t i = 0; c != NULL && i < c->n_labels; i++)
+		control_json_pair(w, c->labels[i].name, c->labels[i].value);
+	control_json_object_end(w);
+	control_json_array(w, "ignored_labels");
+	control_json_array_end(w);
+	endpoints = endpoints_of(f->desired, task, &n);
+	control_json_array(w, "endpoints");
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(endpoints[i].container, name))
+			put_endpoint(w, f, &endpoints[i]);
+	control_json_array_end(w);
+	control_json_object_end(w);
+}
+
+/* Those of the definition in its order, then what only the task itself names. */
+static void
+put_containers(struct control_json *w, const struct control_facts *f, const struct roster_task *t)
+{
+	const struct taskdef *d = t->definition;
+
+	control_json_array(w, "containers");
+	for (size_t i = 0; d != NULL && i < d->n_containers; i++)
+		put_container(w, f, t, d->containers[i].name);
+	for (size_t i = 0; i < t->n_containers; i++)
+		if (d == NULL || taskdef_container(d, t->containers[i].name) == NULL)
+			put_container(w, f, t, t->containers[i].name);
+	control_json_array_end(w);
+}
+
+void
+control_tasks_put_service(struct control_json *w, const struct roster_task *task)
+{
+	if (task->service.len > 0)
+		control_json_text(w, "service", task->service);
+	else
+		control_json_format(w, "service", "family:%.*s", STR_ARG(task->family));
+}
+
+static void
+put_task(struct control_json *w, const struct control_facts *f, const struct match *m)
+{
+	const struct roster_task *t = m->task;
+
+	control_json_object(w, NULL);
+	control_json_text(w, "task", t->id);
+	control_json_text(w, "task_arn", t->arn);
+	control_json_text(w, "cluster", m->cluster->name);
+	control_tasks_put_service(w, t);
+	control_json_number(w, "revision", t->revision);
+	control_json_word(w, "last_status", roster_status_name(t->last_status));
+	control_json_word(w, "desired_status", roster_status_name(t->desired_status));
+	control_json_word(w, "health", roster_health_name(t->health));
+	put_containers(w, f, t);
+	control_json_object_end(w);
+}
+
+void
+control_tasks_one(const struct control_facts *f, struct str id, struct control_response *ret)
+{
+	struct matches found = find_tasks(f->roster, id);
+	struct control_json w = control_json_make(&ret->body);
+
+	if (found.n == 0)
+		say_unknown(id, ret);
+	else if (found.n > 1)
+		say_ambiguous(id, &found, ret);
+	else
+		put_task(&w, f, &found.first[0]);
+}

@@ -1,0 +1,16 @@
+/* View: one task, and why it gets traffic or none.  Pure. */
+#ifndef CONTROL_CONTROL_TASKS_H
+#define CONTROL_CONTROL_TASKS_H
+
+#include "control/control_json.h"
+#include "control/control_view.h"
+
+#define CONTROL_TASKS_PREFIX_MIN  8  /* characters of an id that may stand for it */
+#define CONTROL_TASKS_MATCHES_MAX 10 /* named when an id is ambiguous */
+
+/* id: a task's id, the beginning of one, or its ARN. */
+void control_tasks_one(const struct control_facts *f, struct str id, struct control_response *ret);
+/* The field `service`: its name as `match.service` is compared with. */
+void control_tasks_put_service(struct control_json *w, const struct roster_task *task);
+
+#endif

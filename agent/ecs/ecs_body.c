@@ -1,0 +1,67 @@
+/* The bodies of the calls we make to ECS: see ecs_body.h. */
+#include "config.h"
+
+#include "ecs/ecs_body.h"
+
+/* Tokens are AWS's text and names are the operator's: quoted as JSON wants it. */
+static void
+put_text(struct buf *b, struct str s)
+{
+	size_t from = 0;
+
+	buf_put_u8(b, '"');
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+
+		if (c != '"' && c != '\\' && c >= 0x20)
+			continue;
+		buf_put(b, str_of(s.ptr + from, i - from));
+		buf_printf(b, "\\u%04x", c);
+		from = i + 1;
+	}
+	buf_put(b, str_skip(s, from));
+	buf_put_u8(b, '"');
+}
+
+void
+ecs_body_list_tasks(struct buf *b, struct str cluster, struct str token)
+{
+	buf_put(b, STR("{\"cluster\":"));
+	put_text(b, cluster);
+	buf_printf(b, ",\"maxResults\":%d", ECS_BODY_PAGE);
+	if (token.len > 0) {
+		buf_put(b, STR(",\"nextToken\":"));
+		put_text(b, token);
+	}
+	buf_put_u8(b, '}');
+}
+
+void
+ecs_body_task_definition(struct buf *b, struct str arn)
+{
+	buf_put(b, STR("{\"taskDefinition\":"));
+	put_text(b, arn);
+	buf_put_u8(b, '}');
+}
+
+void
+ecs_body_describe_begin(struct buf *b, struct str cluster)
+{
+	buf_put(b, STR("{\"cluster\":"));
+	put_text(b, cluster);
+	buf_put(b, STR(",\"tasks\":["));
+}
+
+void
+ecs_body_describe_task(struct buf *b, bool is_first, struct str arn)
+{
+	if (!is_first)
+		buf_put_u8(b, ',');
+	put_text(b, arn);
+}
+
+void
+ecs_body_describe_end(struct buf *b)
+{
+	buf_put(b, STR("]}"));
+}

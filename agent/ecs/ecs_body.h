@@ -1,0 +1,24 @@
+/* The bodies of the calls we make to ECS, as JSON.  Pure. */
+#ifndef ECS_ECS_BODY_H
+#define ECS_ECS_BODY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+
+#define ECS_BODY_MAX       ((size_t)256 << 10) /* 100 ARNs of the longest names are a sixth of it */
+#define ECS_BODY_PAGE      100                 /* the most that a list gives at once */
+#define ECS_BODY_TASKS_MAX ((size_t)100)       /* the most that DescribeTasks takes */
+
+/* An empty token asks for the first page.  Check with buf_failed. */
+void ecs_body_list_tasks(struct buf *b, struct str cluster, struct str token);
+void ecs_body_task_definition(struct buf *b, struct str arn);
+
+/* begin, then each ARN (is_first for the first), then end. */
+void ecs_body_describe_begin(struct buf *b, struct str cluster);
+void ecs_body_describe_task(struct buf *b, bool is_first, struct str arn);
+void ecs_body_describe_end(struct buf *b);
+
+#endif

@@ -1,0 +1,82 @@
+/* Which tasks a pass asks about: see ecs_interest.h. */
+#include "config.h"
+
+#include "ecs/ecs_interest.h"
+
+static bool
+is_held(const struct ecs_sweep_start *start, const struct roster_task *t, bool if_unknown)
+{
+	return start->is_held != NULL ? start->is_held(start->arg, t) : if_unknown;
+}
+
+static bool
+is_ending(const struct roster_task *t)
+{
+	return t->desired_status == ROSTER_STOPPED || t->last_status >= ROSTER_DEACTIVATING;
+}
+
+/* Its own address, or one that its container instance lends it. */
+static bool
+has_address(const struct roster_task *t)
+{
+	bool is_awsvpc = t->definition != NULL && t->definition->network == TASKDEF_AWSVPC;
+
+	for (size_t i = 0; i < t->n_containers; i++)
+		if (t->containers[i].ipv4.len > 0 || t->containers[i].ipv6.len > 0)
+			return true;
+	return t->container_instance_arn.len > 0 && !is_awsvpc;
+}
+
+/* Without a health check in its definition a task is UNKNOWN for ever: there is
+ * nothing to wait for. */
+static bool
+may_become_healthy(const struct roster_task *t)
+{
+	if (t->health == ROSTER_HEALTHY)
+		return false;
+	if (t->definition == NULL)
+		return true;
+	for (size_t i = 0; i < t->definition->n_containers; i++)
+		if (t->definition->containers[i].has_health_check)
+			return true;
+	return false;
+}
+
+/* Admitted as far as ECS is concerned: FULL passes will do for this one. */
+static bool
+is_settled(const struct ecs_sweep_start *start, const struct roster_task *t)
+{
+	if (t->ended_wall_ms != 0 || t->missing > 0 || t->last_status != ROSTER_RUNNING ||
+	    t->desired_status != ROSTER_RUNNING)
+		return false;
+	return has_address(t) && !(start->require_healthy && may_become_healthy(t));
+}
+
+bool
+ecs_interest_describe(
+    const struct ecs_sweep_start *start, const struct ecs_ledger *l, const struct ecs_ledger_entry *entry)
+{
+	const struct roster_task *t = entry->before;
+
+	if (entry->listed)
+		return start->kind == ECS_SWEEP_FULL || t == NULL || !is_settled(start, t);
+	if (t->ended_wall_ms != 0)
+		return false;
+	if (is_ending(t))
+		return start->kind == ECS_SWEEP_FULL || is_held(start, t, true);
+	return ecs_ledger_is_vanished(l, entry);
+}
+
+/* WATCH asks only for what it has just been told of: a definition that cannot be
+ * read is tried again with every FULL pass, not every other second. */
+bool
+ecs_interest_define(const struct ecs_sweep_start *start, const struct ecs_ledger_entry *entry)
+{
+	const struct roster_task *t = ecs_ledger_task(entry);
+
+	if (t == NULL || t->definition != NULL || t->definition_arn.len == 0)
+		return false;
+	if (start->kind == ECS_SWEEP_WATCH && !entry->described)
+		return false;
+	return (t->desired_status == ROSTER_RUNNING && t->ended_wall_ms == 0) || is_held(start, t, false);
+}

@@ -1,0 +1,19 @@
+/*
+ * Which tasks a pass asks about.  Pure: the policy of design.md, section 4, in one
+ * page.
+ */
+#ifndef ECS_ECS_INTEREST_H
+#define ECS_ECS_INTEREST_H
+
+#include <stdbool.h>
+
+#include "ecs/ecs_ledger.h"
+#include "ecs/ecs_sweep.h"
+
+/* Is it to be described?  l is settled. */
+bool ecs_interest_describe(
+    const struct ecs_sweep_start *start, const struct ecs_ledger *l, const struct ecs_ledger_entry *entry);
+/* Once described: is its definition to be read? */
+bool ecs_interest_define(const struct ecs_sweep_start *start, const struct ecs_ledger_entry *entry);
+
+#endif

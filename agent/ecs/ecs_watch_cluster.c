@@ -1,0 +1,403 @@
+/* The schedule of one cluster: see ecs_watch_cluster.h. */
+#include "config.h"
+
+#include "ecs/ecs_watch_cluster.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clk.h"
+#include "base/log.h"
+#include "ecs/arn.h"
+#include "ecs/ecs_sweep.h"
+#include "io/loop.h"
+
+#define ROOM           "ecs"
+#define BACKOFF_MIN_MS INT64_C(200)   /* full jitter may say "at once" */
+#define BACKOFF_CAP_MS INT64_C(60000) /* or 10 x refresh, if that is more */
+#define BACKOFF_CAP_X  10
+#define JITTER_PERCENT 10
+
+struct flight {
+	struct ecs_watch_cluster *cluster;
+	struct aws_call *call; /* null: free */
+	unsigned id;
+	bool is_definition;
+};
+
+struct ecs_watch_cluster {
+	struct ecs_watch_cluster_start start;
+	struct clk clk;
+	struct loop_timer *timer;
+
+	struct ecs_sweep *sweep; /* null: none runs */
+	enum ecs_sweep_kind kind;
+	struct flight flights[ECS_WATCH_CLUSTER_IN_FLIGHT];
+	bool met_failure;      /* in this pass ... */
+	bool is_permanent;     /* ... and waiting does not mend the first */
+	int64_t asked_wait_ms; /* how long the service wants to be left alone; 0: it did not say */
+
+	bool full_next; /* asked for, or owed after a failure */
+	int64_t full_due_ms, watch_due_ms;
+	unsigned failures; /* passes in a row */
+
+	struct roster_cluster known;
+	struct buf account, arn; /* behind those of known */
+	bool fault_of_full;      /* so that only FULL can disprove it */
+};
+
+static void run_due(void *arg);
+
+/* ---- text ---- */
+
+static struct str
+shown_name(const struct ecs_watch_cluster *c)
+{
+	return str_first(c->start.name, 100);
+}
+
+/* Keeps a copy of what answers told; what does not fit into memory is told again. */
+static void
+learn(struct buf *copy, struct str *known, struct str told)
+{
+	if (known->len > 0)
+		return; /* whoever tells another thing is refused by the sweep */
+	buf_put(copy, told);
+	*known = buf_str(copy);
+}
+
+/* ---- making and ending ---- */
+
+static const struct err star_is_unbuilt = {
+	.code = ERR_CONF,
+	.msg = "`*` finds no cluster in this version; name the clusters",
+};
+
+static bool
+is_star(const struct ecs_watch_cluster *c)
+{
+	return str_eq(c->start.name, STR("*"));
+}
+
+enum err_code
+ecs_watch_cluster_new(const struct ecs_watch_cluster_start *start, struct ecs_watch_cluster **ret, struct err *e)
+{
+	struct ecs_watch_cluster *c = calloc(1, sizeof(*c));
+	enum err_code code;
+
+	if (c == NULL)
+		return err_set(e, ERR_NOMEM, "watch a cluster: %s", err_text(ERR_NOMEM));
+	c->start = *start;
+	c->clk = loop_clk(start->loop);
+	c->account = buf_make(ARN_MAX);
+	c->arn = buf_make(ARN_MAX);
+	c->known.source = start->source->name;
+	c->known.name = start->name;
+	for (size_t i = 0; i < ECS_WATCH_CLUSTER_IN_FLIGHT; i++)
+		c->flights[i].cluster = c;
+	code = loop_timer_new(start->loop, run_due, c, &c->timer, e);
+	if (code != ERR_OK) {
+		free(c);
+		return code;
+	}
+	*ret = c;
+	return ERR_OK;
+}
+
+void
+ecs_watch_cluster_close(struct ecs_watch_cluster *c)
+{
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < ECS_WATCH_CLUSTER_IN_FLIGHT; i++)
+		if (c->flights[i].call != NULL)
+			aws_caller_cancel(c->start.caller, c->flights[i].call);
+	loop_timer_close(c->timer);
+	ecs_sweep_free(c->sweep);
+	roster_facts_unref(c->known.facts);
+	buf_free(&c->account);
+	buf_free(&c->arn);
+	free(c);
+}
+
+struct roster_cluster
+ecs_watch_cluster_view(const struct ecs_watch_cluster *c)
+{
+	return c->known;
+}
+
+/* ---- the schedule ---- */
+
+static int64_t
+jittered(struct ecs_watch_cluster *c, int64_t ms)
+{
+	int64_t span = ms * JITTER_PERCENT / 100;
+
+	return ms - span + (int64_t)((uint64_t)prng_next(c->start.rnd) * (uint64_t)(2 * span + 1) >> 32);
+}
+
+static int64_t
+backoff_ms(struct ecs_watch_cluster *c)
+{
+	int64_t cap = c->start.source->refresh_ms * BACKOFF_CAP_X;
+	int64_t wait = BACKOFF_MIN_MS, jitter;
+
+	if (cap < BACKOFF_CAP_MS)
+		cap = BACKOFF_CAP_MS;
+	jitter = aws_error_backoff_ms(c->failures, c->start.source->watch_ms, cap, prng_next(c->start.rnd));
+	if (wait < jitter)
+		wait = jitter;
+	if (wait < c->asked_wait_ms)
+		wait = c->asked_wait_ms < cap ? c->asked_wait_ms : cap;
+	return wait;
+}
+
+static int64_t
+until_due_ms(const struct ecs_watch_cluster *c)
+{
+	int64_t due = c->full_due_ms < c->watch_due_ms ? c->full_due_ms : c->watch_due_ms;
+	int64_t wait = due - clk_mono_ms(&c->clk);
+
+	return wait > 0 ? wait : 0;
+}
+
+/* After a pass, which failed or not: when are the next ones due? */
+static void
+schedule(struct ecs_watch_cluster *c, bool failed)
+{
+	int64_t now = clk_mono_ms(&c->clk);
+
+	if (failed) {
+		c->full_due_ms = now + backoff_ms(c);
+		c->watch_due_ms = c->full_due_ms;
+		c->full_next = true;
+		c->failures++;
+	} else {
+		c->watch_due_ms = now + c->start.source->watch_ms;
+		if (c->kind == ECS_SWEEP_FULL)
+			c->full_due_ms = now + jittered(c, c->start.source->refresh_ms);
+		c->failures = 0;
+	}
+	loop_timer_arm(c->timer, until_due_ms(c));
+}
+
+void
+ecs_watch_cluster_poke(struct ecs_watch_cluster *c)
+{
+	c->full_next = true;
+	c->full_due_ms = clk_mono_ms(&c->clk);
+	if (c->sweep == NULL)
+		loop_timer_arm(c->timer, 0);
+}
+
+/* ---- the end of a pass ---- */
+
+static void
+tell_fault(const struct ecs_watch_cluster *c, bool failed)
+{
+	log_warn(ROOM, "cluster `" STR_FMT "` of " STR_FMT ": %s; %s, next try in %" PRId64 " s",
+	    STR_ARG(shown_name(c)), STR_ARG(c->known.source), c->known.fault.err.msg,
+	    c->known.facts == NULL ? "no task of it is known"
+	    : failed               ? "keeping the last known tasks"
+				   : "keeping what was last known of the tasks concerned",
+	    (until_due_ms(c) + 500) / 1000);
+}
+
+static bool
+clear_fault(struct ecs_watch_cluster *c)
+{
+	/* A WATCH pass does not ask all that a FULL pass had trouble with. */
+	if (c->kind == ECS_SWEEP_WATCH && c->fault_of_full)
+		return false;
+	c->fault_of_full = false;
+	c->known.fault_is_permanent = false;
+	if (!fault_clear(&c->known.fault))
+		return false;
+	log_info(ROOM,
+	    "cluster `" STR_FMT "` of " STR_FMT ": all of it was read again, after %" PRIu64
+	    " passes that were not whole",
+	    STR_ARG(shown_name(c)), STR_ARG(c->known.source), c->known.fault.count);
+	return true;
+}
+
+/* True: what others see of it is another fault than before. */
+static bool
+raise_fault(struct ecs_watch_cluster *c, const struct err *why, bool failed)
+{
+	bool was_permanent = c->known.fault_is_permanent;
+	bool was_on = c->known.fault.on;
+	bool speak = fault_raise(&c->known.fault, clk_mono_ms(&c->clk), why);
+
+	c->fault_of_full = c->kind == ECS_SWEEP_FULL || (was_on && c->fault_of_full);
+	c->known.fault_is_permanent = failed && c->is_permanent;
+	if (speak)
+		tell_fault(c, failed);
+	return speak || was_permanent != c->known.fault_is_permanent;
+}
+
+/* True: others see something new. */
+static bool
+take_result(struct ecs_watch_cluster *c, const struct ecs_sweep_result *r)
+{
+	bool news = r->facts != c->known.facts;
+
+	roster_facts_unref(c->known.facts);
+	c->known.facts = r->facts;
+	learn(&c->account, &c->known.account, r->account);
+	learn(&c->arn, &c->known.arn, r->cluster_arn);
+	if (!r->complete)
+		return raise_fault(c, &r->err, !r->answered) || news;
+	if (c->kind == ECS_SWEEP_FULL) {
+		c->known.sweeps++;
+		c->known.complete_wall_ms = clk_wall_ms(&c->clk);
+		c->known.complete_mono_ms = clk_mono_ms(&c->clk);
+		news = true;
+	}
+	return clear_fault(c) || news;
+}
+
+static void
+end_pass(struct ecs_watch_cluster *c)
+{
+	struct ecs_sweep_result result;
+	struct err why = ERR_INIT;
+	bool news;
+
+	if (ecs_sweep_result(c->sweep, clk_wall_ms(&c->clk), &result, &why) == ERR_OK) {
+		schedule(c, !result.answered);
+		news = take_result(c, &result);
+	} else {
+		schedule(c, true);
+		news = raise_fault(c, &why, true);
+	}
+	ecs_sweep_free(c->sweep);
+	c->sweep = NULL;
+	if (c->full_next && c->failures == 0)
+		loop_timer_arm(c->timer, 0); /* poked meanwhile */
+	if (news)
+		c->start.changed(c->start.arg);
+}
+
+/* ---- calls ---- */
+
+static void pump(struct ecs_watch_cluster *c);
+
+/* Is the cluster itself out of reach for good?  One definition that is not found
+ * is not. */
+static void
+note_failure(struct ecs_watch_cluster *c, const struct flight *f, enum aws_error_class class_, int64_t asked_wait_ms)
+{
+	if (c->asked_wait_ms < asked_wait_ms)
+		c->asked_wait_ms = asked_wait_ms;
+	if (c->met_failure)
+		return;
+	c->met_failure = true;
+	c->is_permanent = class_ == AWS_ERROR_DENIED || (class_ == AWS_ERROR_NOT_FOUND && !f->is_definition);
+}
+
+static void
+answered(void *arg, struct str body, const struct aws_error *failure)
+{
+	struct flight *f = arg;
+	struct ecs_watch_cluster *c = f->cluster;
+	struct err why = ERR_INIT;
+
+	f->call = NULL;
+	if (failure != NULL) {
+		note_failure(c, f, failure->class_, failure->retry_after_ms);
+		ecs_sweep_failed(c->sweep, f->id, &failure->err);
+	} else if (ecs_sweep_answer(c->sweep, f->id, body, clk_wall_ms(&c->clk), &why) != ERR_OK) {
+		log_debug(ROOM, "cluster `" STR_FMT "` of " STR_FMT ": %s", STR_ARG(shown_name(c)),
+		    STR_ARG(c->known.source), why.msg);
+	}
+	pump(c);
+}
+
+static struct flight *
+free_flight(struct ecs_watch_cluster *c)
+{
+	for (size_t i = 0; i < ECS_WATCH_CLUSTER_IN_FLIGHT; i++)
+		if (c->flights[i].call == NULL)
+			return &c->flights[i];
+	return NULL;
+}
+
+static void
+pump(struct ecs_watch_cluster *c)
+{
+	struct ecs_sweep_ask ask;
+	struct flight *f;
+
+	while ((f = free_flight(c)) != NULL && ecs_sweep_next(c->sweep, &ask)) {
+		struct err why = ERR_INIT;
+
+		f->id = ask.id;
+		f->is_definition = strcmp(ask.action, "DescribeTaskDefinition") == 0;
+		if (aws_caller_send(c->start.caller, ask.action, ask.body, answered, f, &f->call, &why) == ERR_OK)
+			continue;
+		f->call = NULL;
+		note_failure(c, f, AWS_ERROR_TRANSIENT, 0);
+		ecs_sweep_failed(c->sweep, ask.id, &why);
+	}
+	if (ecs_sweep_finished(c->sweep))
+		end_pass(c);
+}
+
+/* ---- the beginning of a pass ---- */
+
+static enum err_code
+begin_pass(struct ecs_watch_cluster *c, struct err *e)
+{
+	const struct ecs_sweep_start start = {
+		.kind = c->kind,
+		.cluster = c->start.name,
+		.account = c->known.account,
+		.cluster_arn = c->known.arn,
+		.before = c->known.facts,
+		.definitions = c->start.definitions,
+		.require_healthy = c->start.source->require_healthy,
+		.is_held = c->start.is_held,
+		.arg = c->start.held_arg,
+	};
+
+	c->met_failure = false;
+	c->is_permanent = false;
+	c->asked_wait_ms = 0;
+	return ecs_sweep_new(&start, &c->sweep, e);
+}
+
+/* Said once, and not tried again. */
+static void
+give_up_star(struct ecs_watch_cluster *c)
+{
+	if (!fault_raise(&c->known.fault, clk_mono_ms(&c->clk), &star_is_unbuilt))
+		return;
+	c->known.fault_is_permanent = true;
+	log_warn(ROOM, "clusters of " STR_FMT ": %s", STR_ARG(c->known.source), star_is_unbuilt.msg);
+	c->start.changed(c->start.arg);
+}
+
+static void
+run_due(void *arg)
+{
+	struct ecs_watch_cluster *c = arg;
+	struct err why = ERR_INIT;
+
+	assert(c->sweep == NULL);
+	if (is_star(c)) {
+		give_up_star(c);
+		return;
+	}
+	c->kind = c->full_next || clk_mono_ms(&c->clk) >= c->full_due_ms ? ECS_SWEEP_FULL : ECS_SWEEP_WATCH;
+	c->full_next = false;
+	if (begin_pass(c, &why) == ERR_OK) {
+		pump(c);
+		return;
+	}
+	schedule(c, true);
+	if (raise_fault(c, &why, true))
+		c->start.changed(c->start.arg);
+}

@@ -1,0 +1,50 @@
+/*
+ * The schedule of one cluster (a driver): which pass is due when, its calls in
+ * flight, what it came to.
+ *
+ * One pass at a time.  WATCH is due `watch` after the end of any, FULL `refresh`
+ * (10 % jitter) after the end of the last FULL; FULL goes first if both are.  A
+ * pass in which a call failed is followed by a FULL one after a full-jitter
+ * backoff of at most the larger of 10 x refresh and 60 s.  What was only
+ * malformed in a whole answer is a fault, too, but no reason to ask less often.
+ */
+#ifndef ECS_ECS_WATCH_CLUSTER_H
+#define ECS_ECS_WATCH_CLUSTER_H
+
+#include <stdbool.h>
+
+#include "aws/aws_caller.h"
+#include "base/err.h"
+#include "base/prng.h"
+#include "base/str.h"
+#include "conf/conf.h"
+#include "ecs/roster.h"
+#include "ecs/taskdef_cache.h"
+
+#define ECS_WATCH_CLUSTER_IN_FLIGHT 16 /* calls handed to the caller at once */
+
+struct ecs_watch_cluster;
+struct loop;
+
+struct ecs_watch_cluster_start { /* all borrowed for the cluster's life */
+	struct loop *loop;
+	const struct conf_source *source;
+	struct str name; /* as configured; "*" finds none yet, and says so as its fault */
+	struct aws_caller *caller;
+	struct taskdef_cache *definitions;
+	struct prng *rnd;
+	bool (*is_held)(void *arg, const struct roster_task *task); /* see ecs_sweep.h */
+	void *held_arg;
+	/* What ecs_watch_cluster_view shows is not what it was.  From the loop only. */
+	void (*changed)(void *arg);
+	void *arg;
+};
+
+NODISCARD enum err_code ecs_watch_cluster_new(
+    const struct ecs_watch_cluster_start *start, struct ecs_watch_cluster **ret, struct err *e);
+void ecs_watch_cluster_poke(struct ecs_watch_cluster *c); /* FULL now, or after the pass that runs */
+/* Borrows the cluster until its next pass ends. */
+struct roster_cluster ecs_watch_cluster_view(const struct ecs_watch_cluster *c);
+void ecs_watch_cluster_close(struct ecs_watch_cluster *c); /* null is fine */
+
+#endif

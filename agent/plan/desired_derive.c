@@ -1,0 +1,518 @@
+/*
+ * From roster and configuration to candidates and endpoints: see desired.h.
+ *
+ * Four steps: walk over all containers and the entries that take them (drafts of
+ * candidates, rows of endpoints); settle who holds an address that several tasks
+ * have had; weigh; freeze the result into one arena.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "plan/desired.h"
+#include "plan/desired_port.h"
+#include "plan/desired_select.h"
+#include "plan/desired_settle.h"
+#include "plan/desired_verdict.h"
+#include "plan/plan_list.h"
+#include "plan/plan_say.h"
+#include "plan/weights.h"
+
+#define DRAIN_DEFAULT_MS INT64_C(30000)
+#define NO_DRAFT         SIZE_MAX
+
+struct row { /* of an endpoint; exposed, reason and message come from its draft, if it has one */
+	struct desired_endpoint endpoint;
+	size_t draft;
+};
+
+/* Everything on the way from the inputs to the result. */
+struct derive {
+	const struct conf *conf;
+	struct roster *roster;
+	struct arena *arena;   /* of the result */
+	struct arena *scratch; /* of this call */
+	size_t *backend_of;    /* by entry: entries of one name share a backend */
+	struct desired_backend *backends;
+	size_t n_backends;
+	struct plan_list drafts, rows, shadows;
+	struct desired_draft **order; /* of drafts, sorted */
+};
+
+/* Where the walk stands. */
+struct place {
+	const struct roster_cluster *cluster;
+	const struct conf_source *source;
+	struct desired_select by_cluster, by_service;
+	const struct roster_task *task;
+	struct str service;
+	struct desired_verdict verdict;
+	size_t first_draft, first_row; /* of this task, of this container */
+};
+
+static void
+free_lists_at(struct derive *dv)
+{
+	plan_list_free(&dv->drafts);
+	plan_list_free(&dv->rows);
+	plan_list_free(&dv->shadows);
+}
+
+/* ---- backends ---- */
+
+static size_t
+backend_index(const struct derive *dv, struct str name)
+{
+	size_t i = 0;
+
+	while (i < dv->n_backends && !str_eq(dv->backends[i].name, name))
+		i++;
+	return i;
+}
+
+static bool
+list_backends(struct derive *dv)
+{
+	const struct conf *conf = dv->conf;
+
+	dv->backend_of = ARENA_ARRAY(dv->scratch, size_t, conf->n_backends);
+	dv->backends = ARENA_ARRAY(dv->arena, struct desired_backend, conf->n_backends);
+	if (dv->backend_of == NULL || dv->backends == NULL)
+		return false;
+	for (size_t i = 0; i < conf->n_backends; i++) {
+		size_t at = backend_index(dv, conf->backends[i].name);
+
+		if (at == dv->n_backends)
+			dv->backends[dv->n_backends++] =
+			    (struct desired_backend){ .conf = &conf->backends[i], .name = conf->backends[i].name };
+		dv->backend_of[i] = at;
+	}
+	return true;
+}
+
+static size_t
+backend_of(const struct derive *dv, const struct conf_backend *entry)
+{
+	return dv->backend_of[entry - dv->conf->backends];
+}
+
+/* ---- rows ---- */
+
+static struct row *
+add_row(struct derive *dv, const struct place *at, struct str container, struct str backend, uint16_t port)
+{
+	struct row *r = plan_list_add(&dv->rows);
+
+	if (r == NULL)
+		return NULL;
+	r->draft = NO_DRAFT;
+	r->endpoint = (struct desired_endpoint){
+		.cluster = at->cluster,
+		.task = at->task,
+		.container = container,
+		.backend = backend,
+		.port = port,
+		.message = STR(""),
+	};
+	return r;
+}
+
+static bool
+add_excluded(struct derive *dv, const struct place *at, struct str container, struct str backend, uint16_t port,
+    enum reason reason, struct str message)
+{
+	struct row *r = add_row(dv, at, container, backend, port);
+
+	if (r == NULL)
+		return false;
+	r->endpoint.reason = reason;
+	r->endpoint.message = message;
+	return true;
+}
+
+/* ---- one container and one entry ---- */
+
+static int64_t
+drain_timeout_of(const struct conf_backend *entry, const struct roster_task *t, struct str container)
+{
+	const struct taskdef_container *c = t->definition != NULL ? taskdef_container(t->definition, container) : NULL;
+
+	if (entry->policy.drain_timeout_ms != CONF_DRAIN_AUTO)
+		return entry->policy.drain_timeout_ms;
+	return c != NULL && c->stop_timeout_ms >= 0 ? c->stop_timeout_ms : DRAIN_DEFAULT_MS;
+}
+
+/* The same task, port and backend: by two containers, or by two entries. */
+static size_t
+find_draft(const struct derive *dv, const struct place *at, size_t backend, uint16_t port)
+{
+	const struct desired_draft *drafts = dv->drafts.items;
+
+	for (size_t i = at->first_draft; i < dv->drafts.n; i++)
+		if (drafts[i].backend == backend && drafts[i].server.port == port)
+			return i;
+	return NO_DRAFT;
+}
+
+static bool
+fill_draft(struct derive *dv, const struct place *at, const struct conf_backend *entry, struct str container,
+    const struct plan_address *key, struct desired_draft *d)
+{
+	char text[PLAN_ADDRESS_TEXT_SIZE];
+	struct desired_server *s = &d->server;
+
+	plan_address_text(key, text);
+	d->key = *key;
+	d->backend = backend_of(dv, entry);
+	d->raw_weight = entry->policy.weight;
+	d->verdict = at->verdict;
+	s->cluster = at->cluster;
+	s->task = at->task;
+	s->container = container;
+	s->port = key->port;
+	s->maxconn = entry->policy.maxconn;
+	s->drain_timeout_ms = drain_timeout_of(entry, at->task, container);
+	return arena_str(dv->arena, str_from_cstr(text), &s->address) &&
+	       desired_server_name(dv->arena, at->task->id, container, key->port, &s->name, NULL) == ERR_OK;
+}
+
+static bool
+add_candidate(struct derive *dv, const struct place *at, const struct conf_backend *entry, struct str container,
+    const struct plan_address *key)
+{
+	size_t found = find_draft(dv, at, backend_of(dv, entry), key->port);
+	struct row *r = add_row(dv, at, container, entry->name, key->port);
+	struct desired_draft *d;
+
+	if (r == NULL)
+		return false;
+	r->draft = found != NO_DRAFT ? found : dv->drafts.n;
+	if (found != NO_DRAFT)
+		return true;
+	d = plan_list_add(&dv->drafts);
+	return d != NULL && fill_draft(dv, at, entry, container, key, d);
+}
+
+/* A task on its way has no address yet, and one that is over may have none any
+ * more: then its state is the reason, not the address. */
+static bool
+add_unreachable(
+    struct derive *dv, const struct place *at, const struct conf_backend *entry, struct str container, uint16_t port)
+{
+	enum reason reason = at->verdict.reason;
+	struct str message;
+	bool ok;
+
+	if (reason == REASON_NONE) {
+		reason = REASON_NO_ADDRESS;
+		ok = desired_port_say_unreachable(dv->arena, at->task, container, &message);
+	} else {
+		ok = desired_verdict_say(dv->arena, at->task, at->verdict, NULL, &message);
+	}
+	return ok && add_excluded(dv, at, container, entry->name, port, reason, message);
+}
+
+/* Taken, but the port is not known. */
+static bool
+add_portless(struct derive *dv, const struct place *at, const struct conf_backend *entry,
+    const struct roster_container *c, const struct desired_port *port)
+{
+	struct plan_address key;
+	struct desired_shadow *shadow;
+
+	if (at->verdict.is_candidate && desired_port_reach(c, 1, &key)) {
+		shadow = plan_list_add(&dv->shadows);
+		if (shadow == NULL)
+			return false;
+		key.port = 0;
+		*shadow = (struct desired_shadow){ .backend = backend_of(dv, entry), .key = key };
+	}
+	return add_excluded(dv, at, c->name, entry->name, 0, port->reason, port->message);
+}
+
+/* What is true of the task for good comes before what passes: several ports are
+ * worth knowing while it starts, but not once it ends. */
+static bool
+consider(struct derive *dv, const struct place *at, const struct conf_backend *entry, const struct roster_container *c,
+    struct str *reterr_sidecar)
+{
+	struct plan_address key;
+	struct desired_port port;
+	bool is_over = at->verdict.reason == REASON_STOPPING;
+
+	if (!desired_port_choose(dv->arena, entry, at->task, c->name, &port))
+		return false;
+	if (port.reason == REASON_NOT_SELECTED) {
+		*reterr_sidecar = port.message;
+		return true;
+	}
+	if (port.reason != REASON_NONE && is_over)
+		return add_unreachable(dv, at, entry, c->name, 0);
+	if (port.reason != REASON_NONE)
+		return add_portless(dv, at, entry, c, &port);
+	if (!at->verdict.is_candidate || !desired_port_reach(c, port.port, &key))
+		return add_unreachable(dv, at, entry, c->name, port.port);
+	return add_candidate(dv, at, entry, c->name, &key);
+}
+
+/* ---- the walk ---- */
+
+static bool
+say_not_selected(struct derive *dv, const struct place *at, struct str container, struct str *ret)
+{
+	struct str cluster = at->cluster->name;
+
+	if (at->source == NULL)
+		return plan_say(dv->arena, ret, "its source `" STR_FMT "` is not in the configuration any more",
+		    STR_ARG(at->cluster->source));
+	if (!desired_select_admits(at->source, at->service))
+		return plan_say(dv->arena, ret, "`services` of source `" STR_FMT "` does not have `" STR_FMT "`",
+		    STR_ARG(at->source->name), STR_ARG(at->service));
+	return plan_say(dv->arena, ret,
+	    "no backends entry matches container `" STR_FMT "` of `" STR_FMT "` in cluster `" STR_FMT
+	    "`: add one, or widen its `match`",
+	    STR_ARG(container), STR_ARG(at->service), STR_ARG(cluster));
+}
+
+static bool
+walk_container(struct derive *dv, struct place *at, const struct roster_container *c)
+{
+	struct str sidecar = STR("");
+
+	at->first_row = dv->rows.n;
+	for (size_t i = 0; i < at->by_service.n; i++) {
+		const struct conf_backend *entry = at->by_service.entries[i];
+
+		if (str_glob(entry->match.container, c->name) && !consider(dv, at, entry, c, &sidecar))
+			return false;
+	}
+	if (dv->rows.n > at->first_row)
+		return true;
+	if (sidecar.len == 0 && !say_not_selected(dv, at, c->name, &sidecar))
+		return false;
+	return add_excluded(dv, at, c->name, STR(""), 0, REASON_NOT_SELECTED, sidecar);
+}
+
+static bool
+walk_bare_task(struct derive *dv, const struct place *at)
+{
+	enum reason reason = at->verdict.reason;
+	struct str message = STR("ECS names no containers of it");
+
+	if (reason == REASON_NONE)
+		reason = REASON_NO_ADDRESS;
+	else if (!desired_verdict_say(dv->arena, at->task, at->verdict, NULL, &message))
+		return false;
+	return add_excluded(dv, at, STR(""), STR(""), 0, reason, message);
+}
+
+static bool
+walk_task(struct derive *dv, struct place *at)
+{
+	bool require_healthy = at->source != NULL && at->source->require_healthy;
+
+	at->first_draft = dv->drafts.n;
+	at->verdict = desired_verdict_of(at->task, require_healthy);
+	if (!desired_select_service_name(dv->scratch, at->task, &at->service))
+		return false;
+	at->by_service.n = 0;
+	if (at->source != NULL && desired_select_admits(at->source, at->service))
+		desired_select_by_service(&at->by_cluster, at->service, &at->by_service);
+	if (at->task->n_containers == 0)
+		return walk_bare_task(dv, at);
+	for (size_t i = 0; i < at->task->n_containers; i++)
+		if (!walk_container(dv, at, &at->task->containers[i]))
+			return false;
+	return true;
+}
+
+static bool
+walk_cluster(struct derive *dv, struct place *at)
+{
+	const struct roster_facts *facts = at->cluster->facts;
+
+	at->source = desired_select_source(dv->conf, at->cluster);
+	desired_select_by_cluster(dv->conf, at->cluster, &at->by_cluster);
+	for (size_t i = 0; facts != NULL && i < facts->n_tasks; i++) {
+		at->task = &facts->tasks[i];
+		if (!walk_task(dv, at))
+			return false;
+	}
+	return true;
+}
+
+static bool
+walk(struct derive *dv)
+{
+	size_t n = dv->conf->n_backends;
+	struct place at = {
+		.by_cluster.entries = ARENA_ARRAY(dv->scratch, const struct conf_backend *, n),
+		.by_service.entries = ARENA_ARRAY(dv->scratch, const struct conf_backend *, n),
+	};
+
+	if (at.by_cluster.entries == NULL || at.by_service.entries == NULL)
+		return false;
+	for (size_t i = 0; i < dv->roster->n_clusters; i++) {
+		at.cluster = &dv->roster->clusters[i];
+		if (!walk_cluster(dv, &at))
+			return false;
+	}
+	return true;
+}
+
+/* ---- who holds an address ---- */
+
+static bool
+settle(struct derive *dv)
+{
+	struct desired_draft *drafts = dv->drafts.items;
+
+	dv->order = ARENA_ARRAY(dv->scratch, struct desired_draft *, dv->drafts.n);
+	if (dv->order == NULL)
+		return false;
+	for (size_t i = 0; i < dv->drafts.n; i++)
+		dv->order[i] = &drafts[i];
+	desired_settle(dv->order, dv->drafts.n, dv->shadows.items, dv->shadows.n);
+	return true;
+}
+
+/* ---- weights ---- */
+
+static bool
+is_serving(const struct desired_draft *d)
+{
+	return !d->is_copy && d->verdict.want == DESIRED_SERVE;
+}
+
+static bool
+weigh(struct derive *dv, struct desired_draft **group, size_t n)
+{
+	unsigned *weights = ARENA_ARRAY(dv->scratch, unsigned, n);
+	size_t k = 0;
+
+	if (weights == NULL)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (is_serving(group[i]))
+			weights[k++] = group[i]->raw_weight;
+	weights_scale(weights, k, DESIRED_WEIGHT_MAX);
+	k = 0;
+	for (size_t i = 0; i < n; i++)
+		if (is_serving(group[i]))
+			group[i]->server.weight = weights[k++];
+	return true;
+}
+
+/* ---- the result ---- */
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct desired_draft *x = *(struct desired_draft *const *)a, *y = *(struct desired_draft *const *)b;
+	int order = desired_settle_backend_cmp(x, y);
+
+	if (order == 0)
+		order = str_cmp(x->server.name, y->server.name);
+	return order != 0 ? order : str_cmp(x->server.task->arn, y->server.task->arn);
+}
+
+static void
+freeze_server(const struct desired_draft *d, struct desired_server *ret)
+{
+	*ret = d->server;
+	ret->want = d->verdict.want;
+	ret->evidence = d->verdict.evidence;
+	ret->streams_run_on = d->verdict.evidence == EVIDENCE_REPLACED;
+}
+
+static bool
+freeze_backend(struct derive *dv, struct desired_backend *b, struct desired_draft **group, size_t n)
+{
+	struct desired_server *servers = ARENA_ARRAY(dv->arena, struct desired_server, n);
+
+	if (servers == NULL || !weigh(dv, group, n))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (group[i]->is_copy)
+			continue;
+		freeze_server(group[i], &servers[b->n_servers++]);
+		b->n_serve += is_serving(group[i]) ? 1 : 0;
+	}
+	b->servers = servers;
+	return true;
+}
+
+static bool
+freeze_backends(struct derive *dv)
+{
+	size_t i = 0;
+
+	if (dv->drafts.n > 0)
+		qsort(dv->order, dv->drafts.n, sizeof(struct desired_draft *), by_name);
+	for (size_t b = 0; b < dv->n_backends; b++) {
+		size_t first = i;
+
+		while (i < dv->drafts.n && dv->order[i]->backend == b)
+			i++;
+		if (!freeze_backend(dv, &dv->backends[b], dv->order + first, i - first))
+			return false;
+	}
+	return true;
+}
+
+static bool
+freeze_endpoint(struct derive *dv, const struct row *r, struct desired_endpoint *ret)
+{
+	const struct desired_draft *drafts = dv->drafts.items, *d;
+
+	*ret = r->endpoint;
+	if (r->draft == NO_DRAFT)
+		return true;
+	d = &drafts[r->draft];
+	ret->reason = d->verdict.reason;
+	ret->exposed = ret->reason == REASON_NONE;
+	return ret->exposed || desired_verdict_say(dv->arena, ret->task, d->verdict, d->by, &ret->message);
+}
+
+static bool
+freeze(struct derive *dv, struct desired *d)
+{
+	const struct row *rows = dv->rows.items;
+	struct desired_endpoint *endpoints = ARENA_ARRAY(dv->arena, struct desired_endpoint, dv->rows.n);
+
+	if (endpoints == NULL || !freeze_backends(dv))
+		return false;
+	for (size_t i = 0; i < dv->rows.n; i++)
+		if (!freeze_endpoint(dv, &rows[i], &endpoints[i]))
+			return false;
+	d->backends = dv->backends;
+	d->n_backends = dv->n_backends;
+	d->endpoints = endpoints;
+	d->n_endpoints = dv->rows.n;
+	return true;
+}
+
+enum err_code
+desired_derive(const struct conf *conf, struct roster *roster, struct desired **ret, struct err *e)
+{
+	struct arena *a CLEANUP(arena_free_at) = arena_new(DESIRED_ARENA_MAX);
+	struct arena *scratch CLEANUP(arena_free_at) = arena_new(DESIRED_ARENA_MAX);
+	struct derive dv CLEANUP(free_lists_at) = {
+		.conf = conf,
+		.roster = roster,
+		.arena = a,
+		.scratch = scratch,
+		.drafts = PLAN_LIST_OF(struct desired_draft),
+		.rows = PLAN_LIST_OF(struct row),
+		.shadows = PLAN_LIST_OF(struct desired_shadow),
+	};
+	struct desired *d = a != NULL ? ARENA_NEW(a, struct desired) : NULL;
+
+	if (d == NULL || scratch == NULL || !list_backends(&dv) || !walk(&dv) || !settle(&dv) || !freeze(&dv, d))
+		return err_set(
+		    e, ERR_NOMEM, "what should serve: out of memory, or over %zu MiB", DESIRED_ARENA_MAX >> 20);
+	d->roster = roster_ref(roster);
+	d->arena = MOVE(a);
+	*ret = d;
+	return ERR_OK;
+}

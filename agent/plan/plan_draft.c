@@ -1,0 +1,143 @@
+/* A plan in the making: see plan_draft.h. */
+#include "config.h"
+
+#include "plan/plan_draft.h"
+
+#include <stdlib.h>
+
+void
+plan_draft_start(struct plan_draft *d, const struct plan_rules *rules, const struct plan_memory *before,
+    struct arena *arena, struct arena *scratch)
+{
+	*d = (struct plan_draft){
+		.now_ms = rules->now_ms,
+		.before = before,
+		.arena = arena,
+		.scratch = scratch,
+		.memory = PLAN_LIST_OF(struct plan_memory_entry),
+		.next_ms = INT64_MAX,
+	};
+	for (size_t i = 0; i < PLAN_N_PHASES; i++)
+		d->steps[i] = PLAN_LIST_OF(struct plan_step);
+}
+
+void
+plan_draft_free(struct plan_draft *d)
+{
+	for (size_t i = 0; i < PLAN_N_PHASES; i++)
+		plan_list_free(&d->steps[i]);
+	plan_list_free(&d->memory);
+}
+
+void
+plan_draft_step(struct plan_draft *d, enum plan_phase phase, struct plan_step step)
+{
+	struct plan_step *to = plan_list_add(&d->steps[phase]);
+
+	if (to != NULL)
+		*to = step;
+}
+
+/* ---- what is remembered ---- */
+
+static int
+by_server(const void *a, const void *b)
+{
+	const struct plan_memory_entry *x = a, *y = b;
+	int order = str_cmp(x->backend, y->backend);
+
+	return order != 0 ? order : str_cmp(x->server, y->server);
+}
+
+struct plan_memory_entry
+plan_draft_recall(const struct plan_draft *d, struct str backend, const struct actual_server *s)
+{
+	const struct plan_memory_entry anew = { .backend = backend,
+		.server = s->name,
+		.address = s->address,
+		.port = s->port,
+		.drain_since_ms = d->now_ms };
+	const struct plan_memory_entry *was = NULL;
+
+	if (d->before->n > 0)
+		was = bsearch(&anew, d->before->entries, d->before->n, sizeof(anew), by_server);
+	if (was == NULL || was->port != s->port || !str_eq(was->address, s->address))
+		return anew;
+	return *was;
+}
+
+void
+plan_draft_remember(struct plan_draft *d, struct plan_memory_entry entry)
+{
+	struct plan_memory_entry *to = plan_list_add(&d->memory);
+
+	if (to != NULL)
+		*to = entry;
+}
+
+void
+plan_draft_wake(struct plan_draft *d, int64_t at_ms)
+{
+	if (at_ms < d->next_ms)
+		d->next_ms = at_ms;
+}
+
+/* ---- the result ---- */
+
+static bool
+freeze_steps(struct plan_draft *d, struct plan *p)
+{
+	struct plan_step *steps;
+	size_t n = 0;
+
+	for (size_t i = 0; i < PLAN_N_PHASES; i++) {
+		if (d->steps[i].failed)
+			return false;
+		n += d->steps[i].n;
+	}
+	steps = ARENA_ARRAY(d->arena, struct plan_step, n);
+	if (steps == NULL)
+		return false;
+	p->steps = steps;
+	p->n_steps = n;
+	for (size_t i = 0; i < PLAN_N_PHASES; i++) {
+		if (d->steps[i].n > 0)
+			memcpy(steps, d->steps[i].items, d->steps[i].n * sizeof(*steps));
+		steps += d->steps[i].n;
+	}
+	return true;
+}
+
+static bool
+freeze_entry(struct arena *a, struct plan_memory_entry *m)
+{
+	return arena_str(a, m->backend, &m->backend) && arena_str(a, m->server, &m->server) &&
+	       arena_str(a, m->address, &m->address);
+}
+
+/* The texts are copied: memory outlives the read-back it was made from. */
+static bool
+freeze_memory(struct plan_draft *d, struct plan *p)
+{
+	size_t n = d->memory.n;
+	struct plan_memory_entry *entries = ARENA_ARRAY(d->arena, struct plan_memory_entry, n);
+
+	if (d->memory.failed || entries == NULL)
+		return false;
+	if (n > 0) {
+		memcpy(entries, d->memory.items, n * sizeof(*entries));
+		qsort(entries, n, sizeof(*entries), by_server);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!freeze_entry(d->arena, &entries[i]))
+			return false;
+	p->memory = (struct plan_memory){ .entries = entries, .n = n };
+	return true;
+}
+
+bool
+plan_draft_freeze(struct plan_draft *d, struct plan *p)
+{
+	p->next_ms = d->next_ms;
+	return freeze_steps(d, p) && freeze_memory(d, p);
+}

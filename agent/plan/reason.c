@@ -1,0 +1,16 @@
+/* The words for why a task gets no traffic: see evidence.h. */
+#include "config.h"
+
+#include "plan/evidence.h"
+
+const char *
+reason_name(enum reason r)
+{
+	static const char *const names[] = {
+#define X(name, text) [REASON_##name] = text,
+		REASON_KINDS(X)
+#undef X
+	};
+
+	return names[r];
+}
