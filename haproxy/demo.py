@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import signal
 import sys
 import tempfile
@@ -23,27 +22,11 @@ from fakeaws.control import ACCESS_KEY_ID, SECRET_ACCESS_KEY, Control, FakeAws  
 from rng.client import Load, Result, call_many  # noqa: E402
 from rollcall_testlib import paths  # noqa: E402
 from rollcall_testlib.daemon import Rollcalld  # noqa: E402
-from rollcall_testlib.haproxy import HAProxy, Ports  # noqa: E402
+from rollcall_testlib.haproxy import BESIDE, HAProxy, Ports, shipped_configuration, shipped_environment  # noqa: E402
 from rollcall_testlib.waiting import wait_until  # noqa: E402
 
 CLUSTER, SERVICE = "main", "rng-service"
 SERVES_AFTER_SIGTERM = 3.0  # seconds, as an app behind a balancer should
-
-# Beside the backend of haproxy.cfg: the same tasks behind mode tcp, as a layer-4 balancer has them.
-BESIDE = """
-frontend beside
-    mode tcp
-    option tcplog
-    bind "127.0.0.1:{port}"
-    default_backend beside
-
-backend beside
-    mode tcp
-    balance roundrobin
-    default-server check inter 1s fastinter 300ms downinter 1s rise 2 fall 3
-    server-template rc_ 1-20 0.0.0.0:0 disabled
-"""
-
 
 class Broken(Exception):
     """A promise that did not hold."""
@@ -89,17 +72,9 @@ class Demo:
         step(f"HAProxy: {paths.HAPROXY} with haproxy/haproxy.cfg, gRPC on 127.0.0.1:{self.ports.grpc}, "
              f"and mode tcp beside it on 127.0.0.1:{self.ports.tcp}")
         socket_path = self.home / "admin.sock"
-        os.environ.update({
-            "ROLLCALL_ADMIN_SOCKET": str(socket_path),
-            "ROLLCALL_GRPC_BIND": f"127.0.0.1:{self.ports.grpc}",
-            "ROLLCALL_STATS_BIND": f"127.0.0.1:{self.ports.stats}",
-        })
-        text = (HERE / "haproxy.cfg").read_text()
-        if os.geteuid() != 0:
-            # Only root may change user or root directory.
-            text = re.sub(r"(?m)^    (chroot|user|group) .*\n", "", text).replace(" user haproxy group haproxy", "")
-        text += BESIDE.format(port=self.ports.tcp)
-        self.haproxy = HAProxy(self.home, text, socket_path, self.ports)
+        os.environ.update(shipped_environment(socket_path, self.ports))
+        self.haproxy = HAProxy(self.home, shipped_configuration() + BESIDE.replace("{tcp}", str(self.ports.tcp)), socket_path,
+                               self.ports)
 
     def start_rollcalld(self) -> None:
         step("rollcalld: watches the cluster, gives its tasks to HAProxy's slots")
@@ -124,7 +99,7 @@ class Demo:
         wanted = {f"{task['address']}:{task['port']}" for task in self.control.running(CLUSTER, SERVICE)}
         if len(wanted) != tasks:
             raise Broken(f"{len(wanted)} tasks run, not {tasks}")
-        wait_until(lambda: haproxy.serving("grpc") == haproxy.serving("beside") == wanted, timeout,
+        wait_until(lambda: haproxy.runtime.serving("grpc") == haproxy.runtime.serving("beside") == wanted, timeout,
                    f"{tasks} tasks in service")
         say(f"   HAProxy serves {', '.join(sorted(wanted))}")
 

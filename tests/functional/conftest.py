@@ -7,6 +7,7 @@ AWS spoke as AWS does, that no request of ours was wrongly signed or malformed, 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -21,7 +22,8 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).res
 from fakeaws.control import ACCESS_KEY_ID, SECRET_ACCESS_KEY, FakeAws  # noqa: E402
 from rollcall_testlib import paths  # noqa: E402
 from rollcall_testlib.daemon import Rollcalld  # noqa: E402
-from rollcall_testlib.haproxy import HAProxy, Ports, slots_configuration  # noqa: E402
+from rollcall_testlib.haproxy import (HAProxy, Ports, shipped_configuration,  # noqa: E402
+                                      shipped_environment, slots_configuration)
 
 LOG_TAIL = 6000
 
@@ -36,17 +38,28 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     """A failed test shows the logs of its processes."""
     outcome = yield
     report = outcome.get_result()
-    directory = getattr(item, "funcargs", {}).get("directory")
+    given = getattr(item, "funcargs", {})
+    directory = given.get("directory") or getattr(given.get("stack"), "directory", None)
     if report.failed and directory and directory.exists():
         for log in sorted(directory.rglob("*.log")):
             report.sections.append((log.name, log.read_text(errors="replace")[-LOG_TAIL:]))
 
 
+# The parts as context managers: a fixture of any scope may put them together.
+
+@contextlib.contextmanager
+def temporary_directory() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="rc-", dir="/tmp"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="rc-", dir="/tmp"))
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+    with temporary_directory() as path:
+        yield path
 
 
 class Aws(FakeAws):
@@ -63,13 +76,19 @@ class Aws(FakeAws):
                 entry for entry in self.control.requests() if entry["verdict"] != "ok"][:5]
 
 
-@pytest.fixture
-def aws(directory: Path) -> Iterator[Aws]:
-    """A fake AWS with an empty cluster `main` and the key of fakeaws.control."""
+@contextlib.contextmanager
+def running_aws(directory: Path) -> Iterator[Aws]:
     with Aws(directory / "aws") as running:
         running.control.create_cluster(cluster="main")
         yield running
         running.check()
+
+
+@pytest.fixture
+def aws(directory: Path) -> Iterator[Aws]:
+    """A fake AWS with an empty cluster `main` and the key of fakeaws.control."""
+    with running_aws(directory) as running:
+        yield running
 
 
 @pytest.fixture
@@ -82,33 +101,54 @@ def service(aws: Aws) -> str:
     return "rng-service"
 
 
-@pytest.fixture
-def start_haproxy(directory: Path) -> Iterator[Callable[..., HAProxy]]:
-    """start_haproxy(): slots; start_haproxy(text): any configuration. {socket}, {grpc}, {tcp} and {stats} stand
-    for the paths and ports that the test gets; keyword arguments go to slots_configuration."""
+@contextlib.contextmanager
+def haproxies(directory: Path) -> Iterator[Callable[..., HAProxy]]:
+    """start(): slots; start(text): any configuration; shipped=True: haproxy/haproxy.cfg, with `extra` behind it.
+    `edit` changes the text. {socket}, {grpc}, {tcp} and {stats} stand for the paths and ports that the test gets;
+    other keyword arguments go to slots_configuration.
+    """
     started: list[HAProxy] = []
 
-    def start(configuration: str | None = None, master: bool = False, **options: Any) -> HAProxy:
+    def start(configuration: str | None = None, master: bool = False, shipped: bool = False, extra: str = "",
+              edit: Callable[[str], str] = lambda text: text, **options: Any) -> HAProxy:
         home = directory / f"h{len(started)}"
         home.mkdir()
         ports, socket_path = Ports(), home / "s"
-        if configuration is None:
+        if shipped:
+            configuration = shipped_configuration()
+        elif configuration is None:
             configuration = slots_configuration(socket_path, ports, **options)
-        else:
-            for name, value in {"socket": socket_path, **vars(ports)}.items():
-                configuration = configuration.replace(f"{{{name}}}", str(value))
-        started.append(HAProxy(home, configuration, socket_path, ports, master))
+        configuration = edit(configuration) + extra
+        for name, value in {"socket": socket_path, **vars(ports)}.items():
+            configuration = configuration.replace(f"{{{name}}}", str(value))
+        started.append(HAProxy(home, configuration, socket_path, ports, master,
+                               shipped_environment(socket_path, ports)))
         return started[-1]
 
-    yield start
-    for haproxy in started:
-        haproxy.stop()
+    try:
+        yield start
+    finally:
+        for haproxy in started:
+            haproxy.stop()
+
+
+@pytest.fixture
+def start_haproxy(directory: Path) -> Iterator[Callable[..., HAProxy]]:
+    """See haproxies()."""
+    with haproxies(directory) as start:
+        yield start
 
 
 @pytest.fixture
 def haproxy(start_haproxy: Callable[..., HAProxy]) -> HAProxy:
     """The plain one: a declared backend `grpc` with 8 slots."""
     return start_haproxy()
+
+
+@pytest.fixture
+def shipped_haproxy(start_haproxy: Callable[..., HAProxy]) -> HAProxy:
+    """haproxy/haproxy.cfg as it stands: a declared backend `grpc` with 20 slots."""
+    return start_haproxy(shipped=True)
 
 
 def base_configuration(aws: FakeAws, haproxy: HAProxy, home: Path) -> dict[str, Any]:
@@ -124,9 +164,9 @@ def base_configuration(aws: FakeAws, haproxy: HAProxy, home: Path) -> dict[str, 
     }
 
 
-@pytest.fixture
-def start_rollcalld(directory: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Rollcalld]]:
-    """start_rollcalld(): base_configuration on the fixtures `aws` and `haproxy`, ready.
+@contextlib.contextmanager
+def daemons(directory: Path, find: Callable[[str], Any]) -> Iterator[Callable[..., Rollcalld]]:
+    """start(): base_configuration on find("aws") and find("haproxy"), ready.
 
     `change` is called with the configuration before the start; `configuration` replaces it (a mapping, or text);
     `haproxy` and `aws` name others; wait=False returns at once.
@@ -141,8 +181,7 @@ def start_rollcalld(directory: Path, request: pytest.FixtureRequest) -> Iterator
         home = directory / f"r{len(started)}"
         (home / "state").mkdir(parents=True)
         if configuration is None:
-            configuration = base_configuration(aws or request.getfixturevalue("aws"),
-                                               haproxy or request.getfixturevalue("haproxy"), home)
+            configuration = base_configuration(aws or find("aws"), haproxy or find("haproxy"), home)
         if change:
             change(configuration)
         started.append(Rollcalld(home, configuration, home / "c", env, options))
@@ -150,11 +189,20 @@ def start_rollcalld(directory: Path, request: pytest.FixtureRequest) -> Iterator
             started[-1].wait_ready()
         return started[-1]
 
-    yield start
-    exits = [(daemon.stop(), daemon.expected_exit) for daemon in started]
+    try:
+        yield start
+    finally:
+        exits = [(daemon.stop(), daemon.expected_exit) for daemon in started]
     reports = [line for daemon in started for line in daemon.sanitizer_reports()]
     assert not reports, reports[:10]
     assert all(code == expected for code, expected in exits), f"rollcalld's exit codes, and the expected: {exits}"
+
+
+@pytest.fixture
+def start_rollcalld(directory: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Rollcalld]]:
+    """See daemons(); what is not named comes from the fixtures `aws` and `haproxy`."""
+    with daemons(directory, request.getfixturevalue) as start:
+        yield start
 
 
 @pytest.fixture

@@ -17,31 +17,18 @@ import pytest
 
 from rng import client, journal, wire
 from rollcall_testlib.paths import TOP
-from rollcall_testlib.process import Child, free_port
+from rollcall_testlib.rng_server import RngServer
 from rollcall_testlib.waiting import wait_until
 
 RNG = TOP / "tests" / "rng"
 
 
-class Server(Child):
-    """A server of the service, with its journal."""
-
-    def __init__(self, directory: Path, name: str, drain: float = 0.5) -> None:
-        self.target = f"127.0.0.1:{free_port()}"
-        self.journal_file = directory / f"{name}.calls"
-        super().__init__([sys.executable, str(RNG / "server.py"), "--listen", self.target, "--name", name,
-                          "--drain", str(drain), "--count-file", str(self.journal_file)], directory / f"{name}.log")
-
-    def journal(self) -> journal.Journal:
-        return journal.read(self.journal_file)
-
-
 @pytest.fixture
-def start(directory: Path) -> Iterator[Callable[..., Server]]:
-    started: list[Server] = []
+def start(directory: Path) -> Iterator[Callable[..., RngServer]]:
+    started: list[RngServer] = []
 
-    def start_one(name: str = "task-1", drain: float = 0.5) -> Server:
-        started.append(Server(directory, name, drain))
+    def start_one(name: str = "task-1", drain: float = 0.5) -> RngServer:
+        started.append(RngServer(directory, name, drain=drain))
         with client.Connection(started[-1].target) as connection:
             connection.wait_ready(10)
         return started[-1]
@@ -51,7 +38,7 @@ def start(directory: Path) -> Iterator[Callable[..., Server]]:
         server.kill()
 
 
-def test_numbers_are_in_the_range_and_name_the_task(start: Callable[..., Server]) -> None:
+def test_numbers_are_in_the_range_and_name_the_task(start: Callable[..., RngServer]) -> None:
     server = start("task-7")
     with client.Connection(server.target) as connection:
         numbers = {connection.number(3, 5).value for _ in range(100)}
@@ -61,7 +48,7 @@ def test_numbers_are_in_the_range_and_name_the_task(start: Callable[..., Server]
     assert ("task", "task-7") in call.initial_metadata()
 
 
-def test_a_range_upside_down_is_refused_and_not_counted(start: Callable[..., Server]) -> None:
+def test_a_range_upside_down_is_refused_and_not_counted(start: Callable[..., RngServer]) -> None:
     server = start()
     with client.Connection(server.target) as connection, pytest.raises(grpc.RpcError) as refusal:
         connection.number(2, 1)
@@ -69,14 +56,14 @@ def test_a_range_upside_down_is_refused_and_not_counted(start: Callable[..., Ser
     assert server.journal().calls == 0
 
 
-def test_a_stream_gives_as_many_numbers_as_asked(start: Callable[..., Server]) -> None:
+def test_a_stream_gives_as_many_numbers_as_asked(start: Callable[..., RngServer]) -> None:
     server = start()
     with client.Connection(server.target) as connection:
         assert len(list(connection.numbers(1, 6, count=20, timeout=5))) == 20
     assert server.journal().methods == {"Stream": 1}
 
 
-def test_health_knows_its_services(start: Callable[..., Server]) -> None:
+def test_health_knows_its_services(start: Callable[..., RngServer]) -> None:
     server = start()
     with client.Connection(server.target) as connection:
         assert connection.health() == connection.health("rng.Rng") == wire.SERVING
@@ -86,7 +73,7 @@ def test_health_knows_its_services(start: Callable[..., Server]) -> None:
         assert next(connection.watch_health("no.Such", timeout=5)) == wire.SERVICE_UNKNOWN
 
 
-def test_the_journal_survives_kill_and_finds_calls_executed_twice(start: Callable[..., Server]) -> None:
+def test_the_journal_survives_kill_and_finds_calls_executed_twice(start: Callable[..., RngServer]) -> None:
     first, second = start("task-1"), start("task-2")
     for server, call_ids in ((first, "ab"), (second, "bc")):
         with client.Connection(server.target) as connection:
@@ -97,7 +84,7 @@ def test_the_journal_survives_kill_and_finds_calls_executed_twice(start: Callabl
     assert journal.executed_twice([first.journal(), second.journal()]) == ["b"]
 
 
-def test_it_serves_new_connections_while_it_drains_and_finishes_what_runs(start: Callable[..., Server]) -> None:
+def test_it_serves_new_connections_while_it_drains_and_finishes_what_runs(start: Callable[..., RngServer]) -> None:
     server = start(drain=1.0)
     with client.Connection(server.target) as connection:
         # Longer than the drain: it has to be finished after the listener has gone.
@@ -113,7 +100,7 @@ def test_it_serves_new_connections_while_it_drains_and_finishes_what_runs(start:
     assert server.output() == ""
 
 
-def test_a_second_server_on_the_same_address_is_an_error(start: Callable[..., Server], directory: Path) -> None:
+def test_a_second_server_on_the_same_address_is_an_error(start: Callable[..., RngServer], directory: Path) -> None:
     server = start()
     twin = subprocess.run([sys.executable, str(RNG / "server.py"), "--listen", server.target], capture_output=True,
                           text=True, timeout=20, check=False)
@@ -129,7 +116,7 @@ def tcp_connections_to(port: int) -> int:
     return sum(fields[1].endswith(suffix) and fields[3] == established for fields in lines)
 
 
-def test_a_connection_is_one_tcp_connection_and_two_are_two(start: Callable[..., Server]) -> None:
+def test_a_connection_is_one_tcp_connection_and_two_are_two(start: Callable[..., RngServer]) -> None:
     server = start()
     port = int(server.target.rpartition(":")[2])
     wait_until(lambda: tcp_connections_to(port) == 0, what="closed")
@@ -141,7 +128,7 @@ def test_a_connection_is_one_tcp_connection_and_two_are_two(start: Callable[...,
         assert tcp_connections_to(port) == 2
 
 
-def test_load_counts_what_the_server_counts_and_every_failure(start: Callable[..., Server]) -> None:
+def test_load_counts_what_the_server_counts_and_every_failure(start: Callable[..., RngServer]) -> None:
     server = start(drain=0.0)
     load = client.Load(server.target, rate=200, connections=2, streams=2, stream_numbers=5,
                        stream_interval_ms=10).start()
@@ -157,7 +144,7 @@ def test_load_counts_what_the_server_counts_and_every_failure(start: Callable[..
     assert result.succeeded <= server.journal().calls <= result.succeeded + result.failed
 
 
-def test_the_command_prints_json_and_fails_if_a_call_did(start: Callable[..., Server]) -> None:
+def test_the_command_prints_json_and_fails_if_a_call_did(start: Callable[..., RngServer]) -> None:
     server = start()
 
     def run(*arguments: str) -> tuple[int, dict[str, object]]:
@@ -174,7 +161,7 @@ def test_the_command_prints_json_and_fails_if_a_call_did(start: Callable[..., Se
     assert (code, result["failures"]) == (1, {"UNAVAILABLE": 2})
 
 
-def test_calls_and_health_go_on_side_by_side(start: Callable[..., Server]) -> None:
+def test_calls_and_health_go_on_side_by_side(start: Callable[..., RngServer]) -> None:
     """Many open streams must not starve unary calls: one loop serves them all."""
     server = start()
     with client.Connection(server.target) as connection:

@@ -100,8 +100,29 @@ class Rollcalld:
         assert status == 200, f"GET {path}: {status} {text}"
         return json.loads(text)
 
+    def status(self) -> Any:
+        return self.get("/v1/status")
+
     def servers(self, backend: str) -> list[dict[str, Any]]:
         return self.get(f"/v1/backends/{backend}")["servers"]
+
+    def server_of(self, backend: str, task: dict[str, Any]) -> dict[str, Any] | None:
+        """The server that stands for a task, or None."""
+        return next((server for server in self.servers(backend) if server["task"] == task["id"]), None)
+
+    def endpoints(self, task: dict[str, Any]) -> list[dict[str, Any]]:
+        """Of all containers of a task."""
+        return [endpoint for container in self.get(f"/v1/tasks/{task['id']}")["containers"]
+                for endpoint in container["endpoints"]]
+
+    def problems(self) -> str:
+        """What is wrong now, as the status words it; empty if nothing is."""
+        return "; ".join(f"{problem['where']}: {problem['message']}" for problem in self.status()["problems"])
+
+    def cluster(self, name: str) -> dict[str, Any]:
+        """Of the status: the one of that name, of whichever source."""
+        return next(cluster for source in self.status()["sources"] for cluster in source["clusters"]
+                    if cluster["name"] == name)
 
     # The command
 
@@ -125,6 +146,22 @@ class Rollcalld:
 
     def wait_line(self, pattern: str, timeout: float = 10.0) -> str:
         return wait_until(lambda: self.lines(pattern), timeout, f"a log line with {pattern!r}")[0]
+
+    def mark(self) -> int:
+        """Where the log ends now, for messages(since=...)."""
+        return len(self.output())
+
+    def messages(self, pattern: str = "", levels: str = "error warn info", since: int = 0) -> list[str]:
+        """The messages of these levels that match; a line that is no log line of ours counts as an error."""
+        found = []
+        for line in self.output()[since:].splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                record = {"level": "error", "message": line}
+            if record["level"] in levels.split() and re.search(pattern, record["message"]):
+                found.append(record["message"])
+        return found
 
     def reload(self) -> None:
         self.child.signal(signal.SIGHUP)

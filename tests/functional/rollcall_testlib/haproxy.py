@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import os
 import re
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any, Iterable
 
 from . import paths
 from .process import Child, free_port
@@ -51,6 +53,10 @@ class Server:
     def is_draining(self) -> bool:
         return bool(self.admin & DRAIN_BITS) and not self.in_maintenance
 
+    @property
+    def is_free_slot(self) -> bool:
+        return self.in_maintenance and self.address == "0.0.0.0"
+
 
 class RuntimeApi:
     """HAProxy's runtime socket."""
@@ -64,6 +70,7 @@ class RuntimeApi:
             connection.settimeout(timeout)
             connection.connect(str(self.path))
             connection.sendall(command.encode() + b"\n")
+            connection.shutdown(socket.SHUT_WR)  # a master goes on talking until then
             reply = b"".join(iter(lambda: connection.recv(65536), b""))
         return reply.decode().rstrip("\n")
 
@@ -80,6 +87,19 @@ class RuntimeApi:
                                     int(fields[5]), int(fields[6])))
         return found
 
+    def held(self) -> set[tuple[str, ...]]:
+        """All that an administrator has set, in one value: two of them compare equal if nobody set anything."""
+        return {(server.backend, server.name, server.address, str(server.port), str(server.weight),
+                 str(server.admin)) for server in self.servers()}
+
+    def server_of(self, backend: str, task: dict[str, Any]) -> Server | None:
+        """The server with a task's address and port; None if HAProxy has none."""
+        return next((server for server in self.servers(backend)
+                     if (server.address, server.port) == (task["address"], task["port"])), None)
+
+    def stat_of(self, backend: str, server: str) -> dict[str, str]:
+        return next(row for row in self.stat(backend) if row["svname"] == server)
+
     def stat(self, backend: str = "") -> list[dict[str, str]]:
         """`show stat` as a list of rows; of one backend if it is named."""
         text = self.ask("show stat").removeprefix("# ")
@@ -88,7 +108,7 @@ class RuntimeApi:
 
     def status(self, backend: str, server: str) -> str:
         """UP, DOWN, DRAIN, MAINT, or on the way between them, as `show stat` words it."""
-        return next(row["status"] for row in self.stat(backend) if row["svname"] == server)
+        return self.stat_of(backend, server)["status"]
 
     def serving(self, backend: str) -> set[str]:
         """ADDRESS:PORT of the servers that take calls now."""
@@ -135,12 +155,52 @@ backend {backend}
 """
 
 
+# For the end of a configuration: the backend's tasks behind mode tcp, as a layer-4 balancer has them.
+BESIDE = """
+frontend beside
+    mode tcp
+    bind "127.0.0.1:{tcp}"
+    default_backend beside
+
+backend beside
+    mode tcp
+    balance roundrobin
+    default-server check inter 1s fastinter 300ms downinter 1s rise 2 fall 3
+    server-template rc_ 1-20 0.0.0.0:0 disabled
+"""
+
+
+def shipped_configuration() -> str:
+    """haproxy/haproxy.cfg, as an operator copies it. Only root may change user and root directory."""
+    text = (paths.TOP / "haproxy" / "haproxy.cfg").read_text()
+    if os.geteuid() != 0:
+        text = re.sub(r"(?m)^    (chroot|user|group) .*\n", "", text).replace(" user haproxy group haproxy", "")
+    return text
+
+
+def shipped_environment(socket_path: Path, ports: Ports) -> dict[str, str]:
+    """The addresses of haproxy/haproxy.cfg that its environment may set."""
+    return {"ROLLCALL_ADMIN_SOCKET": str(socket_path), "ROLLCALL_GRPC_BIND": f"127.0.0.1:{ports.grpc}",
+            "ROLLCALL_STATS_BIND": f"127.0.0.1:{ports.stats}"}
+
+
+def wait_serving(haproxy: HAProxy, backend: str, tasks: Iterable[dict[str, Any]], timeout: float = 15.0) -> None:
+    """Until exactly these tasks take calls in that backend, as HAProxy itself shows it."""
+    wanted = {f"{task['address']}:{task['port']}" for task in tasks}
+    try:
+        wait_until(lambda: haproxy.runtime.serving(backend) == wanted, timeout)
+    except AssertionError:
+        raise AssertionError(f"after {timeout} s {backend} is served by {haproxy.runtime.serving(backend)}, "
+                             f"not by {wanted}") from None
+
+
 class HAProxy:
     """An HAProxy that runs a given configuration until the test ends."""
 
     def __init__(self, directory: Path, configuration: str, socket_path: Path, ports: Ports,
-                 master: bool = False) -> None:
+                 master: bool = False, env: dict[str, str] | None = None) -> None:
         self.ports = ports
+        self._env = env
         self.runtime = RuntimeApi(socket_path)
         self._configuration_file = directory / "haproxy.cfg"
         self._log = directory / "haproxy.log"
@@ -151,11 +211,12 @@ class HAProxy:
 
     def write(self, configuration: str) -> None:
         """For the next start or reload."""
+        self.configuration = configuration
         self._configuration_file.write_text(configuration)
 
     def start(self) -> None:
         mode = ["-W", "-S", str(self._master_socket)] if self._master else ["-db"]
-        self.child = Child([paths.HAPROXY, *mode, "-f", str(self._configuration_file)], self._log)
+        self.child = Child([paths.HAPROXY, *mode, "-f", str(self._configuration_file)], self._log, self._env)
         wait_until(lambda: self.child.exit_code is not None or "Pid" in self.runtime.info(), 10, "haproxy answers")
         assert self.child.exit_code is None, self.child.output()
 
@@ -174,12 +235,18 @@ class HAProxy:
     def reload(self) -> None:
         """By the master socket; returns when a new worker answers."""
         before = self.runtime.info()["Pid"]
+        # HAProxy 2.6 executes itself anew after each start of a worker, and refuses connections meanwhile.
+        wait_until(lambda: "master" in self.master().ask("show proc"), 10, "the master answers")
         self.master().ask("reload", timeout=15)
         wait_until(lambda: self.runtime.info()["Pid"] != before, 10, "a new worker answers")
 
     def stop(self) -> None:
         self.child.stop(5)
         self.child.kill()  # workers that outlive their master are in its session
+
+    def kill(self) -> None:
+        """As in a crash: nothing is said to anybody."""
+        self.child.kill()
 
     def restart(self) -> None:
         self.stop()

@@ -1,0 +1,410 @@
+"""No removal without evidence: whatever ECS answers, or does not answer, a server leaves only if its task did.
+
+The first test plays every fault of ECS, one after another, against one long-lived set-up of four clusters. In
+each of them the fault is at another place: ListTasks or DescribeTasks, the first page (or batch) or the second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+
+from conftest import Aws, daemons, haproxies, running_aws, temporary_directory
+from fakeaws.control import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from rng import client
+from rollcall_testlib.daemon import Rollcalld
+from rollcall_testlib.haproxy import HAProxy, wait_serving
+from rollcall_testlib.waiting import stays, wait_until
+
+Fault = dict[str, Any]
+SERVICE = {"cluster": "main", "service": "rng-service"}
+
+# ---- every fault, at every place ----
+
+# cluster -> how many address-only tasks it has; ListTasks and DescribeTasks give 100 at a time
+CLUSTERS = {"list-1": 40, "list-2": 250, "describe-1": 40, "describe-2": 250}
+
+
+@dataclasses.dataclass
+class Case:
+    """A fault of ListTasks and the like of DescribeTasks; None: it makes no sense there.
+
+    `silent`: those of "list", "describe" where nothing is wrong with the answer itself, so that no fault is said.
+    """
+
+    name: str
+    on_list: Fault | None
+    on_describe: Fault | None
+    silent: tuple[str, ...] = ()
+
+
+def everywhere(name: str, kind: str, **options: Any) -> Case:
+    return Case(name, {"kind": kind, **options}, {"kind": kind, **options})
+
+
+def error(code: str, message: str = "", status: int = 400) -> Case:
+    return everywhere(f"{code}-{status}", "error", code=code, message=message, status=status)
+
+
+def member(name: str, kind: str, on_list: str | None, on_describe: str | None, *silent: str, **options: Any) -> Case:
+    """A member of the answer that is replaced or removed."""
+    return Case(name, {"kind": kind, "path": on_list, **options} if on_list else None,
+                {"kind": kind, "path": on_describe, **options} if on_describe else None, silent)
+
+
+CASES = [
+    everywhere("throttled", "throttle"),
+    error("ServerException", "Service Unavailable. Please try again later.", 500),
+    error("RequestLimitExceeded"),
+    error("ExpiredTokenException", "The security token included in the request is expired"),
+    error("UnrecognizedClientException", "The security token included in the request is invalid."),
+    error("InvalidSignatureException", "The request signature we calculated does not match"),
+    error("AccessDeniedException", "User is not authorized to perform: ecs:This on resource: That"),
+    error("ClusterNotFoundException", "Cluster not found."),
+    error("InvalidParameterException", "Invalid identifier"),
+    error("ClientException"),
+    error("SomethingNewException", "of which nobody has heard"),
+    everywhere("a-page-of-a-load-balancer", "unavailable"),
+    everywhere("reset", "reset"),
+    everywhere("cut-off", "cut"),
+    everywhere("malformed", "malformed"),
+    everywhere("nothing", "body", body=""),
+    everywhere("an-empty-object", "body", body="{}"),
+    everywhere("a-list", "body", body="[]"),
+    everywhere("html-and-200", "body", body="<html>Welcome to the hotel</html>"),
+    member("a-list-that-is-none", "replace", "taskArns", "tasks", value="none"),
+    member("items-of-wrong-types", "replace", "taskArns", "tasks", value=[7, None, {}]),
+    member("a-token-that-is-none", "replace", "nextToken", None, value=7),
+    member("a-status-that-is-none", "replace", None, "tasks.lastStatus", value=7),
+    member("an-arn-that-is-none", "replace", None, "tasks.taskArn", value="arn:aws:s3:::bucket"),
+    member("an-address-that-is-none", "replace", None, "tasks.containers.networkInterfaces",
+           value=[{"privateIpv4Address": "10.0.0.1; disable server grpc/rc_1"}]),
+    member("without-arns", "remove", None, "tasks.taskArn"),
+    member("without-status", "remove", None, "tasks.lastStatus", "describe"),
+    member("without-desired-status", "remove", None, "tasks.desiredStatus", "describe"),
+    member("without-containers", "remove", None, "tasks.containers", "describe"),
+    Case("empty", {"kind": "empty"}, {"kind": "empty"}, ("list",)),
+    Case("partial", {"kind": "partial"}, {"kind": "partial"}, ("list",)),
+    Case("the-same-token-again", {"kind": "repeat_token"}, None),
+    Case("missing-though-listed", None, {"kind": "failures", "reason": "MISSING"}, ("describe",)),
+    Case("another-failure", None, {"kind": "failures", "reason": "ACCESS_DENIED"}),
+    Case("late", {"kind": "delay", "seconds": 0.5}, {"kind": "delay", "seconds": 0.5}, ("list", "describe")),
+]
+
+
+@dataclasses.dataclass
+class Stack:
+    """The long-lived set-up; `second_batch` is an ARN that DescribeTasks asks for in its second batch, by cluster."""
+
+    directory: Path
+    aws: Aws
+    haproxy: HAProxy
+    daemon: Rollcalld
+    second_batch: dict[str, str]
+
+    def places(self, case: Case) -> Iterator[tuple[str, Fault]]:
+        """Which cluster gets which fault."""
+        for cluster in CLUSTERS:
+            action, _, page = cluster.partition("-")
+            fault = case.on_list if action == "list" else case.on_describe
+            if fault is None:
+                continue
+            where: Fault = {"action": "ListTasks" if action == "list" else "DescribeTasks", "cluster": cluster}
+            if action == "list":
+                where["page"] = int(page)
+            elif page == "2":
+                where["containing"] = self.second_batch[cluster]
+            yield cluster, {**fault, **where}
+
+    def hits(self) -> list[int]:
+        return [fault["hits"] for fault in self.aws.control.faults()]
+
+    def errors(self, clusters: list[str]) -> list[str | None]:
+        status = self.daemon.status()
+        found = {cluster["name"]: cluster["error"] for source in status["sources"] for cluster in source["clusters"]}
+        return [found[cluster] for cluster in clusters]
+
+
+ADDRESSES = """
+backend addresses
+    # No checks: nothing listens there, and only what rollcalld does is to be seen.
+    default-server proto h2
+    server-template rc_ 1-600 0.0.0.0:0 disabled
+"""
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with contextlib.ExitStack() as parts:
+        directory = parts.enter_context(temporary_directory())
+        aws = parts.enter_context(running_aws(directory))
+        haproxy = parts.enter_context(haproxies(directory))(extra=ADDRESSES)
+        aws.control.register(family="rng", drain=0.0)
+        aws.control.register(family="address", process="none")
+        for cluster, count in CLUSTERS.items():
+            aws.control.create_cluster(cluster=cluster)
+            aws.control.create_service(cluster=cluster, service="rng-service", desired=1, definition="rng")
+            aws.control.run_tasks(cluster=cluster, definition="address", count=count, instantly=True)
+        for cluster in CLUSTERS:
+            aws.control.wait_steady(cluster, "rng-service")
+
+        def change(configuration: dict[str, Any]) -> None:
+            configuration["ecs"].update(clusters=list(CLUSTERS), watch="100ms", refresh="300ms", rate_limit=1000)
+            configuration["backends"].append({"name": "addresses", "match": {"service": "family:address"}})
+
+        find = {"aws": aws, "haproxy": haproxy}.__getitem__
+        daemon = parts.enter_context(daemons(directory, find))(change)
+        arns = {cluster: sorted(task["arn"] for task in aws.control.tasks(cluster=cluster)) for cluster in CLUSTERS}
+        yield Stack(directory, aws, haproxy, daemon,
+                    {cluster: names[150] for cluster, names in arns.items() if len(names) > 200})
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_fault_of_ecs_takes_no_server_away(stack: Stack, case: Case) -> None:
+    """HAProxy keeps what it has, calls go on, the fault is said once and shown, and its end is said once. Then a
+    task that really stops is taken out."""
+    control, daemon, runtime = stack.aws.control, stack.daemon, stack.haproxy.runtime
+    before, mark = runtime.held(), daemon.mark()
+    clusters = []
+    for cluster, fault in stack.places(case):
+        control.add_fault(**fault)
+        clusters.append(cluster)
+    said = [cluster for cluster in clusters if cluster.partition("-")[0] not in case.silent]
+
+    def lasts() -> bool:
+        assert runtime.held() == before
+        return min(stack.hits()) >= 2 and all(stack.errors(said))
+
+    wait_until(lasts, 30, "the fault met twice everywhere, and shown")
+    result = client.call_many(stack.haproxy.target, 8)
+    assert (result.failed, sorted(result.by_task.values())) == (0, [2, 2, 2, 2])
+    assert daemon.get_status("/ready") == 200
+    control.clear_faults()
+
+    wait_until(lambda: stack.errors(said) == [None] * len(said), 30, "the end of the fault")
+    assert runtime.held() == before
+    for cluster in said:
+        assert len(daemon.messages(f"{cluster}\\b", "warn error", since=mark)) == 1, "said once, when it began"
+        assert len(daemon.messages(f"{cluster}\\b", "info", since=mark)) == 1, "and once, when it was over"
+    assert daemon.messages("", "warn error", since=mark) == daemon.messages(
+        "|".join(f"{cluster}\\b" for cluster in said) or "$^", "warn error", since=mark), "and nothing else"
+
+    ended = [next(task for task in control.running(cluster) if not task["service"]) for cluster in clusters]
+    for task in ended:
+        control.stop_task(task=task["id"])
+    wait_until(lambda: all(runtime.server_of("addresses", task).in_maintenance for task in ended), 10,
+               "those that stopped taken out")
+    assert sum(server.is_ready for server in runtime.servers("addresses")) == sum(
+        not task["service"] for cluster in CLUSTERS for task in control.running(cluster)), "and no others"
+
+
+# ---- faults that take their time ----
+
+def test_a_service_that_hangs_takes_no_server_away(aws: Aws, service: str, haproxy: HAProxy,
+                                                   start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """Each call is given up after its timeout; nothing else waits for it meanwhile."""
+    aws.control.create_cluster(cluster="other")
+    aws.control.create_service(cluster="other", service="rng-service", desired=1, definition="rng")
+    aws.control.wait_steady("other", "rng-service")
+    daemon = start_rollcalld(lambda c: c["ecs"].update(clusters=["main", "other"]), haproxy=haproxy)
+    before = haproxy.runtime.held()
+    aws.control.add_fault(kind="hang", action="ListTasks", cluster="main")
+    wait_until(lambda: aws.control.faults()[0]["hits"] >= 1, what="the first hanging call")
+    stays(lambda: haproxy.runtime.held() == before, 1.0, "as it was")
+    assert client.call_many(haproxy.target, 9).failed == 0
+    assert daemon.get_status("/live") == 200
+    aws.control.scale(cluster="other", service="rng-service", desired=2)
+    aws.control.wait_steady("other", "rng-service")
+    wait_serving(haproxy, "grpc", aws.control.running("main") + aws.control.running("other"))
+    wait_until(lambda: aws.control.faults()[0]["hits"] >= 2, 25, "given up, and tried again")
+
+
+# ---- tasks that AWS speaks strangely of ----
+
+def test_a_cluster_that_seems_to_be_empty_is_kept(aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy) -> None:
+    """Nothing listed and everything MISSING: no answer names the account, so it may be anybody's."""
+    before = haproxy.runtime.held()
+    aws.control.add_fault(kind="empty", action="ListTasks")
+    aws.control.add_fault(kind="failures", action="DescribeTasks", reason="MISSING")
+    wait_until(lambda: aws.control.faults()[1]["hits"] >= 4, 20, "MISSING, again and again")
+    assert haproxy.runtime.held() == before
+    assert [server["evidence"] for server in rollcalld.servers("grpc")] == ["running", "running"]
+    assert client.call_many(haproxy.target, 10).failed == 0
+    aws.control.clear_faults()
+    aws.control.scale(**SERVICE, desired=1)
+    aws.control.wait_steady(**SERVICE)
+    wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
+
+
+def test_a_task_that_aws_has_forgotten_is_kept(aws: Aws, haproxy: HAProxy,
+                                               start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """MISSING, while its cluster answers otherwise: reported, but this version takes nothing out for it."""
+    aws.control.register(family="address", process="none")
+    aws.control.create_service(cluster="main", service="rng-service", desired=0, definition="address")
+    arns = aws.control.run_tasks(**{**SERVICE, "definition": "address"}, count=3, instantly=True)
+    daemon = start_rollcalld(haproxy=haproxy)
+    before, forgotten = haproxy.runtime.held(), aws.control.task(task=arns[0])
+    aws.control.forget_task(task=forgotten["id"])
+    wait_until(lambda: (daemon.server_of("grpc", forgotten) or {}).get("evidence") == "missing", what="missing")
+    assert haproxy.runtime.held() == before
+    found = daemon.server_of("grpc", forgotten)
+    assert found is not None and found["state"] != "draining"
+
+
+def test_an_unhealthy_task_stays_but_does_not_enter(aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy) -> None:
+    """ECS's own health check: no proof against a server that serves, but reason enough not to begin."""
+    serving, _ = aws.control.running(**SERVICE)
+    before = haproxy.runtime.held()
+    aws.control.set_health(task=serving["id"], health="UNHEALTHY")
+    wait_until(lambda: rollcalld.server_of("grpc", serving)["evidence"] == "unhealthy", what="known")
+    assert haproxy.runtime.held() == before
+    arn, = aws.control.run_tasks(cluster="main", definition="rng", service="rng-service")
+    aws.control.set_health(task=arn, health="UNHEALTHY")
+    late = aws.control.wait_task(arn, "RUNNING")
+    wait_until(lambda: rollcalld.endpoints(late)[0]["reason"] == "unhealthy", what="known, too")
+    assert haproxy.runtime.held() == before
+    aws.control.set_health(task=arn, health="HEALTHY")
+    wait_until(lambda: haproxy.runtime.server_of("grpc", late), what="it enters")
+
+
+def test_all_tasks_that_stop_at_once_drain_at_once(aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy) -> None:
+    """A proven end has no limit: to keep the last server would only send calls to nobody."""
+    tasks = aws.control.running(**SERVICE)
+    aws.control.scale(**SERVICE, desired=0)
+    wait_until(lambda: all(haproxy.runtime.server_of("grpc", task).in_maintenance for task in tasks), 5, "all drain")
+    aws.control.wait_steady(**SERVICE)
+    assert client.call_many(haproxy.target, 1).failures == {"UNAVAILABLE": 1}
+    wait_until(lambda: rollcalld.status()["haproxy"]["in_step"], what="in step again")
+
+
+# ---- keys, accounts, clocks, clusters ----
+
+def test_a_key_of_another_account_takes_nothing_away(aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy) -> None:
+    """Its cluster of the same name holds other tasks, and none of ours."""
+    before = haproxy.runtime.held()
+    theirs = aws.control.create_cluster(cluster="main", account="210987654321")
+    aws.control.register(family="rng", process="none", account="210987654321")
+    aws.control.create_service(cluster=theirs, service="rng-service", desired=1, definition="rng")
+    aws.control.set_key(access_key_id=ACCESS_KEY_ID, secret_access_key=SECRET_ACCESS_KEY, account="210987654321")
+    wait_until(lambda: rollcalld.cluster("main")["error"], what="a fault")
+    assert "210987654321" in rollcalld.cluster("main")["error"], "it names the stranger"
+    stays(lambda: haproxy.runtime.held() == before, 1.0, "as it was")
+    assert client.call_many(haproxy.target, 10).failed == 0
+    aws.control.set_key(access_key_id=ACCESS_KEY_ID, secret_access_key=SECRET_ACCESS_KEY)
+    wait_until(lambda: rollcalld.cluster("main")["error"] is None, 20, "well again")
+    assert rollcalld.status()["sources"][0]["account"] == "123456789012"
+
+
+@pytest.mark.parametrize("spoil, mend, said", [
+    ("expire_key", {"expired": False}, "ExpiredTokenException"),
+    ("remove_key", None, "UnrecognizedClientException"),
+    ("deny", None, "AccessDeniedException"),
+])
+def test_a_key_that_is_refused_is_a_named_error_until_it_is_taken_again(
+        aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy, spoil: str, mend: dict[str, Any] | None, said: str) -> None:
+    """Servers stay, calls go on; nothing needs a restart when the key works again."""
+    aws.expects_rejections = True
+    before, mark = haproxy.runtime.held(), rollcalld.mark()
+    aws.control.call(spoil, access_key_id=ACCESS_KEY_ID)
+    wait_until(lambda: said in (rollcalld.cluster("main")["error"] or ""), what="the error's name in the status")
+    stays(lambda: haproxy.runtime.held() == before, 0.5, "as it was")
+    assert client.call_many(haproxy.target, 10).failed == 0
+    assert len(rollcalld.messages("", "warn error", since=mark)) == 1
+    if mend is not None:
+        aws.control.call(spoil, access_key_id=ACCESS_KEY_ID, **mend)
+    elif spoil == "deny":
+        aws.control.allow_all(access_key_id=ACCESS_KEY_ID)
+    else:
+        aws.control.set_key(access_key_id=ACCESS_KEY_ID, secret_access_key=SECRET_ACCESS_KEY)
+    wait_until(lambda: rollcalld.cluster("main")["error"] is None, 20, "well again")
+    aws.control.scale(**SERVICE, desired=1)
+    aws.control.wait_steady(**SERVICE)
+    wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
+
+
+def test_a_wrong_secret_is_said_without_being_told(aws: Aws, service: str, haproxy: HAProxy,
+                                                   start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """Wrong keys from the start: one clear line, ready in a named error, and the secret in no output."""
+    aws.expects_rejections = True
+    secret = "wJalrXUtnFEMIwrongwrongwrongwrongEXAMPLE"
+    daemon = start_rollcalld(lambda c: c["ecs"].update(secret_access_key=secret), haproxy=haproxy)
+    error = daemon.cluster("main")["error"]
+    assert "InvalidSignatureException" in error and "secret access key" in error
+    assert len(daemon.messages("InvalidSignatureException")) == 1
+    assert haproxy.runtime.serving("grpc") == set()
+    assert secret not in daemon.output() + str(daemon.status()) + daemon.rollcall("status").stdout
+
+
+def test_keys_come_from_the_environment_with_their_session_token(aws: Aws, service: str, haproxy: HAProxy,
+                                                                 start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """The configuration names none; the endpoint, too, is where the SDKs look for it."""
+    aws.control.set_key(access_key_id="ASIAEXAMPLETEMPORARY", secret_access_key="tmp/secret+1",
+                        session_token="token//with+all==")
+
+    def change(configuration: dict[str, Any]) -> None:
+        for name in ("access_key_id", "secret_access_key", "endpoint", "region"):
+            del configuration["ecs"][name]
+
+    daemon = start_rollcalld(change, haproxy=haproxy, env={
+        "AWS_ACCESS_KEY_ID": "ASIAEXAMPLETEMPORARY", "AWS_SECRET_ACCESS_KEY": "tmp/secret+1",
+        "AWS_SESSION_TOKEN": "token//with+all==", "AWS_ENDPOINT_URL_ECS": aws.url, "AWS_REGION": "eu-west-1"})
+    wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
+    assert {entry["key"] for entry in aws.control.requests()} == {"ASIAEXAMPLETEMPORARY"}
+    for secret in ("tmp/secret+1", "token//with+all=="):
+        assert secret not in daemon.output() + str(daemon.status())
+
+
+@pytest.mark.parametrize("offset", [600, -600])
+def test_a_clock_that_differs_by_ten_minutes_is_corrected(aws: Aws, service: str, haproxy: HAProxy, offset: float,
+                                                          start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """From AWS's own Date; one refusal is enough to learn it, at the start and in the middle."""
+    aws.expects_rejections = True
+    aws.control.set_clock(offset=offset)
+    daemon = start_rollcalld(haproxy=haproxy)
+    wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
+    assert aws.control.counters()["rejected_signatures"] <= 2
+    before = haproxy.runtime.held()
+    aws.control.set_clock(offset=0)
+    changed = time.time()
+    wait_until(lambda: [e for e in aws.control.requests(action="ListTasks", after=changed) if e["verdict"] == "ok"],
+               what="right again")
+    assert haproxy.runtime.held() == before and daemon.problems() == ""
+
+
+def test_a_mistyped_cluster_does_not_hold_up_the_others(aws: Aws, service: str, haproxy: HAProxy,
+                                                        start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """Ready, since waiting will not mend it; shown; and the good cluster is served and followed."""
+    daemon = start_rollcalld(lambda c: c["ecs"].update(clusters=["mian", "main"]), haproxy=haproxy)
+    wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
+    assert "ClusterNotFoundException" in daemon.cluster("mian")["error"]
+    assert daemon.cluster("main")["error"] is None
+    assert "mian" in daemon.rollcall("status").stdout
+    aws.control.scale(**SERVICE, desired=1)
+    aws.control.wait_steady(**SERVICE)
+    wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
+    assert len(daemon.messages("mian\\b", "warn error")) == 1
+    aws.control.create_cluster(cluster="mian")
+    wait_until(lambda: daemon.cluster("mian")["error"] is None, 30, "found when it is there")
+
+
+def test_an_address_that_passes_to_a_new_task_serves_that_one(aws: Aws, haproxy: HAProxy,
+                                                             start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """ECS gives an address again soon: the slot is relabelled, and the old task's end does not end it."""
+    aws.control.register(family="address", process="none")
+    aws.control.create_service(cluster="main", service="rng-service", desired=0, definition="address")
+    run = {**SERVICE, "definition": "address", "address": "127.250.0.7", "instantly": True}
+    old, = aws.control.run_tasks(**run)
+    daemon = start_rollcalld(haproxy=haproxy)
+    wait_until(lambda: [s["task_arn"] for s in daemon.servers("grpc")] == [old], what="a server for the first")
+    name = daemon.servers("grpc")[0]["name"]
+    new, = aws.control.run_tasks(**run)
+    wait_until(lambda: [s["task_arn"] for s in daemon.servers("grpc")] == [new], what="relabelled")
+    aws.control.stop_task(task=old)
+    aws.control.wait_task(old, "STOPPED")
+    stays(lambda: [s.name for s in haproxy.runtime.servers("grpc") if not s.in_maintenance] == [name], 1.0,
+          "in its slot")

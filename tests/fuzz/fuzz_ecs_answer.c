@@ -1,0 +1,173 @@
+/*
+ * ECS's answers: a byte that says which, then the JSON.  Laws: what is refused has
+ * one line that says why; what is accepted holds only addresses, ports, names and
+ * ARNs that are what they claim, and survives being frozen.
+ */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+#include "ecs/arn.h"
+#include "ecs/ecs_answer.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define REQUIRE(law)             \
+	do {                     \
+		if (!(law))      \
+			abort(); \
+	} while (0)
+
+static void
+check_refusal(const struct err *e)
+{
+	REQUIRE(e->code == ERR_PARSE || e->code == ERR_LIMIT);
+	REQUIRE(e->msg[0] != '\0' && strchr(e->msg, '\n') == NULL);
+}
+
+static void
+check_address(struct str s, int family)
+{
+	char text[64] = "", again[64];
+	unsigned char bytes[16];
+
+	if (s.len == 0)
+		return;
+	REQUIRE(s.len < sizeof(text));
+	memcpy(text, s.ptr, s.len);
+	REQUIRE(inet_pton(family, text, bytes) == 1);
+	REQUIRE(inet_ntop(family, bytes, again, sizeof(again)) != NULL && strcmp(text, again) == 0);
+}
+
+static void
+check_containers(const struct roster_task *t)
+{
+	for (size_t i = 0; i < t->n_containers; i++) {
+		const struct roster_container *c = &t->containers[i];
+
+		REQUIRE(arn_is_name(c->name));
+		check_address(c->ipv4, AF_INET);
+		check_address(c->ipv6, AF_INET6);
+		for (size_t j = 0; j < c->n_bindings; j++)
+			REQUIRE(c->bindings[j].container_port != 0 && c->bindings[j].host_port != 0);
+		for (size_t j = 0; j < i; j++)
+			REQUIRE(!str_eq(c->name, t->containers[j].name));
+	}
+}
+
+static void
+check_task(const struct roster_task *t)
+{
+	struct str cluster, id, family;
+	struct arn arn;
+	unsigned revision;
+
+	REQUIRE(arn_parse_task(t->arn, &arn, &cluster, &id) && str_eq(id, t->id));
+	REQUIRE(arn_parse_definition(t->definition_arn, &family, &revision));
+	REQUIRE(str_eq(family, t->family) && revision == t->revision && revision > 0);
+	REQUIRE(t->service.len == 0 || arn_is_name(t->service));
+	REQUIRE(t->last_status <= ROSTER_DELETED && t->health <= ROSTER_UNHEALTHY);
+	REQUIRE(t->desired_status == ROSTER_UNKNOWN || t->desired_status == ROSTER_RUNNING ||
+		t->desired_status == ROSTER_STOPPED);
+	REQUIRE(t->created_ms >= INT64_C(-86400000) && t->stopped_reason.len <= 1024);
+	REQUIRE(t->definition == NULL && !t->listed && t->missing == 0 && t->ended_wall_ms == 0);
+	REQUIRE(str_is_printable(t->zone) && str_is_printable(t->subnet));
+	check_containers(t);
+}
+
+/* The same tasks frozen: found by ARN, and the same. */
+static void
+check_frozen(const struct ecs_answer_tasks *answer)
+{
+	struct roster_facts *f = NULL;
+
+	if (roster_facts_make(answer->tasks, answer->n_tasks, ECS_ANSWER_ARENA_MAX, &f, NULL) != ERR_OK)
+		return; /* one of them comes twice */
+	for (size_t i = 0; i < answer->n_tasks; i++) {
+		const struct roster_task *found = roster_facts_find(f, answer->tasks[i].arn);
+
+		REQUIRE(found != NULL && roster_task_same(found, &answer->tasks[i]));
+	}
+	roster_facts_unref(f);
+}
+
+static void
+try_list(struct arena *a, struct str json)
+{
+	struct ecs_answer_list list;
+	struct err e = ERR_INIT;
+
+	if (ecs_answer_list_tasks(a, json, &list, &e) != ERR_OK) {
+		check_refusal(&e);
+		return;
+	}
+	for (size_t i = 0; i < list.n; i++) {
+		struct str cluster, id;
+		struct arn arn;
+
+		REQUIRE(arn_parse_task(list.arns[i], &arn, &cluster, &id));
+	}
+	REQUIRE(list.next_token.len <= ECS_ANSWER_TOKEN_MAX);
+}
+
+static void
+try_tasks(struct arena *a, struct str json)
+{
+	struct ecs_answer_tasks answer;
+	struct err e = ERR_INIT;
+
+	if (ecs_answer_describe_tasks(a, json, &answer, &e) != ERR_OK) {
+		check_refusal(&e);
+		return;
+	}
+	for (size_t i = 0; i < answer.n_tasks; i++)
+		check_task(&answer.tasks[i]);
+	for (size_t i = 0; i < answer.n_malformed; i++)
+		REQUIRE(answer.malformed[i].detail.len > 0);
+	check_frozen(&answer);
+}
+
+static void
+try_definition(struct str json)
+{
+	struct err e = ERR_INIT;
+	struct taskdef *d;
+
+	if (ecs_answer_task_definition(json, &d, &e) != ERR_OK) {
+		check_refusal(&e);
+		return;
+	}
+	REQUIRE(d->refs == 1 && d->revision > 0 && arn_is_name(d->family) && d->network <= TASKDEF_NONE);
+	for (size_t i = 0; i < d->n_containers; i++) {
+		const struct taskdef_container *c = &d->containers[i];
+
+		REQUIRE(arn_is_name(c->name) && taskdef_container(d, c->name) == c);
+		REQUIRE(c->stop_timeout_ms >= -1);
+		for (size_t j = 0; j < c->n_ports; j++)
+			REQUIRE(c->ports[j].container_port != 0);
+		for (size_t j = 1; j < c->n_labels; j++)
+			REQUIRE(str_cmp(c->labels[j - 1].name, c->labels[j].name) < 0);
+	}
+	taskdef_unref(d);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct str json = str_skip(str_of(data, size), 1);
+	struct arena *a;
+
+	if (size == 0)
+		return 0;
+	a = arena_new(ECS_ANSWER_ARENA_MAX);
+	REQUIRE(a != NULL);
+	if (data[0] % 3 == 0)
+		try_list(a, json);
+	else if (data[0] % 3 == 1)
+		try_tasks(a, json);
+	else
+		try_definition(json);
+	arena_free(a);
+	return 0;
+}

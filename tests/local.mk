@@ -1,0 +1,159 @@
+# The tests that need nothing but the compiler: unit/ (cmocka), the fuzz corpora
+# replayed, failing allocations, lint.  A unit test is one line below: automake
+# takes PROGRAM.c for its source; helpers make a second line.
+TEST_EXTENSIONS = .sh
+TAP_DRIVER = $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+LOG_DRIVER = $(TAP_DRIVER)
+LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/unit/tap.sh
+SH_LOG_DRIVER = $(TAP_DRIVER)
+AM_TESTS_ENVIRONMENT = \
+	top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; CC='$(CC)'; \
+	export top_srcdir top_builddir CC;
+
+# What every test is linked with; a fake in a test's own sources comes before the
+# archives, which then leave theirs out.
+AM_CPPFLAGS += -I$(top_srcdir)/tests/unit $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(MHD_CFLAGS)
+LDADD = agent/libdrive.a agent/libcore.a $(drive_libs) $(core_libs) $(CMOCKA_LIBS)
+
+# ---- unit ----
+
+unit_tests = \
+	%D%/unit/test_actual \
+	%D%/unit/test_arena \
+	%D%/unit/test_arn \
+	%D%/unit/test_aws_caller \
+	%D%/unit/test_aws_endpoint \
+	%D%/unit/test_aws_error \
+	%D%/unit/test_bucket \
+	%D%/unit/test_buf \
+	%D%/unit/test_cli_show \
+	%D%/unit/test_cli_table \
+	%D%/unit/test_conf \
+	%D%/unit/test_conf_file \
+	%D%/unit/test_conf_scalar \
+	%D%/unit/test_control_server \
+	%D%/unit/test_control_view \
+	%D%/unit/test_creds \
+	%D%/unit/test_desired \
+	%D%/unit/test_ecs_answer \
+	%D%/unit/test_ecs_sweep \
+	%D%/unit/test_ecs_watch \
+	%D%/unit/test_err \
+	%D%/unit/test_fault \
+	%D%/unit/test_hap_exec \
+	%D%/unit/test_hap_link \
+	%D%/unit/test_hap_text \
+	%D%/unit/test_http_curl \
+	%D%/unit/test_log \
+	%D%/unit/test_loop \
+	%D%/unit/test_plan_address \
+	%D%/unit/test_plan_diff \
+	%D%/unit/test_plan_guard \
+	%D%/unit/test_plan_laws \
+	%D%/unit/test_prng \
+	%D%/unit/test_reconcile \
+	%D%/unit/test_rfc3339 \
+	%D%/unit/test_roster \
+	%D%/unit/test_sigv4 \
+	%D%/unit/test_str \
+	%D%/unit/test_taskdef_cache \
+	%D%/unit/test_utf8 \
+	%D%/unit/test_weights
+
+control_story = %D%/unit/control_story.c %D%/unit/control_story.h
+fake_ecs = %D%/unit/fake_ecs.c %D%/unit/fake_ecs.h
+fake_loop = %D%/unit/fake_loop.c %D%/unit/fake_loop.h
+laws = %D%/unit/laws.c %D%/unit/laws.h %D%/unit/laws_world.c
+worlds = %D%/unit/worlds.c %D%/unit/worlds.h
+
+tests_unit_test_aws_caller_SOURCES = %D%/unit/test_aws_caller.c $(fake_loop)
+tests_unit_test_cli_show_SOURCES = %D%/unit/test_cli_show.c $(control_story) $(worlds)
+tests_unit_test_control_view_SOURCES = %D%/unit/test_control_view.c $(control_story) $(worlds)
+tests_unit_test_creds_SOURCES = %D%/unit/test_creds.c $(fake_loop)
+tests_unit_test_desired_SOURCES = %D%/unit/test_desired.c $(worlds)
+tests_unit_test_ecs_sweep_SOURCES = %D%/unit/test_ecs_sweep.c $(fake_ecs)
+tests_unit_test_ecs_watch_SOURCES = %D%/unit/test_ecs_watch.c $(fake_ecs) $(fake_loop)
+tests_unit_test_plan_diff_SOURCES = %D%/unit/test_plan_diff.c $(worlds)
+tests_unit_test_plan_guard_SOURCES = %D%/unit/test_plan_guard.c $(worlds)
+tests_unit_test_plan_laws_SOURCES = %D%/unit/test_plan_laws.c $(laws) $(worlds)
+tests_unit_test_reconcile_SOURCES = %D%/unit/test_reconcile.c $(worlds)
+EXTRA_DIST += %D%/unit/unit.h %D%/unit/tap.sh
+
+if HAVE_CMOCKA
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+endif
+
+# ---- fuzz ----
+
+# The same target twice: with a plain main, which replays the corpus under any
+# compiler, and with libFuzzer (--enable-fuzzing CC=clang).
+check_PROGRAMS += \
+	%D%/fuzz/replay_aws_error \
+	%D%/fuzz/replay_conf \
+	%D%/fuzz/replay_control_path \
+	%D%/fuzz/replay_ecs_answer \
+	%D%/fuzz/replay_ecs_sweep \
+	%D%/fuzz/replay_hap_reply \
+	%D%/fuzz/replay_plan \
+	%D%/fuzz/replay_sigv4
+tests_fuzz_replay_aws_error_SOURCES = %D%/fuzz/fuzz_aws_error.c %D%/fuzz/replay_main.c
+tests_fuzz_replay_conf_SOURCES = %D%/fuzz/fuzz_conf.c %D%/fuzz/replay_main.c
+tests_fuzz_replay_control_path_SOURCES = %D%/fuzz/fuzz_control_path.c %D%/fuzz/replay_main.c $(control_story) $(worlds)
+tests_fuzz_replay_ecs_answer_SOURCES = %D%/fuzz/fuzz_ecs_answer.c %D%/fuzz/replay_main.c
+tests_fuzz_replay_ecs_sweep_SOURCES = %D%/fuzz/fuzz_ecs_sweep.c %D%/fuzz/replay_main.c
+tests_fuzz_replay_hap_reply_SOURCES = %D%/fuzz/fuzz_hap_reply.c %D%/fuzz/replay_main.c
+tests_fuzz_replay_plan_SOURCES = %D%/fuzz/fuzz_plan.c %D%/fuzz/replay_main.c $(laws) $(worlds)
+tests_fuzz_replay_sigv4_SOURCES = %D%/fuzz/fuzz_sigv4.c %D%/fuzz/replay_main.c
+TESTS += %D%/fuzz/replay.sh
+EXTRA_DIST += %D%/fuzz/replay.sh %D%/fuzz/corpus %D%/fuzz/dict
+
+if FUZZING
+noinst_PROGRAMS += \
+	%D%/fuzz/fuzz_aws_error \
+	%D%/fuzz/fuzz_conf \
+	%D%/fuzz/fuzz_control_path \
+	%D%/fuzz/fuzz_ecs_answer \
+	%D%/fuzz/fuzz_ecs_sweep \
+	%D%/fuzz/fuzz_hap_reply \
+	%D%/fuzz/fuzz_plan \
+	%D%/fuzz/fuzz_sigv4
+tests_fuzz_fuzz_control_path_SOURCES = %D%/fuzz/fuzz_control_path.c $(control_story) $(worlds)
+tests_fuzz_fuzz_plan_SOURCES = %D%/fuzz/fuzz_plan.c $(laws) $(worlds)
+fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_aws_error_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_conf_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_control_path_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_ecs_answer_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_ecs_sweep_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_hap_reply_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_plan_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_sigv4_LDFLAGS = $(fuzz_ldflags)
+endif
+
+# ---- torture ----
+
+check_PROGRAMS += %D%/torture/alloc
+TESTS += %D%/torture/alloc
+tests_torture_alloc_SOURCES = %D%/torture/alloc.c $(worlds)
+tests_torture_alloc_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
+
+# ---- lint ----
+
+lint_tests = \
+	%D%/lint/all-listed.sh \
+	%D%/lint/core-is-pure.sh \
+	%D%/lint/format.sh \
+	%D%/lint/headers-stand-alone.sh \
+	%D%/lint/include-graph.sh \
+	%D%/lint/selftest.sh
+TESTS += $(lint_tests)
+EXTRA_DIST += $(lint_tests) %D%/lint/allowed-includes
+
+# ---- what needs HAProxy and Python: tests/run ----
+
+EXTRA_DIST += %D%/run %D%/functional %D%/fakeaws %D%/rng %D%/vectors
+
+# Directories are copied whole: out with what Python left in them.
+dist-hook:
+	find $(distdir) -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,575 @@
+/*
+ * The control interface over a real socket and a real loop.  The clients are bare
+ * sockets in the same thread: the loop turns while they wait.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "control/control_server.h"
+#include "control/control_socket.h"
+#include "io/loop.h"
+#include "unit.h"
+
+#define PATIENCE_MS    10000
+#define GET(path)      "GET " path " HTTP/1.1\r\nHost: localhost\r\n\r\n"
+#define GET_LAST(path) "GET " path " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+struct fixture {
+	struct loop *loop;
+	struct control_server *server;
+	char directory[64], path[96];
+	size_t asked; /* times that facts were wanted */
+};
+
+static const struct control_server_limits LIMITS = { .connections = 4, .idle_s = 1, .head = 4096, .body = 1000 };
+
+static void
+know_nothing(void *arg, struct control_facts *ret)
+{
+	struct fixture *x = arg;
+
+	x->asked++;
+	ret->wall_ms = 1795401646123;
+}
+
+static struct conf_listen
+listen_at(const struct fixture *x)
+{
+	return (struct conf_listen){ .address = str_from_cstr(x->path), .mode = 0640 };
+}
+
+static void
+start_server(struct fixture *x)
+{
+	struct conf_listen where = listen_at(x);
+	struct err e = ERR_INIT;
+
+	if (control_server_new_within(x->loop, &LIMITS, &where, know_nothing, x, &x->server, &e) != ERR_OK)
+		fail_msg("%s", e.msg);
+}
+
+static int
+set_up(void **state)
+{
+	struct fixture *x = calloc(1, sizeof(*x));
+
+	if (x == NULL || loop_new(&x->loop, NULL) != ERR_OK)
+		return -1;
+	(void)snprintf(x->directory, sizeof(x->directory), "/tmp/rollcall-test-XXXXXX");
+	if (mkdtemp(x->directory) == NULL)
+		return -1;
+	(void)snprintf(x->path, sizeof(x->path), "%s/run/control.sock", x->directory);
+	*state = x;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct fixture *x = *state;
+	char run[96];
+
+	control_server_close(x->server);
+	loop_run(x->loop); /* ends only if every handle was closed */
+	loop_free(x->loop);
+	(void)snprintf(run, sizeof(run), "%s/run", x->directory);
+	(void)unlink(x->path);
+	(void)rmdir(run);
+	(void)rmdir(x->directory);
+	free(x);
+	return 0;
+}
+
+/* ---- clients ---- */
+
+struct client {
+	int fd;
+	char got[65536];
+	size_t len;
+	bool closed; /* by the server */
+};
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+turn(const struct fixture *x)
+{
+	(void)uv_run(loop_uv(x->loop), UV_RUN_NOWAIT);
+}
+
+static struct client *
+dial(const struct fixture *x)
+{
+	struct client *c = calloc(1, sizeof(*c));
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+
+	assert_non_null(c);
+	memcpy(to.sun_path, x->path, strlen(x->path));
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(c->fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+	return c;
+}
+
+static void
+hang_up(struct client *c)
+{
+	(void)close(c->fd);
+	free(c);
+}
+
+static void
+take(struct client *c)
+{
+	ssize_t n;
+
+	while ((n = recv(c->fd, c->got + c->len, sizeof(c->got) - 1 - c->len, 0)) > 0)
+		c->len += (size_t)n;
+	c->got[c->len] = '\0';
+	if (n == 0 || (n < 0 && errno != EAGAIN))
+		c->closed = true;
+}
+
+/* False: the server has hung up. */
+static bool
+say(const struct fixture *x, struct client *c, const char *text, size_t len)
+{
+	int64_t until = now_ms() + PATIENCE_MS;
+
+	while (len > 0 && now_ms() < until) {
+		ssize_t n = send(c->fd, text, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EAGAIN)
+			return false;
+		if (n > 0) {
+			text += n;
+			len -= (size_t)n;
+		}
+		turn(x);
+		take(c);
+	}
+	return len == 0;
+}
+
+static size_t
+count(const struct client *c, const char *text)
+{
+	size_t n = 0;
+
+	for (const char *at = c->got; (at = strstr(at, text)) != NULL; at++)
+		n++;
+	return n;
+}
+
+/* Turns the loop until the text has come so often, or the server has hung up. */
+static void
+wait_for(const struct fixture *x, struct client *c, const char *text, size_t times)
+{
+	int64_t until = now_ms() + PATIENCE_MS;
+
+	while (!c->closed && count(c, text) < times && now_ms() < until) {
+		struct pollfd p = { .fd = c->fd, .events = POLLIN };
+
+		turn(x);
+		(void)poll(&p, 1, 1);
+		take(c);
+	}
+	if (count(c, text) < times)
+		fail_msg("no %zu times \"%s\" in \"%s\"", times, text, c->got);
+}
+
+static void
+wait_for_end(const struct fixture *x, struct client *c)
+{
+	int64_t until = now_ms() + PATIENCE_MS;
+
+	while (!c->closed && now_ms() < until) {
+		struct pollfd p = { .fd = c->fd, .events = POLLIN };
+
+		turn(x);
+		(void)poll(&p, 1, 1);
+		take(c);
+	}
+	assert_true(c->closed);
+}
+
+/* ---- requests ---- */
+
+static void
+requests_are_answered_with_the_headers_that_they_need(void **state)
+{
+	static const struct {
+		const char *request, *status, *text;
+	} rows[] = {
+		{ GET_LAST("/live"), "HTTP/1.1 200 OK", "Content-Type: application/json" },
+		{ GET_LAST("/live"), "HTTP/1.1 200 OK", "{\"live\":true}" },
+		{ GET_LAST("/live?x=1"), "HTTP/1.1 200 OK", "{\"live\":true}" },
+		{ GET_LAST("/ready"), "HTTP/1.1 503 ", "\"not_ready\"" },
+		{ GET_LAST("/nowhere"), "HTTP/1.1 404 ", "\"not_found\"" },
+		{ GET_LAST("/v1/tasks/a%2"), "HTTP/1.1 400 ", "\"bad_path\"" },
+		{ GET_LAST("/v1/backends/a%2fb"), "HTTP/1.1 404 ", "`a/b`" },
+		{ "POST /live HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}", "HTTP/1.1 405 ",
+		    "Allow: GET, HEAD" },
+		{ "GET /live HTTP/1.0\r\n\r\n", "HTTP/1.1 200 OK", "{\"live\":true}" },
+	};
+	struct fixture *x = *state;
+
+	start_server(x);
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct client *c = dial(x);
+
+		(void)say(x, c, rows[i].request, strlen(rows[i].request));
+		wait_for_end(x, c);
+		CHECK_ROW(strncmp(c->got, rows[i].status, strlen(rows[i].status)) == 0, i, c->got);
+		CHECK_ROW(strstr(c->got, rows[i].text) != NULL, i, c->got);
+		hang_up(c);
+	}
+}
+
+/* How is libmicrohttpd's affair, and changed between its versions. */
+static void
+what_is_no_http_is_not_answered(void **state)
+{
+	static const char *const rows[] = { "rubbish\r\n\r\n", "\x16\x03\x01", "GET /live HTTP/9\r\n\r\n",
+		"GET /live HTTP/1.1\r\nContent-Length: x\r\n\r\n" };
+	struct fixture *x = *state;
+
+	start_server(x);
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct client *c = dial(x);
+
+		(void)say(x, c, rows[i], strlen(rows[i]));
+		wait_for_end(x, c);
+		CHECK_ROW(strstr(c->got, "live") == NULL, i, c->got);
+		assert_int_equal(x->asked, 0);
+		hang_up(c);
+	}
+}
+
+static void
+head_has_the_length_and_no_body(void **state)
+{
+	static const char request[] = "HEAD /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	struct fixture *x = *state;
+	struct client *c;
+
+	start_server(x);
+	c = dial(x);
+	assert_true(say(x, c, request, sizeof(request) - 1));
+	wait_for_end(x, c);
+	assert_non_null(strstr(c->got, "Content-Length: 13\r\n"));
+	assert_string_equal(c->got + c->len - 4, "\r\n\r\n");
+	hang_up(c);
+}
+
+static void
+pipelined_requests_are_answered_in_their_order(void **state)
+{
+	static const char requests[] = GET("/live") GET("/nowhere") GET("/live") GET("/ready");
+	struct fixture *x = *state;
+	struct client *c;
+
+	start_server(x);
+	c = dial(x);
+	assert_true(say(x, c, requests, sizeof(requests) - 1));
+	wait_for(x, c, "HTTP/1.1 ", 4);
+	wait_for(x, c, "not_ready", 1);
+	assert_true(strstr(c->got, "404") < strstr(c->got, "503"));
+	assert_int_equal(count(c, "{\"live\":true}"), 2);
+	assert_int_equal(x->asked, 4);
+	hang_up(c);
+}
+
+static void
+a_request_may_come_byte_by_byte(void **state)
+{
+	static const char request[] = GET("/live");
+	struct fixture *x = *state;
+	struct client *c;
+
+	start_server(x);
+	c = dial(x);
+	for (size_t i = 0; i < sizeof(request) - 1; i++)
+		assert_true(say(x, c, request + i, 1));
+	wait_for(x, c, "{\"live\":true}", 1);
+	hang_up(c);
+}
+
+static void
+more_clients_than_the_limit_wait_their_turn(void **state)
+{
+	enum { CLIENTS = 12 };
+	struct fixture *x = *state;
+	struct client *c[CLIENTS];
+
+	start_server(x);
+	for (size_t i = 0; i < CLIENTS; i++) {
+		c[i] = dial(x);
+		assert_true(say(x, c[i], GET_LAST("/live"), sizeof(GET_LAST("/live")) - 1));
+	}
+	for (size_t i = 0; i < CLIENTS; i++) {
+		wait_for(x, c[i], "{\"live\":true}", 1);
+		hang_up(c[i]);
+	}
+}
+
+/* ---- limits ---- */
+
+static void
+a_body_over_the_limit_is_a_413(void **state)
+{
+	static const struct {
+		const char *head, *piece;
+		size_t pieces;
+		const char *end, *status;
+	} rows[] = {
+		{ "Content-Length: 1001", "", 0, "", "HTTP/1.1 413" },
+		{ "Content-Length: 99999999999999999999", "", 0, "", "HTTP/1.1 4" },
+		{ "Content-Length: 1000", "0123456789", 100, "", "HTTP/1.1 405" },
+		{ "Transfer-Encoding: chunked",
+		    "64\r\n0123456789012345678901234567890123456789012345678901234567890123456"
+		    "789012345678901234567890123456789\r\n",
+		    11, "0\r\n\r\n", "HTTP/1.1 413" },
+		{ "Transfer-Encoding: chunked",
+		    "64\r\n0123456789012345678901234567890123456789012345678901234567890123456"
+		    "789012345678901234567890123456789\r\n",
+		    10, "0\r\n\r\n", "HTTP/1.1 405" },
+		/* Without end: hung up on. */
+		{ "Transfer-Encoding: chunked",
+		    "64\r\n0123456789012345678901234567890123456789012345678901234567890123456"
+		    "789012345678901234567890123456789\r\n",
+		    1000, "", "" },
+	};
+	struct fixture *x = *state;
+
+	start_server(x);
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct client *c = dial(x);
+		char head[256];
+
+		(void)snprintf(head, sizeof(head), "POST /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n\r\n",
+		    rows[i].head);
+		(void)say(x, c, head, strlen(head));
+		for (size_t p = 0; p < rows[i].pieces && say(x, c, rows[i].piece, strlen(rows[i].piece)); p++)
+			;
+		(void)say(x, c, rows[i].end, strlen(rows[i].end));
+		wait_for_end(x, c);
+		CHECK_ROW(strncmp(c->got, rows[i].status, strlen(rows[i].status)) == 0, i, c->got);
+		CHECK_ROW(rows[i].status[0] != '\0' || c->len == 0, i, c->got);
+		hang_up(c);
+	}
+}
+
+static void
+a_head_over_the_limit_is_refused(void **state)
+{
+	static const char *const begins[] = { "GET /", "GET /live HTTP/1.1\r\nHost: x\r\nX: " };
+	struct fixture *x = *state;
+	char filler[6000]; /* LIMITS.head, and half as much again */
+
+	memset(filler, 'a', sizeof(filler));
+	start_server(x);
+	for (size_t i = 0; i < N_OF(begins); i++) {
+		struct client *c = dial(x);
+
+		(void)say(x, c, begins[i], strlen(begins[i]));
+		(void)say(x, c, filler, sizeof(filler));
+		(void)say(x, c, "\r\n\r\n", 4);
+		wait_for_end(x, c);
+		CHECK_ROW(c->len == 0 || strncmp(c->got + 8, " 4", 2) == 0, i, c->got);
+		assert_int_equal(x->asked, 0);
+		hang_up(c);
+	}
+}
+
+static void
+who_says_nothing_is_hung_up_on(void **state)
+{
+	static const char *const begins[] = { "", "GET /li", GET("/live") };
+	struct fixture *x = *state;
+
+	start_server(x);
+	for (size_t i = 0; i < N_OF(begins); i++) {
+		struct client *c = dial(x);
+
+		assert_true(say(x, c, begins[i], strlen(begins[i])));
+		wait_for_end(x, c);
+		hang_up(c);
+	}
+}
+
+static void
+closing_hangs_up_on_those_who_wait(void **state)
+{
+	struct fixture *x = *state;
+	struct client *idle, *half;
+
+	start_server(x);
+	idle = dial(x);
+	half = dial(x);
+	assert_true(say(x, half, "GET /live HT", 12));
+	control_server_close(x->server);
+	x->server = NULL;
+	loop_run(x->loop);
+	wait_for_end(x, idle);
+	wait_for_end(x, half);
+	hang_up(idle);
+	hang_up(half);
+	assert_int_equal(access(x->path, F_OK), -1);
+}
+
+/* ---- the socket ---- */
+
+static void
+the_directory_is_made_and_the_mode_is_set(void **state)
+{
+	struct fixture *x = *state;
+	struct stat st;
+
+	start_server(x);
+	assert_int_equal(stat(x->path, &st), 0);
+	assert_true(S_ISSOCK(st.st_mode));
+	assert_int_equal(st.st_mode & 07777, 0640);
+}
+
+static void
+a_stale_socket_is_replaced(void **state)
+{
+	struct fixture *x = *state;
+	struct conf_listen where = listen_at(x);
+	struct control_socket dead;
+	struct client *c;
+
+	assert_int_equal(control_socket_open(&where, &dead, NULL), ERR_OK);
+	(void)close(dead.fd); /* as a killed daemon leaves it */
+	start_server(x);
+	c = dial(x);
+	assert_true(say(x, c, GET("/live"), sizeof(GET("/live")) - 1));
+	wait_for(x, c, "{\"live\":true}", 1);
+	hang_up(c);
+}
+
+static void
+a_second_daemon_is_refused_and_leaves_the_first_alone(void **state)
+{
+	struct fixture *x = *state;
+	struct conf_listen where = listen_at(x);
+	struct control_server *second = NULL;
+	struct err e = ERR_INIT;
+	struct client *c;
+
+	start_server(x);
+	assert_int_equal(control_server_new(x->loop, &where, know_nothing, x, &second, &e), ERR_REFUSED);
+	assert_non_null(strstr(e.msg, "another rollcalld is listening on"));
+	assert_null(second);
+	c = dial(x);
+	assert_true(say(x, c, GET("/live"), sizeof(GET("/live")) - 1));
+	wait_for(x, c, "{\"live\":true}", 1);
+	hang_up(c);
+}
+
+static void
+what_is_no_socket_is_left_where_it_is(void **state)
+{
+	struct fixture *x = *state;
+	struct conf_listen where = listen_at(x);
+	struct err e = ERR_INIT;
+	FILE *f;
+
+	start_server(x); /* makes the directory */
+	control_server_close(x->server);
+	x->server = NULL;
+	f = fopen(x->path, "w");
+	assert_non_null(f);
+	(void)fclose(f);
+	assert_int_equal(control_server_new(x->loop, &where, know_nothing, x, &x->server, &e), ERR_CONF);
+	assert_non_null(strstr(e.msg, "is not a socket"));
+	assert_int_equal(access(x->path, F_OK), 0);
+}
+
+static void
+closing_leaves_the_socket_of_a_successor(void **state)
+{
+	struct fixture *x = *state;
+	struct conf_listen where = listen_at(x);
+	struct control_server *first;
+
+	start_server(x);
+	first = x->server;
+	assert_int_equal(unlink(x->path), 0);
+	assert_int_equal(control_server_new(x->loop, &where, know_nothing, x, &x->server, NULL), ERR_OK);
+	control_server_close(first);
+	assert_int_equal(access(x->path, F_OK), 0);
+}
+
+static void
+an_impossible_place_is_named_with_what_to_do(void **state)
+{
+	static const struct {
+		const char *path, *group, *says;
+	} rows[] = {
+		{ "", "", "control.socket: a path of" },
+		{ "/tmp/"
+		  "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+		  "01234567",
+		    "", "control.socket: a path of" },
+		{ "/nonexistent/deeper/control.sock", "", "cannot make the directory /nonexistent/deeper" },
+		{ NULL, "no-such-group-here", "there is no group `no-such-group-here`" },
+	};
+	struct fixture *x = *state;
+
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct conf_listen where = listen_at(x);
+		struct err e = ERR_INIT;
+
+		if (rows[i].path != NULL)
+			where.address = str_from_cstr(rows[i].path);
+		where.group = str_from_cstr(rows[i].group);
+		CHECK_ROW(control_server_new(x->loop, &where, know_nothing, x, &x->server, &e) != ERR_OK, i, "open");
+		CHECK_ROW(strstr(e.msg, rows[i].says) != NULL, i, e.msg);
+		assert_int_equal(access(x->path, F_OK), -1);
+	}
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(requests_are_answered_with_the_headers_that_they_need),
+		TEST(what_is_no_http_is_not_answered),
+		TEST(head_has_the_length_and_no_body),
+		TEST(pipelined_requests_are_answered_in_their_order),
+		TEST(a_request_may_come_byte_by_byte),
+		TEST(more_clients_than_the_limit_wait_their_turn),
+		TEST(a_body_over_the_limit_is_a_413),
+		TEST(a_head_over_the_limit_is_refused),
+		TEST(who_says_nothing_is_hung_up_on),
+		TEST(closing_hangs_up_on_those_who_wait),
+		TEST(the_directory_is_made_and_the_mode_is_set),
+		TEST(a_stale_socket_is_replaced),
+		TEST(a_second_daemon_is_refused_and_leaves_the_first_alone),
+		TEST(what_is_no_socket_is_left_where_it_is),
+		TEST(closing_leaves_the_socket_of_a_successor),
+		TEST(an_impossible_place_is_named_with_what_to_do),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

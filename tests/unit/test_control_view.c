@@ -1,0 +1,638 @@
+/* The control interface without its socket: paths, fields, reasons, hostile text. */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include <jansson.h>
+
+#include "control_story.h"
+#include "unit.h"
+
+#define NOTHING (&(const struct control_facts){ .wall_ms = CONTROL_STORY_WALL_MS })
+
+struct view {
+	int status;
+	json_t *json;
+	char allow[32], type[32];
+};
+
+static struct view
+ask(const struct control_facts *f, const char *method, struct str path)
+{
+	const struct control_request rq = { .method = str_from_cstr(method), .path = path };
+	struct control_response answer;
+	struct view v = { 0 };
+
+	control_view_answer(f, &rq, &answer);
+	v.status = answer.status;
+	v.json = json_loadb((const char *)answer.body.ptr, answer.body.len, JSON_REJECT_DUPLICATES, NULL);
+	(void)snprintf(v.allow, sizeof(v.allow), "%s", answer.allow != NULL ? answer.allow : "");
+	(void)snprintf(v.type, sizeof(v.type), "%s", answer.content_type);
+	buf_free(&answer.body);
+	assert_non_null(v.json);
+	return v;
+}
+
+static struct view
+get(const struct control_facts *f, const char *path)
+{
+	return ask(f, "GET", str_from_cstr(path));
+}
+
+static const char *
+text_at(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	if (text == NULL)
+		fail_msg("no text `%s`", name);
+	return text;
+}
+
+static const char *
+error_at(const struct view *v, const char *name)
+{
+	return text_at(json_object_get(v->json, "error"), name);
+}
+
+/* "a b c": the names of an object's members, in their order. */
+static void
+assert_members(json_t *object, const char *want)
+{
+	char got[512] = "";
+	size_t at = 0;
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(object, name, value)
+	{
+		int n = snprintf(got + at, sizeof(got) - at, "%s%s", at > 0 ? " " : "", name);
+
+		at += (size_t)n;
+		assert_true(at < sizeof(got));
+	}
+	assert_string_equal(got, want);
+}
+
+/* ---- paths ---- */
+
+static void
+a_path_leads_to_its_view_or_to_an_error(void **state)
+{
+	static const struct {
+		const char *method, *path;
+		int status;
+		const char *code;
+	} rows[] = {
+		{ "GET", "/live", 200, NULL },
+		{ "HEAD", "/live", 200, NULL },
+		{ "GET", "/ready", 200, NULL },
+		{ "GET", "/v1/status", 200, NULL },
+		{ "HEAD", "/v1/status", 200, NULL },
+		{ "GET", "/v1/backends", 200, NULL },
+		{ "GET", "/v1/backends/grpc", 200, NULL },
+		{ "GET", "/v1/backends/%67rpc", 200, NULL },
+		{ "GET", "/v1/%73tatus", 200, NULL },
+		{ "GET", "/v1/tasks/aaaa0001", 200, NULL },
+		{ "GET", "/v1/tasks/" CONTROL_STORY_ID("aaaa0001"), 200, NULL },
+		{ "GET", "/v1/tasks/arn%3Aaws%3aecs:eu-west-1:123456789012:task%2Fmain%2f" CONTROL_STORY_ID("aaaa0001"),
+		    200, NULL },
+		{ "GET", "", 400, "bad_path" },
+		{ "GET", "live", 400, "bad_path" },
+		{ "GET", "*", 400, "bad_path" },
+		{ "GET", "/v1/backends/%", 400, "bad_path" },
+		{ "GET", "/v1/backends/%6", 400, "bad_path" },
+		{ "GET", "/v1/backends/%6g", 400, "bad_path" },
+		{ "GET", "/v1/backends/%zz", 400, "bad_path" },
+		{ "GET", "/v1/backends/a%00b", 400, "bad_path" },
+		{ "GET", "/nowhere/%0", 400, "bad_path" },
+		{ "GET", "/", 404, "not_found" },
+		{ "GET", "/live/", 404, "not_found" },
+		{ "GET", "//live", 404, "not_found" },
+		{ "GET", "/LIVE", 404, "not_found" },
+		{ "GET", "/v1", 404, "not_found" },
+		{ "GET", "/v1/status/x", 404, "not_found" },
+		{ "GET", "/v1/backends/", 404, "not_found" },
+		{ "GET", "/v1/backends/grpc/servers", 404, "not_found" },
+		{ "GET", "/v1/backends/nobody", 404, "not_found" },
+		{ "GET", "/v1/backends/*", 404, "not_found" },
+		{ "GET", "/v1/backends/%ff", 404, "not_found" },
+		{ "GET", "/v1/backends/g%72pc%20", 404, "not_found" },
+		{ "GET", "/v1%2fstatus", 404, "not_found" },
+		{ "GET", "/a/b/c/d/e/f/g/h/i/j", 404, "not_found" },
+		{ "POST", "/nowhere", 404, "not_found" },
+		{ "POST", "/v1/status", 405, "method_not_allowed" },
+		{ "DELETE", "/v1/backends/grpc", 405, "method_not_allowed" },
+		{ "PUT", "/v1/backends/nobody", 405, "method_not_allowed" },
+		{ "get", "/live", 405, "method_not_allowed" },
+		{ "", "/live", 405, "method_not_allowed" },
+	};
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct view v = ask(&s->facts, rows[i].method, str_from_cstr(rows[i].path));
+
+		CHECK_ROW(v.status == rows[i].status, i, rows[i].path);
+		CHECK_ROW(rows[i].code == NULL || strcmp(error_at(&v, "code"), rows[i].code) == 0, i, rows[i].path);
+		assert_string_equal(v.allow, v.status == 405 ? "GET, HEAD" : "");
+		assert_string_equal(v.type, "application/json");
+		json_decref(v.json);
+	}
+}
+
+static void
+a_path_over_the_limit_is_refused_and_one_at_it_is_not(void **state)
+{
+	char path[CONTROL_VIEW_PATH_MAX + 1];
+	struct view v;
+
+	(void)state;
+	memset(path, 'a', sizeof(path));
+	path[0] = '/';
+	v = ask(NOTHING, "GET", str_of(path, sizeof(path)));
+	assert_int_equal(v.status, 400);
+	json_decref(v.json);
+	v = ask(NOTHING, "GET", str_of(path, sizeof(path) - 1));
+	assert_int_equal(v.status, 404);
+	json_decref(v.json);
+}
+
+static void
+every_path_answers_while_nothing_is_known(void **state)
+{
+	static const struct {
+		const char *path;
+		int status;
+	} rows[] = {
+		{ "/live", 200 },
+		{ "/ready", 503 },
+		{ "/v1/status", 200 },
+		{ "/v1/backends", 200 },
+		{ "/v1/backends/grpc", 404 },
+		{ "/v1/tasks/aaaa0001", 404 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct view v = get(NOTHING, rows[i].path);
+
+		CHECK_ROW(v.status == rows[i].status, i, rows[i].path);
+		json_decref(v.json);
+	}
+}
+
+/* ---- fields ---- */
+
+static void
+check_status_fields(const struct control_facts *f)
+{
+	struct view v = get(f, "/v1/status");
+	json_t *source = json_array_get(json_object_get(v.json, "sources"), 0);
+
+	assert_members(v.json, "version uptime_ms config sources haproxy backends servers frozen digest problems");
+	assert_members(json_object_get(v.json, "config"), "path hash loaded_at refused");
+	assert_members(
+	    json_object_get(v.json, "haproxy"), "address version pid connected in_step last_sync_at last_error");
+	assert_members(json_object_get(v.json, "servers"), "joining ready down draining ejected held");
+	if (source != NULL) {
+		assert_members(source, "name region account credentials clusters calls throttles budget_used_percent");
+		assert_members(
+		    json_array_get(json_object_get(source, "clusters"), 0), "name arn complete_at age_ms tasks error");
+	}
+	json_decref(v.json);
+}
+
+static void
+status_has_all_its_fields_whatever_is_known(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct control_facts early = { .conf = &s->conf };
+
+	(void)state;
+	check_status_fields(&s->facts);
+	check_status_fields(&early);
+	check_status_fields(NOTHING);
+}
+
+static void
+a_server_has_all_its_fields_with_and_without_a_task(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct view v = get(&s->facts, "/v1/backends/web2");
+	json_t *servers = json_object_get(v.json, "servers"), *stray = json_array_get(servers, 1);
+
+	(void)state;
+	assert_members(v.json, "name kind strategy frozen servers");
+	assert_int_equal(json_array_size(servers), 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_members(json_array_get(servers, i),
+		    "name backend task task_arn source cluster service family revision container zone address port "
+		    "state weight sessions since evidence reason");
+	assert_string_equal(text_at(stray, "task"), "");
+	assert_true(json_is_null(json_object_get(stray, "revision")));
+	assert_string_equal(text_at(stray, "evidence"), "none");
+	assert_true(strlen(text_at(stray, "reason")) > 0);
+	json_decref(v.json);
+}
+
+static void
+a_task_has_all_its_fields(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct view v = get(&s->facts, "/v1/tasks/aaaa0001");
+	json_t *container = json_array_get(json_object_get(v.json, "containers"), 0);
+
+	(void)state;
+	assert_members(v.json, "task task_arn cluster service revision last_status desired_status health containers");
+	assert_members(container, "name labels ignored_labels endpoints");
+	assert_members(json_array_get(json_object_get(container, "endpoints"), 0),
+	    "name backend port exposed reason message routes servers");
+	json_decref(v.json);
+}
+
+static void
+a_server_is_told_with_its_task_and_its_time(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct view v = get(&s->facts, "/v1/backends/grpc");
+	const json_t *server = json_array_get(json_object_get(v.json, "servers"), 0);
+
+	(void)state;
+	assert_string_equal(text_at(server, "name"), "rc_1");
+	assert_string_equal(text_at(server, "task_arn"), CONTROL_STORY_ARN("aaaa0001"));
+	assert_string_equal(text_at(server, "zone"), "eu-west-1a");
+	assert_string_equal(text_at(server, "state"), "ready");
+	/* Read 500 ms ago, changed 180 s before that, in whole seconds. */
+	assert_string_equal(text_at(server, "since"), "2026-11-23T02:37:45.000Z");
+	assert_int_equal(json_integer_value(json_object_get(server, "sessions")), 2);
+	assert_int_equal(json_integer_value(json_object_get(server, "port")), 50051);
+	json_decref(v.json);
+}
+
+/* ---- status ---- */
+
+static void
+status_counts_servers_by_state(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct view v = get(&s->facts, "/v1/status");
+	const json_t *servers = json_object_get(v.json, "servers");
+
+	(void)state;
+	assert_int_equal(json_integer_value(json_object_get(servers, "ready")), 4);
+	assert_int_equal(json_integer_value(json_object_get(servers, "joining")), 1);
+	assert_int_equal(json_integer_value(json_object_get(servers, "draining")), 1);
+	assert_int_equal(json_integer_value(json_object_get(v.json, "backends")), 4);
+	assert_int_equal(json_integer_value(json_object_get(v.json, "uptime_ms")), 490000);
+	json_decref(v.json);
+}
+
+/* As an outside check would compute it from /v1/backends. */
+static uint64_t
+fnv1a(const char *text)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *text != '\0'; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static void
+the_digest_is_fnv1a_of_the_sorted_lines(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct view v = get(&s->facts, "/v1/status");
+	char want[32];
+
+	(void)state;
+	(void)snprintf(want, sizeof(want), "%016llx",
+	    (unsigned long long)fnv1a("grpc rc_1 10.0.0.1 50051 ready 256\n"
+				      "grpc rc_2 10.0.0.2 50051 joining 256\n"
+				      "grpc rc_3 10.0.0.3 50051 draining 256\n"
+				      "web rc_1 fd00::7 50051 ready 256\n"
+				      "web2 rc_1 fd00::7 50051 ready 256\n"
+				      "web2 rc_2 10.9.9.9 50051 ready 256\n"));
+	assert_string_equal(text_at(v.json, "digest"), want);
+	json_decref(v.json);
+}
+
+static void
+status_lists_what_is_wrong_and_where(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct roster_cluster cluster = { .source = STR("eu"), .name = STR("main"), .fault = { .on = true } };
+	struct roster roster = { .clusters = &cluster, .n_clusters = 1 };
+	static const char *const where[] = { "configuration", "HAProxy", "cluster main of eu", "backend absent" };
+	const json_t *problems, *clusters;
+	struct view v;
+
+	(void)state;
+	(void)snprintf(cluster.fault.err.msg, sizeof(cluster.fault.err.msg), "denied");
+	s->facts.roster = &roster;
+	s->facts.config_refused = STR("line 3");
+	s->facts.haproxy_fault.on = true;
+	v = get(&s->facts, "/v1/status");
+	problems = json_object_get(v.json, "problems");
+	assert_int_equal(json_array_size(problems), N_OF(where));
+	for (size_t i = 0; i < N_OF(where); i++) {
+		assert_members(json_array_get(problems, i), "where message");
+		assert_string_equal(text_at(json_array_get(problems, i), "where"), where[i]);
+	}
+	assert_string_equal(text_at(json_object_get(v.json, "config"), "refused"), "line 3");
+	clusters = json_object_get(json_array_get(json_object_get(v.json, "sources"), 0), "clusters");
+	assert_string_equal(text_at(json_array_get(clusters, 0), "error"), "denied");
+	json_decref(v.json);
+}
+
+static void
+unready_says_what_is_missing(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct roster_cluster clusters[3] = {
+		{ .source = STR("eu"), .name = STR("main"), .sweeps = 1 },
+		{ .source = STR("eu"), .name = STR("slow"), .fault = { .on = true } },
+		{ .source = STR("eu"), .name = STR("denied"), .fault = { .on = true }, .fault_is_permanent = true },
+	};
+	struct roster roster = { .clusters = clusters, .n_clusters = 3 };
+	struct view v;
+
+	(void)state;
+	(void)snprintf(clusters[1].fault.err.msg, sizeof(clusters[1].fault.err.msg), "timed out");
+	(void)snprintf(s->facts.haproxy_fault.err.msg, sizeof(s->facts.haproxy_fault.err.msg), "no such file");
+	s->facts.haproxy_fault.on = true;
+	s->facts.roster = &roster;
+	s->facts.ready = s->facts.connected = false;
+	v = get(&s->facts, "/ready");
+	assert_int_equal(v.status, 503);
+	assert_string_equal(error_at(&v, "code"), "not_ready");
+	assert_string_equal(error_at(&v, "message"),
+	    "cluster slow of eu has not been read whole yet (timed out); "
+	    "HAProxy at /run/haproxy/admin.sock is not reached (no such file)");
+	json_decref(v.json);
+}
+
+/* ---- tasks ---- */
+
+static void
+an_id_that_begins_several_is_ambiguous_and_lists_them(void **state)
+{
+	CLEANUP(world_free_at) struct world *w = world_new();
+	struct control_facts f = { .wall_ms = 1 };
+	struct view v;
+
+	(void)state;
+	(void)world_task(w, "abcdef01aaaa", ROSTER_RUNNING, "10.0.0.1");
+	(void)world_task(w, "abcdef01bbbb", ROSTER_STOPPED, "10.0.0.2");
+	(void)world_task(w, "abcdef01", ROSTER_RUNNING, "10.0.0.3");
+	f.roster = world_roster(w);
+	v = get(&f, "/v1/tasks/abcdef01"); /* a whole id */
+	assert_int_equal(v.status, 200);
+	json_decref(v.json);
+	v = get(&f, "/v1/tasks/abcdef01b"); /* an ended task */
+	assert_int_equal(v.status, 200);
+	assert_string_equal(text_at(v.json, "last_status"), "STOPPED");
+	json_decref(v.json);
+	(void)world_task(w, "abcdef02aaaa", ROSTER_RUNNING, "10.0.0.1");
+	(void)world_task(w, "abcdef02bbbb", ROSTER_RUNNING, "10.0.0.2");
+	f.roster = world_roster(w);
+	v = get(&f, "/v1/tasks/abcdef02");
+	assert_int_equal(v.status, 409);
+	assert_string_equal(error_at(&v, "code"), "ambiguous");
+	assert_string_equal(error_at(&v, "message"), "`abcdef02` stands for 2 tasks: abcdef02aaaa, abcdef02bbbb");
+	json_decref(v.json);
+}
+
+/* The one endpoint of the task's one container. */
+static const json_t *
+endpoint_of(const struct view *v)
+{
+	json_t *container = json_array_get(json_object_get(v->json, "containers"), 0);
+
+	return json_array_get(json_object_get(container, "endpoints"), 0);
+}
+
+static void
+an_endpoint_says_where_it_serves_or_why_not(void **state)
+{
+	static const struct {
+		const char *id;
+		bool exposed;
+		const char *reason, *server, *message;
+	} rows[] = {
+		{ "aaaa0001", true, "", "grpc/rc_1", "" },
+		{ "aaaa0002", true, "", "grpc/rc_2", "" },
+		{ "bbbb0001", false, "stopping", "grpc/rc_3", "STOPPING" },
+		{ "cccc0001", true, "no_slot", NULL, "backend `grpc` of HAProxy has no free slot (3 of 3 in use)" },
+		{ "cccc0002", false, "not_selected", NULL, "family:batch" },
+		{ "dddd0001", true, "no_backend", NULL, "HAProxy has no backend `absent`" },
+		{ "eeee0001", false, "not_running", NULL, "PENDING" },
+		{ "ffff0001", true, "", "web/rc_1", "" },
+	};
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		char path[64];
+		struct view v;
+		const json_t *e, *servers;
+		const char *server;
+
+		(void)snprintf(path, sizeof(path), "/v1/tasks/%s", rows[i].id);
+		v = get(&s->facts, path);
+		e = endpoint_of(&v);
+		servers = json_object_get(e, "servers");
+		server = json_string_value(json_array_get(servers, 0));
+		CHECK_ROW(json_is_true(json_object_get(e, "exposed")) == rows[i].exposed, i, rows[i].id);
+		CHECK_ROW(strcmp(text_at(e, "reason"), rows[i].reason) == 0, i, rows[i].id);
+		CHECK_ROW(strstr(text_at(e, "message"), rows[i].message) != NULL, i, text_at(e, "message"));
+		CHECK_ROW((server != NULL) == (rows[i].server != NULL), i, rows[i].id);
+		CHECK_ROW(server == NULL || strcmp(server, rows[i].server) == 0, i, server);
+		json_decref(v.json);
+	}
+}
+
+static void
+an_endpoint_waits_while_haproxy_has_not_been_read(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct view v;
+
+	(void)state;
+	s->facts.plan = NULL;
+	s->facts.actual = NULL;
+	s->facts.connected = false;
+	v = get(&s->facts, "/v1/tasks/aaaa0001");
+	assert_string_equal(text_at(endpoint_of(&v), "reason"), "");
+	assert_string_equal(text_at(endpoint_of(&v), "message"), "HAProxy has not answered yet");
+	json_decref(v.json);
+}
+
+static void
+a_backend_without_slots_is_told_what_to_add(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	CLEANUP(world_free_at) struct world *w = world_new();
+	struct view v;
+
+	(void)state;
+	(void)world_entry(w, "grpc", "rng", 0);
+	(void)world_backend(w, "grpc");
+	(void)world_task(w, "abcdef01", ROSTER_RUNNING, "10.0.0.1");
+	s->facts.plan = world_plan(w, 1, NULL);
+	s->facts.actual = world_actual(w);
+	s->facts.desired = world_desired(w);
+	s->facts.roster = world_roster(w);
+	v = get(&s->facts, "/v1/tasks/abcdef01");
+	assert_string_equal(text_at(endpoint_of(&v), "reason"), "no_slot");
+	assert_non_null(strstr(text_at(endpoint_of(&v), "message"), "server-template rc_ 1-20"));
+	json_decref(v.json);
+}
+
+static void
+a_service_is_named_as_match_names_it(void **state)
+{
+	static const struct {
+		const char *path, *service;
+	} rows[] = {
+		{ "/v1/tasks/aaaa0001", "rng" },
+		{ "/v1/tasks/cccc0002", "family:batch" },
+	};
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct view v = get(&s->facts, rows[i].path);
+
+		assert_string_equal(text_at(v.json, "service"), rows[i].service);
+		json_decref(v.json);
+	}
+}
+
+static void
+text_from_outside_stays_text(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct view v = get(&s->facts, "/v1/tasks/aaaa0002");
+	json_t *labels = json_object_get(json_array_get(json_object_get(v.json, "containers"), 0), "labels");
+
+	(void)state;
+	assert_members(labels, "note owner");
+	assert_string_equal(text_at(labels, "note"), "\xef\xbf\xbd\"<b>\n\x1b[31m");
+	json_decref(v.json);
+	v = get(&s->facts, "/v1/tasks/%ff%22%5c%01.......");
+	assert_int_equal(v.status, 404);
+	assert_non_null(strstr(error_at(&v, "message"), "\xef\xbf\xbd\"\\\x01"));
+	json_decref(v.json);
+}
+
+/* ---- how servers stand ---- */
+
+static void
+check_server(const struct control_story *s, size_t i, const struct plan_server *server, const char *reason)
+{
+	const struct plan_backend backend = { .name = STR("grpc"), .exists = true, .servers = server, .n_servers = 1 };
+	const struct plan_held held = { .backend = STR("grpc"), .server = STR("rc_2"), .message = STR("kept") };
+	const struct plan plan = { .backends = &backend, .n_backends = 1, .held = &held, .n_held = 1 };
+	struct control_facts f = s->facts;
+	const char *got;
+	struct view v;
+
+	f.plan = &plan;
+	v = get(&f, "/v1/backends/grpc");
+	got = text_at(json_array_get(json_object_get(v.json, "servers"), 0), "reason");
+	CHECK_ROW(reason[0] != '\0' ? strstr(got, reason) != NULL : got[0] == '\0', i, got);
+	json_decref(v.json);
+}
+
+static void
+a_server_says_why_it_stands_as_it_stands(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	const struct desired_server *d = s->facts.plan->backends[0].servers[0].desired;
+	const struct actual_server plain = { .name = STR("rc_1"), .status = STR("DOWN"), .admin = ACTUAL_MAINT };
+	const struct actual_server failing = { .name = STR("rc_1"), .last_check = STR("L4CON") };
+	const struct actual_server held = { .name = STR("rc_2") };
+	const struct {
+		const struct actual_server *actual;
+		enum plan_state state;
+		enum evidence evidence;
+		const char *reason;
+	} rows[] = {
+		{ &plain, PLAN_STATE_UP, EVIDENCE_RUNNING, "" },
+		{ &plain, PLAN_STATE_UP, EVIDENCE_NONE, "nothing has been heard" },
+		{ &plain, PLAN_STATE_UP, EVIDENCE_UNHEALTHY, "UNHEALTHY" },
+		{ &plain, PLAN_STATE_JOINING, EVIDENCE_RUNNING, "health check" },
+		{ &plain, PLAN_STATE_DOWN, EVIDENCE_RUNNING, "DOWN" },
+		{ &failing, PLAN_STATE_DOWN, EVIDENCE_RUNNING, "L4CON" },
+		{ &plain, PLAN_STATE_DRAINING, EVIDENCE_STOPPED, "has stopped" },
+		{ &plain, PLAN_STATE_DRAINING, EVIDENCE_REPLACED, "newer task" },
+		{ &plain, PLAN_STATE_DRAINING, EVIDENCE_MISSING, "does not know" },
+		{ &plain, PLAN_STATE_DRAINING, EVIDENCE_UNEXPOSED, "expose" },
+		{ &plain, PLAN_STATE_DRAINING, EVIDENCE_NONE, "leaves" },
+		{ &plain, PLAN_STATE_EJECTED, EVIDENCE_RUNNING, "ejected" },
+		{ &plain, PLAN_STATE_HELD, EVIDENCE_RUNNING, "maint" },
+		{ &held, PLAN_STATE_UP, EVIDENCE_MISSING, "kept" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		const struct plan_server server = { .backend = STR("grpc"),
+			.actual = rows[i].actual,
+			.desired = d,
+			.state = rows[i].state,
+			.evidence = rows[i].evidence };
+
+		check_server(s, i, &server, rows[i].reason);
+	}
+}
+
+static void
+ten_thousand_servers_are_one_document(void **state)
+{
+	enum { MANY = 10000 };
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct plan_server *servers = calloc(MANY, sizeof(*servers));
+	struct plan_backend backend = { .name = STR("grpc"), .exists = true, .servers = servers, .n_servers = MANY };
+	const struct plan plan = { .backends = &backend, .n_backends = 1 };
+	struct view v;
+
+	(void)state;
+	assert_non_null(servers);
+	for (size_t i = 0; i < MANY; i++)
+		servers[i] = s->facts.plan->backends[0].servers[i % 3];
+	s->facts.plan = &plan;
+	v = get(&s->facts, "/v1/backends/grpc");
+	assert_int_equal(json_array_size(json_object_get(v.json, "servers")), MANY);
+	json_decref(v.json);
+	free(servers);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_path_leads_to_its_view_or_to_an_error),
+		cmocka_unit_test(a_path_over_the_limit_is_refused_and_one_at_it_is_not),
+		cmocka_unit_test(every_path_answers_while_nothing_is_known),
+		cmocka_unit_test(status_has_all_its_fields_whatever_is_known),
+		cmocka_unit_test(a_server_has_all_its_fields_with_and_without_a_task),
+		cmocka_unit_test(a_task_has_all_its_fields),
+		cmocka_unit_test(a_server_is_told_with_its_task_and_its_time),
+		cmocka_unit_test(status_counts_servers_by_state),
+		cmocka_unit_test(the_digest_is_fnv1a_of_the_sorted_lines),
+		cmocka_unit_test(status_lists_what_is_wrong_and_where),
+		cmocka_unit_test(unready_says_what_is_missing),
+		cmocka_unit_test(an_id_that_begins_several_is_ambiguous_and_lists_them),
+		cmocka_unit_test(an_endpoint_says_where_it_serves_or_why_not),
+		cmocka_unit_test(an_endpoint_waits_while_haproxy_has_not_been_read),
+		cmocka_unit_test(a_backend_without_slots_is_told_what_to_add),
+		cmocka_unit_test(a_service_is_named_as_match_names_it),
+		cmocka_unit_test(text_from_outside_stays_text),
+		cmocka_unit_test(a_server_says_why_it_stands_as_it_stands),
+		cmocka_unit_test(ten_thousand_servers_are_one_document),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,603 @@
+/*
+ * The watcher on a loop of virtual time, with a small ECS behind the caller: when
+ * it asks, what it publishes, how it behaves in trouble.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "ecs/ecs_watch.h"
+#include "ecs/ecs_watch_cluster.h"
+#include "fake_ecs.h"
+#include "fake_loop.h"
+#include "unit.h"
+
+#define ANSWER_MS 20 /* how long a call takes */
+
+/* ---- the caller, at link time ---- */
+
+struct aws_call {
+	struct aws_caller *caller;
+	struct aws_call *next;
+	const char *action;
+	struct buf body;
+	aws_caller_done_fn *done;
+	void *arg;
+};
+
+struct aws_caller {
+	struct fake_ecs ecs;
+	struct loop_timer *timer; /* while calls are under way: answers all of them */
+	struct aws_call *calls;   /* the first asked is the last */
+	unsigned n_open, most_open, n_cancelled;
+	enum aws_error_class class_; /* of failures */
+	int64_t retry_after_ms;      /* likewise */
+	bool refuse;                 /* in send */
+};
+
+static void
+free_call(struct aws_call *call)
+{
+	buf_free(&call->body);
+	free(call);
+}
+
+enum err_code
+aws_caller_send(struct aws_caller *c, const char *action, struct str body, aws_caller_done_fn *done, void *arg,
+    struct aws_call **ret, struct err *e)
+{
+	struct aws_call *call;
+
+	if (c->refuse)
+		return err_set(e, ERR_LIMIT, "too many calls");
+	call = calloc(1, sizeof(*call));
+	assert_non_null(call);
+	*call = (struct aws_call){ .caller = c, .next = c->calls, .action = action, .done = done, .arg = arg };
+	call->body = buf_make(body.len);
+	buf_put(&call->body, body);
+	c->calls = call;
+	c->n_open++;
+	c->most_open = c->n_open > c->most_open ? c->n_open : c->most_open;
+	loop_timer_arm(c->timer, ANSWER_MS);
+	*ret = call;
+	return ERR_OK;
+}
+
+void
+aws_caller_cancel(struct aws_caller *c, struct aws_call *call)
+{
+	struct aws_call **at = &c->calls;
+
+	while (*at != call) {
+		assert_non_null(*at);
+		at = &(*at)->next;
+	}
+	*at = call->next;
+	c->n_open--;
+	c->n_cancelled++;
+	free_call(call);
+}
+
+static void
+answer(struct aws_caller *c, const struct aws_call *call)
+{
+	struct aws_error failure = { .class_ = c->class_, .retry_after_ms = c->retry_after_ms };
+	struct buf out = buf_make((size_t)8 << 20);
+
+	if (fake_ecs_answer(&c->ecs, call->action, buf_str(&call->body), &out, &failure.err) == ERR_OK)
+		call->done(call->arg, buf_str(&out), NULL);
+	else
+		call->done(call->arg, STR(""), &failure);
+	buf_free(&out);
+}
+
+static void
+answer_all(void *arg)
+{
+	struct aws_caller *c = arg;
+	struct aws_call *calls = c->calls;
+
+	c->calls = NULL;
+	c->n_open = 0;
+	while (calls != NULL) {
+		struct aws_call *next = calls->next;
+
+		answer(c, calls);
+		free_call(calls);
+		calls = next;
+	}
+}
+
+/* ---- the stage ---- */
+
+struct stage {
+	struct loop *loop;
+	struct clk clk;
+	struct aws_caller callers[2];
+	struct conf conf;
+	struct conf_source sources[2];
+	struct prng rnd;
+	struct ecs_watch *watch;
+	struct roster *last;
+	unsigned published, warned, informed;
+	char line[512]; /* the last warning */
+};
+
+static void
+on_log(void *arg, const struct log_record *r)
+{
+	struct stage *s = arg;
+
+	if (r->level == LOG_INFO)
+		s->informed++;
+	if (r->level != LOG_WARN)
+		return;
+	s->warned++;
+	(void)snprintf(s->line, sizeof(s->line), STR_FMT, STR_ARG(r->line));
+}
+
+static void
+on_published(void *arg, struct roster *r)
+{
+	struct stage *s = arg;
+
+	roster_unref(s->last);
+	s->last = roster_ref(r);
+	s->published++;
+}
+
+static const struct str prod[] = { { "prod", 4 } };
+static const struct str two[] = { { "prod", 4 }, { "test", 4 } };
+static const struct str star[] = { { "*", 1 } };
+static const struct str arn[] = { { FAKE_ECS_PREFIX "cluster/prod", sizeof(FAKE_ECS_PREFIX "cluster/prod") - 1 } };
+
+static struct conf_source
+source(const char *name, const struct str *clusters, size_t n)
+{
+	return (struct conf_source){ .name = str_from_cstr(name),
+		.region = str_from_cstr(name),
+		.clusters = { .items = clusters, .n = n },
+		.watch_ms = 2000,
+		.refresh_ms = 15000 };
+}
+
+static void
+stage_init(struct stage *s, size_t n_tasks)
+{
+	*s = (struct stage){ .rnd = prng_make(7) };
+	assert_int_equal(loop_new(&s->loop, NULL), ERR_OK);
+	s->clk = loop_clk(s->loop);
+	s->conf.sources = s->sources;
+	s->conf.n_sources = 1;
+	s->sources[0] = source("eu-west-1", prod, 1);
+	s->sources[1] = source("us-east-1", prod, 1);
+	for (size_t i = 0; i < N_OF(s->callers); i++) {
+		fake_ecs_init(&s->callers[i].ecs, n_tasks);
+		assert_int_equal(
+		    loop_timer_new(s->loop, answer_all, &s->callers[i], &s->callers[i].timer, NULL), ERR_OK);
+	}
+	log_open(on_log, s, LOG_INFO);
+}
+
+static void
+stage_start(struct stage *s)
+{
+	struct aws_caller *const callers[] = { &s->callers[0], &s->callers[1] };
+	const struct ecs_watch_listener to = { .published = on_published, .arg = s };
+
+	assert_int_equal(ecs_watch_new(s->loop, &s->conf, callers, &s->rnd, to, &s->watch, NULL), ERR_OK);
+	ecs_watch_start(s->watch);
+	assert_int_equal(s->published, 0);
+}
+
+static void
+stage_done(struct stage *s)
+{
+	ecs_watch_close(s->watch);
+	for (size_t i = 0; i < N_OF(s->callers); i++) {
+		assert_null(s->callers[i].calls);
+		loop_timer_close(s->callers[i].timer);
+		fake_ecs_free(&s->callers[i].ecs);
+	}
+	roster_unref(s->last);
+	log_open(NULL, NULL, LOG_ERROR);
+	loop_free(s->loop);
+}
+
+static struct fake_ecs *
+ecs(struct stage *s)
+{
+	return &s->callers[0].ecs;
+}
+
+static void
+fault(struct stage *s, const char *action, enum fake_fault_kind kind, enum aws_error_class class_)
+{
+	ecs(s)->faults[0] = (struct fake_fault){ .action = action, .kind = kind };
+	s->callers[0].class_ = class_;
+}
+
+/* ---- schedules ---- */
+
+static void
+the_first_pass_is_full_and_published(void **state)
+{
+	const struct roster_cluster *c;
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 250);
+	stage_start(&s);
+	fake_loop_pass(s.loop, 1000);
+	assert_int_equal(s.published, 1);
+	assert_int_equal(s.last->n_clusters, 1);
+	c = &s.last->clusters[0];
+	assert_str(c->source, "eu-west-1");
+	assert_str(c->name, "prod");
+	assert_str(c->account, FAKE_ECS_ACCOUNT);
+	assert_str(c->arn, FAKE_ECS_PREFIX "cluster/prod");
+	assert_int_equal(c->facts->n_tasks, 250);
+	assert_int_equal(c->sweeps, 1);
+	assert_int_equal(c->complete_wall_ms, FAKE_LOOP_WALL_MS + 5 * ANSWER_MS);
+	assert_int_equal(c->complete_mono_ms, clk_mono_ms(&s.clk) - 1000 + 5 * ANSWER_MS);
+	assert_false(c->fault.on);
+	assert_int_equal(s.callers[0].most_open, 3);
+	stage_done(&s);
+}
+
+static void
+watch_runs_every_two_seconds_and_refresh_every_fifteen(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 30);
+	stage_start(&s);
+	fake_loop_pass(s.loop, 1000);
+	ecs(&s)->lists = ecs(&s)->describes = 0;
+	fake_loop_pass(s.loop, 600000);
+	/* From end to start: a pass lasts a call or two; refresh has 10 % jitter. */
+	assert_in_range(ecs(&s)->describes, 36, 44);
+	assert_in_range(ecs(&s)->lists, 290, 345);
+	assert_int_equal(s.published, 1 + ecs(&s)->describes); /* for its new time only */
+	assert_int_equal(s.last->clusters[0].sweeps, s.published);
+	stage_done(&s);
+}
+
+static void
+what_happens_is_published_after_the_next_watch(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 3);
+	stage_start(&s);
+	fake_loop_pass(s.loop, 1000);
+	ecs(&s)->tasks[1].desired = "STOPPED";
+	ecs(&s)->tasks[1].version++;
+	fake_loop_pass(s.loop, 1500);
+	assert_int_equal(s.published, 2);
+	assert_int_equal(s.last->clusters[0].sweeps, 1);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(s.last->clusters[0].facts->tasks[i].desired_status,
+		    s.last->clusters[0].facts->tasks[i].listed ? ROSTER_RUNNING : ROSTER_STOPPED);
+	stage_done(&s);
+}
+
+static void
+a_poke_brings_a_full_pass_now_or_after_the_one_that_runs(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 3);
+	stage_start(&s);
+	fake_loop_pass(s.loop, 500);
+	assert_int_equal(ecs(&s)->describes, 1);
+	ecs_watch_poke(s.watch);
+	fake_loop_pass(s.loop, 10); /* it runs */
+	ecs_watch_poke(s.watch);
+	fake_loop_pass(s.loop, 500);
+	assert_int_equal(ecs(&s)->describes, 3);
+	assert_int_equal(s.last->clusters[0].sweeps, 3);
+	fake_loop_pass(s.loop, 500);
+	assert_int_equal(ecs(&s)->describes, 3);
+	stage_done(&s);
+}
+
+static void
+not_more_calls_are_under_way_than_the_limit(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 3000);
+	stage_start(&s);
+	fake_loop_pass(s.loop, 5000);
+	assert_int_equal(s.callers[0].most_open, ECS_WATCH_CLUSTER_IN_FLIGHT);
+	assert_int_equal(s.last->clusters[0].facts->n_tasks, 3000);
+	stage_done(&s);
+}
+
+/* ---- clusters ---- */
+
+static void
+without_a_name_the_cluster_is_default(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 0);
+	s.sources[0] = source("eu-west-1", NULL, 0);
+	stage_start(&s);
+	fake_loop_pass(s.loop, 1000);
+	assert_int_equal(s.last->n_clusters, 1);
+	assert_str(s.last->clusters[0].name, "default");
+	assert_int_equal(s.last->clusters[0].sweeps, 1);
+	stage_done(&s);
+}
+
+static void
+an_arn_is_shown_as_given(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 2);
+	s.sources[0] = source("eu-west-1", arn, 1);
+	stage_start(&s);
+	fake_loop_pass(s.loop, 1000);
+	assert_str(s.last->clusters[0].name, FAKE_ECS_PREFIX "cluster/prod");
+	assert_int_equal(s.last->clusters[0].facts->n_tasks, 2);
+	stage_done(&s);
+}
+
+static void
+a_star_is_a_fault_that_lasts(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 2);
+	s.sources[0] = source("eu-west-1", star, 1);
+	stage_start(&s);
+	fake_loop_pass(s.loop, 100000);
+	ecs_watch_poke(s.watch);
+	fake_loop_pass(s.loop, 100000);
+	assert_int_equal(s.published, 1);
+	assert_true(s.last->clusters[0].fault.on);
+	assert_true(s.last->clusters[0].fault_is_permanent);
+	assert_int_equal(s.warned, 1);
+	assert_int_equal(ecs(&s)->lists, 0);
+	stage_done(&s);
+}
+
+static void
+one_cluster_in_trouble_does_not_hold_up_another(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 3);
+	s.conf.n_sources = 2;
+	s.sources[0] = source("eu-west-1", two, 2); /* the second is another's: foreign answers */
+	stage_start(&s);
+	fault(&s, "ListTasks", FAKE_UNREACHABLE, AWS_ERROR_TRANSIENT);
+	fake_loop_pass(s.loop, 60000);
+	assert_int_equal(s.last->n_clusters, 3);
+	assert_str(s.last->clusters[1].name, "test");
+	assert_str(s.last->clusters[2].source, "us-east-1");
+	assert_null(s.last->clusters[0].facts);
+	assert_true(s.last->clusters[0].fault.on);
+	assert_true(s.last->clusters[1].fault.on);
+	assert_false(s.last->clusters[2].fault.on);
+	assert_true(s.last->clusters[2].sweeps >= 3);
+	assert_in_range(s.callers[1].ecs.lists, 25, 36);
+	stage_done(&s);
+}
+
+/* ---- trouble ---- */
+
+static void
+in_an_outage_the_last_facts_stay_and_it_backs_off(void **state)
+{
+	struct roster_facts *facts;
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 5);
+	stage_start(&s);
+	fake_loop_pass(s.loop, 1000);
+	facts = roster_facts_ref(s.last->clusters[0].facts);
+	fault(&s, "ListTasks", FAKE_UNREACHABLE, AWS_ERROR_TRANSIENT);
+	ecs(&s)->lists = 0;
+	fake_loop_pass(s.loop, 3600000);
+	assert_int_equal(s.warned, 6); /* once, and a reminder every ten minutes */
+	assert_non_null(
+	    strstr(s.line, "cluster `prod` of eu-west-1: ServerException: ListTasks; keeping the last known"));
+	assert_in_range(ecs(&s)->lists, 30, 80); /* the cap is 150 s, and full jitter halves it */
+	assert_ptr_equal(s.last->clusters[0].facts, facts);
+	assert_int_equal(s.last->clusters[0].sweeps, 1);
+	assert_true(s.last->clusters[0].fault.on);
+	assert_false(s.last->clusters[0].fault_is_permanent);
+
+	fault(&s, "ListTasks", FAKE_NONE, AWS_ERROR_TRANSIENT);
+	fake_loop_pass(s.loop, 150200);
+	assert_false(s.last->clusters[0].fault.on);
+	assert_true(s.last->clusters[0].sweeps > 1);
+	assert_int_equal(s.informed, 1);
+	assert_ptr_equal(s.last->clusters[0].facts, facts);
+	roster_facts_unref(facts);
+	stage_done(&s);
+}
+
+static void
+what_waiting_does_not_mend_is_called_permanent(void **state)
+{
+	static const struct {
+		const char *action;
+		enum aws_error_class class_;
+		bool is_permanent;
+	} cases[] = {
+		{ "ListTasks", AWS_ERROR_DENIED, true },
+		{ "ListTasks", AWS_ERROR_NOT_FOUND, true },
+		{ "ListTasks", AWS_ERROR_THROTTLED, false },
+		{ "ListTasks", AWS_ERROR_TRANSIENT, false },
+		{ "DescribeTasks", AWS_ERROR_DENIED, true },
+		{ "DescribeTaskDefinition", AWS_ERROR_DENIED, true },
+		{ "DescribeTaskDefinition", AWS_ERROR_NOT_FOUND, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct stage s;
+
+		stage_init(&s, 3);
+		fault(&s, cases[i].action, FAKE_DENIED, cases[i].class_);
+		stage_start(&s);
+		fake_loop_pass(s.loop, 300000);
+		CHECK_ROW(s.last->clusters[0].fault.on, i, cases[i].action);
+		CHECK_ROW(s.last->clusters[0].fault_is_permanent == cases[i].is_permanent, i, cases[i].action);
+		CHECK_ROW(s.warned == 1, i, cases[i].action);
+		fault(&s, cases[i].action, FAKE_NONE, cases[i].class_);
+		fake_loop_pass(s.loop, 300000);
+		CHECK_ROW(!s.last->clusters[0].fault.on && !s.last->clusters[0].fault_is_permanent, i, cases[i].action);
+		stage_done(&s);
+	}
+}
+
+static void
+a_malformed_task_is_a_fault_but_no_reason_to_ask_less_often(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 5);
+	stage_start(&s);
+	fake_loop_pass(s.loop, 1000);
+	fault(&s, "DescribeTasks", FAKE_MANGLE, AWS_ERROR_TRANSIENT);
+	ecs(&s)->lists = 0;
+	fake_loop_pass(s.loop, 60000);
+	assert_in_range(ecs(&s)->lists, 25, 36);
+	/* WATCH passes that describe nothing in between do not end it. */
+	assert_int_equal(s.warned, 1);
+	assert_int_equal(s.informed, 0);
+	assert_true(s.last->clusters[0].fault.on);
+	assert_false(s.last->clusters[0].fault_is_permanent);
+	assert_int_equal(s.last->clusters[0].facts->n_tasks, 5);
+	fault(&s, "DescribeTasks", FAKE_NONE, AWS_ERROR_TRANSIENT);
+	fake_loop_pass(s.loop, 20000);
+	assert_false(s.last->clusters[0].fault.on);
+	assert_int_equal(s.informed, 1);
+	stage_done(&s);
+}
+
+static void
+calls_that_cannot_even_be_sent_are_failures(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 5);
+	s.callers[0].refuse = true;
+	stage_start(&s);
+	fake_loop_pass(s.loop, 60000);
+	assert_true(s.last->clusters[0].fault.on);
+	assert_int_equal(s.warned, 1);
+	s.callers[0].refuse = false;
+	fake_loop_pass(s.loop, 151000);
+	assert_false(s.last->clusters[0].fault.on);
+	assert_int_equal(s.last->clusters[0].facts->n_tasks, 5);
+	stage_done(&s);
+}
+
+static void
+a_service_that_asks_for_time_gets_it(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 5);
+	fault(&s, "ListTasks", FAKE_UNREACHABLE, AWS_ERROR_THROTTLED);
+	s.callers[0].retry_after_ms = 100000;
+	stage_start(&s);
+	fake_loop_pass(s.loop, 100000);
+	assert_int_equal(ecs(&s)->lists, 1);
+	s.callers[0].retry_after_ms = INT64_C(86400000); /* but not all day */
+	fake_loop_pass(s.loop, 151000);
+	assert_in_range(ecs(&s)->lists, 2, 3);
+	fake_loop_pass(s.loop, 1500000);
+	assert_in_range(ecs(&s)->lists, 11, 13);
+	stage_done(&s);
+}
+
+static void
+foreign_answers_change_nothing(void **state)
+{
+	struct roster_facts *facts;
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 5);
+	stage_start(&s);
+	fake_loop_pass(s.loop, 1000);
+	facts = roster_facts_ref(s.last->clusters[0].facts);
+	fault(&s, "ListTasks", FAKE_FOREIGN, AWS_ERROR_TRANSIENT);
+	fake_loop_pass(s.loop, 600000);
+	assert_ptr_equal(s.last->clusters[0].facts, facts);
+	assert_str(s.last->clusters[0].account, FAKE_ECS_ACCOUNT);
+	assert_non_null(strstr(s.line, "account 999999999999"));
+	roster_facts_unref(facts);
+	stage_done(&s);
+}
+
+/* ---- closing ---- */
+
+static void
+closing_cancels_what_is_under_way(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	for (int64_t after_ms = 0; after_ms < 5 * ANSWER_MS; after_ms += 7) {
+		unsigned open;
+
+		stage_init(&s, 250);
+		stage_start(&s);
+		fake_loop_pass(s.loop, after_ms);
+		open = s.callers[0].n_open;
+		ecs_watch_close(s.watch);
+		s.watch = NULL;
+		assert_int_equal(s.callers[0].n_cancelled, open);
+		fake_loop_pass(s.loop, 60000);
+		assert_int_equal(s.published, 0);
+		stage_done(&s);
+	}
+	ecs_watch_close(NULL);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_pass_is_full_and_published),
+		cmocka_unit_test(watch_runs_every_two_seconds_and_refresh_every_fifteen),
+		cmocka_unit_test(what_happens_is_published_after_the_next_watch),
+		cmocka_unit_test(a_poke_brings_a_full_pass_now_or_after_the_one_that_runs),
+		cmocka_unit_test(not_more_calls_are_under_way_than_the_limit),
+		cmocka_unit_test(without_a_name_the_cluster_is_default),
+		cmocka_unit_test(an_arn_is_shown_as_given),
+		cmocka_unit_test(a_star_is_a_fault_that_lasts),
+		cmocka_unit_test(one_cluster_in_trouble_does_not_hold_up_another),
+		cmocka_unit_test(in_an_outage_the_last_facts_stay_and_it_backs_off),
+		cmocka_unit_test(what_waiting_does_not_mend_is_called_permanent),
+		cmocka_unit_test(a_malformed_task_is_a_fault_but_no_reason_to_ask_less_often),
+		cmocka_unit_test(calls_that_cannot_even_be_sent_are_failures),
+		cmocka_unit_test(a_service_that_asks_for_time_gets_it),
+		cmocka_unit_test(foreign_answers_change_nothing),
+		cmocka_unit_test(closing_cancels_what_is_under_way),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

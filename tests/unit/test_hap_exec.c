@@ -1,0 +1,589 @@
+/*
+ * Reading back, carrying out and probing, over a link that the test answers by
+ * hand.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "unit.h"
+
+#include "base/buf.h"
+#include "hap/hap_exec.h"
+
+#define ASKED_MAX 8
+
+/* ---- a link that waits for the test ---- */
+
+struct asked {
+	struct buf commands; /* one a line */
+	size_t n;
+	hap_link_done_fn *done;
+	void *arg;
+};
+
+struct fake_link {
+	struct hap_link link;
+	struct asked asked[ASKED_MAX];
+	size_t n_asked, n_answered;
+	int n_closed;
+	enum err_code refuses;
+};
+
+static enum err_code
+fake_ask(struct hap_link *link, const struct str *commands, size_t n, hap_link_done_fn *done, void *arg, struct err *e)
+{
+	struct fake_link *f = (struct fake_link *)link;
+	struct asked *a = &f->asked[f->n_asked];
+
+	if (f->refuses != ERR_OK)
+		return err_set(e, f->refuses, "the link refuses");
+	assert_true(f->n_asked < ASKED_MAX);
+	f->n_asked++;
+	*a = (struct asked){ .commands = buf_make((size_t)1 << 20), .n = n, .done = done, .arg = arg };
+	for (size_t i = 0; i < n; i++) {
+		buf_put(&a->commands, commands[i]);
+		buf_put_u8(&a->commands, '\n');
+	}
+	return ERR_OK;
+}
+
+static void
+fake_close(struct hap_link *link)
+{
+	((struct fake_link *)link)->n_closed++;
+}
+
+/* Answers the oldest batch with the first n of these replies; less than were asked
+ * for is a fault. */
+static void
+answer(struct fake_link *f, const char *const *replies, size_t n)
+{
+	struct asked *a = &f->asked[f->n_answered++];
+	struct str list[64];
+	struct err e = ERR_INIT;
+
+	assert_true(f->n_answered <= f->n_asked && n <= N_OF(list));
+	for (size_t i = 0; i < n; i++)
+		list[i] = str_from_cstr(replies[i]);
+	(void)err_set(&e, ERR_CLOSED, "closed by HAProxy");
+	a->done(a->arg, list, n, n < a->n ? &e : NULL);
+}
+
+/* ---- a reconciler that only listens ---- */
+
+struct world {
+	struct fake_link link;
+	struct hap_exec *exec;
+	int n_calls;
+	struct actual *actual;
+	struct hap_exec_report report;
+	struct hap_text_info info;
+	char version[32];
+	struct err e;
+	bool closes;
+};
+
+static int64_t
+fixed_ms(void *arg)
+{
+	(void)arg;
+	return 4711;
+}
+
+static void
+world_open(struct world *w)
+{
+	const struct clk clk = { .mono_ms = fixed_ms, .wall_ms = fixed_ms };
+
+	memset(w, 0, sizeof(*w));
+	w->link.link = (struct hap_link){ .ask = fake_ask, .close = fake_close };
+	assert_int_equal(hap_exec_new(&w->link.link, &clk, &w->exec, NULL), ERR_OK);
+}
+
+static void
+world_close(struct world *w)
+{
+	hap_exec_close(w->exec);
+	assert_int_equal(w->link.n_closed, 1);
+	actual_free(w->actual);
+	for (size_t i = 0; i < w->link.n_asked; i++)
+		buf_free(&w->link.asked[i].commands);
+}
+
+static void
+close_if_told(struct world *w)
+{
+	if (w->closes) {
+		hap_exec_close(w->exec);
+		w->exec = NULL;
+	}
+}
+
+static void
+on_read(void *arg, struct actual *actual, const struct err *e)
+{
+	struct world *w = arg;
+
+	w->n_calls++;
+	assert_true((actual == NULL) == (e != NULL));
+	actual_free(w->actual);
+	w->actual = actual;
+	if (e != NULL)
+		w->e = *e;
+	close_if_told(w);
+}
+
+static void
+on_run(void *arg, const struct hap_exec_report *report)
+{
+	struct world *w = arg;
+
+	w->n_calls++;
+	w->report = *report;
+	close_if_told(w);
+}
+
+static void
+on_probe(void *arg, const struct hap_text_info *info, const struct err *e)
+{
+	struct world *w = arg;
+
+	w->n_calls++;
+	assert_true((info == NULL) == (e != NULL));
+	if (e != NULL)
+		w->e = *e;
+	if (info != NULL) {
+		w->info = *info;
+		(void)snprintf(w->version, sizeof(w->version), STR_FMT, STR_ARG(info->version));
+	}
+	close_if_told(w);
+}
+
+static void
+read_backends(struct world *w, const char *one, const char *two)
+{
+	const struct str names[] = { str_from_cstr(one), str_from_cstr(two) };
+
+	assert_int_equal(hap_exec_read(w->exec, names, two != NULL ? 2 : 1, on_read, w, NULL), ERR_OK);
+	assert_int_equal(w->n_calls, 0); /* never from inside the call */
+}
+
+/* ---- replies ---- */
+
+#define INFO       "Name: HAProxy\nVersion: 2.6.12-1\nPid: 42\nStopping: 0\nStart_time_sec: 1000\n\n"
+#define INFO_LATER "Name: HAProxy\nVersion: 2.6.12-1\nPid: 43\nStopping: 0\nStart_time_sec: 1009\n\n"
+#define INFO_OLD   "Name: HAProxy\nVersion: 2.6.12-1\nPid: 42\nStopping: 1\nStart_time_sec: 1000\n\n"
+#define SERVERS(be, address)                                                                                     \
+	"1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight "      \
+	"srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state "         \
+	"srv_agent_state bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl srv_check_port " \
+	"srv_check_addr srv_agent_addr srv_agent_port\n"                                                         \
+	"9 " be " 1 rc_1 " address " 2 4 10 10 5 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n\n"
+#define STAT_HEADER "# pxname,svname,qcur,scur,slim,status,type,check_status,check_rise,check_fall,check_health,algo,\n"
+#define STAT(be)    STAT_HEADER be ",rc_1,0,5,,UP,2,L4OK,2,3,4,,\n" be ",BACKEND,0,5,200,UP,1,,,,,roundrobin,\n\n"
+#define NO_BACKEND  "[3]: Can't find backend.\n"
+#define NO_PROXY    "[3]: No such proxy.\n"
+
+/* ---- read ---- */
+
+static void
+reading_asks_who_answers_and_then_for_each_backend(void **state)
+{
+	static const char *const replies[] = { INFO, SERVERS("web", "10.0.0.1"), STAT("web"), NO_BACKEND, NO_PROXY };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	read_backends(&w, "web", "api");
+	assert_str(buf_str(&w.link.asked[0].commands), "show info\n"
+						       "show servers state web\nshow stat web 6 -1\n"
+						       "show servers state api\nshow stat api 6 -1\n");
+	answer(&w.link, replies, 5);
+	assert_int_equal(w.n_calls, 1);
+	assert_str(w.actual->version, "2.6.12-1");
+	assert_int_equal(w.actual->major, 2);
+	assert_int_equal(w.actual->minor, 6);
+	assert_int_equal(w.actual->pid, 42);
+	assert_int_equal(w.actual->start_time_s, 1000);
+	assert_int_equal(w.actual->read_mono_ms, 4711);
+	assert_false(w.actual->stopping);
+	assert_int_equal(w.actual->n_backends, 2);
+	assert_str(w.actual->backends[0].name, "web");
+	assert_int_equal(w.actual->backends[0].n_slots, 1);
+	assert_str(w.actual->backends[0].servers[0].address, "10.0.0.1");
+	assert_int_equal(w.actual->backends[0].servers[0].sessions, 5);
+	assert_str(w.actual->backends[1].name, "api");
+	assert_false(w.actual->backends[1].exists);
+	world_close(&w);
+}
+
+static void
+reading_no_backends_tells_the_process(void **state)
+{
+	static const char *const replies[] = { INFO_OLD };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	assert_int_equal(hap_exec_read(w.exec, NULL, 0, on_read, &w, NULL), ERR_OK);
+	answer(&w.link, replies, 1);
+	assert_int_equal(w.actual->n_backends, 0);
+	assert_true(w.actual->stopping);
+	world_close(&w);
+}
+
+static void
+a_backend_behind_a_frontend_of_its_name_is_asked_for_by_number(void **state)
+{
+	static const char *const first[] = { INFO, SERVERS("web", "10.0.0.1"), STAT_HEADER "\n",
+		SERVERS("api", "10.0.0.2"), STAT("api") };
+	static const char *const second[] = { INFO, STAT("web") };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	read_backends(&w, "web", "api");
+	answer(&w.link, first, 5);
+	assert_int_equal(w.n_calls, 0);
+	assert_str(buf_str(&w.link.asked[1].commands), "show info\nshow stat 9 6 -1\n");
+	answer(&w.link, second, 2);
+	assert_int_equal(w.n_calls, 1);
+	assert_int_equal(w.actual->n_backends, 2);
+	assert_str(w.actual->backends[0].servers[0].address, "10.0.0.1");
+	assert_str(w.actual->backends[1].servers[0].address, "10.0.0.2");
+	world_close(&w);
+}
+
+static void
+a_restart_between_two_questions_is_an_error(void **state)
+{
+	static const char *const first[] = { INFO, SERVERS("web", "10.0.0.1"), STAT_HEADER };
+	static const char *const second[] = { INFO_LATER, STAT("web") };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	read_backends(&w, "web", NULL);
+	answer(&w.link, first, 3);
+	answer(&w.link, second, 2);
+	assert_int_equal(w.n_calls, 1);
+	assert_int_equal(w.e.code, ERR_REMOTE);
+	world_close(&w);
+}
+
+static void
+a_reading_that_fails_gives_no_value(void **state)
+{
+	static const char *const good[] = { INFO, SERVERS("web", "10.0.0.1"), STAT("web") };
+	static const struct {
+		const char *replies[3];
+		size_t n;
+		enum err_code code;
+	} rows[] = {
+		{ { INFO, NO_BACKEND, NO_PROXY }, 2, ERR_CLOSED },
+		{ { INFO, NO_BACKEND, NO_PROXY }, 0, ERR_CLOSED },
+		{ { "hello", NO_BACKEND, NO_PROXY }, 3, ERR_PARSE },
+		{ { INFO, "hello", STAT("web") }, 3, ERR_PARSE },
+		{ { INFO, SERVERS("web", "10.0.0.1"), STAT("other") }, 3, ERR_PARSE },
+		{ { INFO, SERVERS("web", "10.0.0.1"), "" }, 3, ERR_PARSE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct world w;
+
+		world_open(&w);
+		read_backends(&w, "web", NULL);
+		answer(&w.link, rows[i].replies, rows[i].n);
+		CHECK_ROW(w.n_calls == 1 && w.e.code == rows[i].code, i, w.e.msg);
+		w.n_calls = 0;
+		read_backends(&w, "web", NULL);
+		answer(&w.link, good, 3);
+		CHECK_ROW(w.n_calls == 1 && w.actual != NULL, i, "the next one");
+		world_close(&w);
+	}
+}
+
+static void
+a_second_batch_that_cannot_be_asked_is_an_error(void **state)
+{
+	static const char *const first[] = { INFO, SERVERS("web", "10.0.0.1"), STAT_HEADER };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	read_backends(&w, "web", NULL);
+	w.link.refuses = ERR_LIMIT;
+	answer(&w.link, first, 3);
+	assert_int_equal(w.n_calls, 1);
+	assert_int_equal(w.e.code, ERR_LIMIT);
+	world_close(&w);
+}
+
+static void
+an_error_of_the_call_means_no_callback(void **state)
+{
+	static const struct plan empty = { 0 };
+	struct str name = STR("web"), bad = STR("we b");
+	struct err e = ERR_INIT;
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	assert_int_equal(hap_exec_read(w.exec, &bad, 1, on_read, &w, &e), ERR_ARG);
+	w.link.refuses = ERR_LIMIT;
+	assert_int_equal(hap_exec_read(w.exec, &name, 1, on_read, &w, &e), ERR_LIMIT);
+	assert_int_equal(hap_exec_run(w.exec, &empty, on_run, &w, &e), ERR_LIMIT);
+	assert_int_equal(hap_exec_probe(w.exec, on_probe, &w, &e), ERR_LIMIT);
+	assert_string_equal(e.msg, "the link refuses");
+	assert_int_equal(w.n_calls, 0);
+	world_close(&w);
+}
+
+/* ---- run ---- */
+
+static struct plan_step
+step(enum plan_step_kind kind, const char *server)
+{
+	return (struct plan_step){ .kind = kind,
+		.backend = STR("web"),
+		.server = str_from_cstr(server),
+		.address = STR("10.0.0.1"),
+		.port = 80,
+		.value = 5 };
+}
+
+static void
+steps_are_carried_out_in_order_and_judged(void **state)
+{
+	static const char *const replies[] = { INFO, "[4]: nothing changed\n", "", "[3]: No such server.\n",
+		"[3]: Server still has connections attached to it, cannot remove it.\n", "[3]: Permission denied\n" };
+	const struct plan_step steps[] = { step(PLAN_ADDRESS, "rc_1"), step(PLAN_JOIN, "rc_1"),
+		step(PLAN_READY, "rc_2"), step(PLAN_MAINT, "rc_3"), step(PLAN_WEIGHT, "rc_4") };
+	const struct plan p = { .steps = steps, .n_steps = N_OF(steps) };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	assert_int_equal(hap_exec_run(w.exec, &p, on_run, &w, NULL), ERR_OK);
+	assert_str(buf_str(&w.link.asked[0].commands), "show info\nset server web/rc_1 addr 10.0.0.1 port 80\n"
+						       "set server web/rc_1 state drain\n"
+						       "set server web/rc_2 state ready\n"
+						       "set server web/rc_3 state maint\n"
+						       "set server web/rc_4 weight 5\n");
+	answer(&w.link, replies, 6);
+	assert_int_equal(w.n_calls, 1);
+	assert_int_equal(w.report.err.code, ERR_OK);
+	assert_int_equal(w.report.pid, 42);
+	assert_int_equal(w.report.start_time_s, 1000);
+	assert_false(w.report.stopping);
+	assert_int_equal(w.report.done, 2);
+	assert_int_equal(w.report.gone, 1);
+	assert_int_equal(w.report.retry, 1);
+	assert_int_equal(w.report.refused, 1);
+	assert_int_equal(w.report.unsent, 0);
+	assert_int_equal(w.report.n_refusals, 2);
+	assert_ptr_equal(w.report.refusals[0].step, &steps[2]);
+	assert_ptr_equal(w.report.refusals[1].step, &steps[4]);
+	assert_int_equal(w.report.refusals[1].err.code, ERR_AUTH);
+	world_close(&w);
+}
+
+static void
+a_step_that_cannot_be_sent_is_refused_and_the_rest_go(void **state)
+{
+	static const char *const replies[] = { INFO_OLD, "", "" };
+	const struct plan_step steps[] = { step(PLAN_JOIN, "rc_1"), step(PLAN_JOIN, "rc_2; quit"),
+		step(PLAN_JOIN, "rc_3") };
+	const struct plan p = { .steps = steps, .n_steps = N_OF(steps) };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	assert_int_equal(hap_exec_run(w.exec, &p, on_run, &w, NULL), ERR_OK);
+	assert_str(buf_str(&w.link.asked[0].commands),
+	    "show info\nset server web/rc_1 state drain\nset server web/rc_3 state drain\n");
+	answer(&w.link, replies, 3);
+	assert_int_equal(w.report.done, 2);
+	assert_int_equal(w.report.refused, 1);
+	assert_int_equal(w.report.refusals[0].err.code, ERR_ARG);
+	assert_ptr_equal(w.report.refusals[0].step, &steps[1]);
+	assert_true(w.report.stopping);
+	world_close(&w);
+}
+
+static void
+a_batch_cut_short_tells_what_was_done_before(void **state)
+{
+	static const char *const replies[] = { INFO, "", "[3]: No such server.\n" };
+	const struct plan_step steps[] = { step(PLAN_JOIN, "rc_1"), step(PLAN_JOIN, "rc_2"), step(PLAN_JOIN, "rc_3") };
+	const struct plan p = { .steps = steps, .n_steps = N_OF(steps) };
+
+	(void)state;
+	for (size_t n = 0; n <= 3; n++) {
+		struct world w;
+
+		world_open(&w);
+		assert_int_equal(hap_exec_run(w.exec, &p, on_run, &w, NULL), ERR_OK);
+		answer(&w.link, replies, n);
+		assert_int_equal(w.n_calls, 1);
+		assert_int_equal(w.report.err.code, ERR_CLOSED);
+		assert_int_equal(w.report.pid, n > 0 ? 42 : 0);
+		assert_int_equal(w.report.done, n > 1 ? 1 : 0);
+		assert_int_equal(w.report.gone, n > 2 ? 1 : 0);
+		assert_int_equal(w.report.unsent, n == 0 ? 3 : 4 - n);
+		world_close(&w);
+	}
+}
+
+static void
+a_process_that_does_not_say_who_it_is_is_reported(void **state)
+{
+	static const char *const replies[] = { "[6]: Unknown command", "" };
+	const struct plan_step steps[] = { step(PLAN_JOIN, "rc_1") };
+	const struct plan p = { .steps = steps, .n_steps = N_OF(steps) };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	assert_int_equal(hap_exec_run(w.exec, &p, on_run, &w, NULL), ERR_OK);
+	answer(&w.link, replies, 2);
+	assert_int_equal(w.report.err.code, ERR_PARSE);
+	assert_int_equal(w.report.done, 1);
+	world_close(&w);
+}
+
+static void
+only_the_first_refusals_are_kept(void **state)
+{
+	const char *replies[1 + 40] = { INFO };
+	static struct plan_step steps[40];
+	const struct plan p = { .steps = steps, .n_steps = N_OF(steps) };
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(steps); i++) {
+		steps[i] = step(PLAN_JOIN, "rc_1");
+		replies[1 + i] = "[3]: No such backend.\n";
+	}
+	world_open(&w);
+	assert_int_equal(hap_exec_run(w.exec, &p, on_run, &w, NULL), ERR_OK);
+	answer(&w.link, replies, 41);
+	assert_int_equal(w.report.gone, 40);
+	assert_int_equal(w.report.n_refusals, HAP_EXEC_REFUSALS_MAX);
+	world_close(&w);
+}
+
+static void
+an_empty_plan_asks_only_who_is_there(void **state)
+{
+	static const char *const replies[] = { INFO };
+	static const struct plan empty = { 0 };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	assert_int_equal(hap_exec_run(w.exec, &empty, on_run, &w, NULL), ERR_OK);
+	assert_str(buf_str(&w.link.asked[0].commands), "show info\n");
+	answer(&w.link, replies, 1);
+	assert_int_equal(w.report.pid, 42);
+	assert_int_equal(w.report.done, 0);
+	world_close(&w);
+}
+
+/* ---- probe ---- */
+
+static void
+a_probe_tells_the_process(void **state)
+{
+	static const char *const good[] = { INFO_OLD }, *const bad[] = { "hello" };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(hap_exec_probe(w.exec, on_probe, &w, NULL), ERR_OK);
+	assert_str(buf_str(&w.link.asked[0].commands), "show info\n");
+	answer(&w.link, good, 1);
+	assert_int_equal(w.info.pid, 42);
+	assert_true(w.info.stopping);
+	assert_string_equal(w.version, "2.6.12-1");
+	answer(&w.link, bad, 1);
+	assert_int_equal(w.e.code, ERR_PARSE);
+	answer(&w.link, good, 0);
+	assert_int_equal(w.e.code, ERR_CLOSED);
+	assert_int_equal(w.n_calls, 3);
+	world_close(&w);
+}
+
+/* ---- closing ---- */
+
+static void
+closing_frees_what_is_under_way_and_calls_nobody(void **state)
+{
+	static const char *const first[] = { INFO, SERVERS("web", "10.0.0.1"), STAT_HEADER };
+	static const struct plan empty = { 0 };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	read_backends(&w, "web", NULL);
+	answer(&w.link, first, 3); /* its second batch is under way */
+	read_backends(&w, "web", NULL);
+	assert_int_equal(hap_exec_run(w.exec, &empty, on_run, &w, NULL), ERR_OK);
+	assert_int_equal(hap_exec_probe(w.exec, on_probe, &w, NULL), ERR_OK);
+	world_close(&w);
+	assert_int_equal(w.n_calls, 0);
+	hap_exec_close(NULL);
+}
+
+static void
+it_may_be_closed_from_inside_a_callback(void **state)
+{
+	static const char *const replies[] = { INFO, SERVERS("web", "10.0.0.1"), STAT("web") };
+	static const struct plan empty = { 0 };
+
+	(void)state;
+	for (int kind = 0; kind < 3; kind++) {
+		struct world w;
+
+		world_open(&w);
+		w.closes = true;
+		if (kind == 0)
+			read_backends(&w, "web", NULL);
+		else if (kind == 1)
+			assert_int_equal(hap_exec_run(w.exec, &empty, on_run, &w, NULL), ERR_OK);
+		else
+			assert_int_equal(hap_exec_probe(w.exec, on_probe, &w, NULL), ERR_OK);
+		assert_int_equal(hap_exec_probe(w.exec, on_probe, &w, NULL), ERR_OK);
+		answer(&w.link, replies, kind == 0 ? 3 : 1);
+		assert_int_equal(w.n_calls, 1);
+		world_close(&w);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reading_asks_who_answers_and_then_for_each_backend),
+		cmocka_unit_test(reading_no_backends_tells_the_process),
+		cmocka_unit_test(a_backend_behind_a_frontend_of_its_name_is_asked_for_by_number),
+		cmocka_unit_test(a_restart_between_two_questions_is_an_error),
+		cmocka_unit_test(a_reading_that_fails_gives_no_value),
+		cmocka_unit_test(a_second_batch_that_cannot_be_asked_is_an_error),
+		cmocka_unit_test(an_error_of_the_call_means_no_callback),
+		cmocka_unit_test(steps_are_carried_out_in_order_and_judged),
+		cmocka_unit_test(a_step_that_cannot_be_sent_is_refused_and_the_rest_go),
+		cmocka_unit_test(a_batch_cut_short_tells_what_was_done_before),
+		cmocka_unit_test(a_process_that_does_not_say_who_it_is_is_reported),
+		cmocka_unit_test(only_the_first_refusals_are_kept),
+		cmocka_unit_test(an_empty_plan_asks_only_who_is_there),
+		cmocka_unit_test(a_probe_tells_the_process),
+		cmocka_unit_test(closing_frees_what_is_under_way_and_calls_nobody),
+		cmocka_unit_test(it_may_be_closed_from_inside_a_callback),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

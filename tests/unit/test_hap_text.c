@@ -1,0 +1,1037 @@
+/*
+ * Commands to HAProxy and its replies, against what was recorded from HAProxy
+ * itself (tests/vectors/hap) and against what it should never say.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "unit.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "hap/hap_text.h"
+
+#define ARENA_MAX ((size_t)1 << 20)
+#define FILE_MAX  ((size_t)1 << 20)
+
+static const char *const versions[] = { "2.6" };
+
+/* ---- the vectors ---- */
+
+static const char *
+source_dir(void)
+{
+	const char *dir = getenv("ROLLCALL_SRCDIR");
+
+	if (dir == NULL)
+		dir = getenv("top_srcdir");
+	return dir != NULL ? dir : ".";
+}
+
+/* The caller frees it. */
+static struct buf
+load(const char *version, const char *name)
+{
+	struct buf b = buf_make(FILE_MAX);
+	char path[512], chunk[4096];
+	size_t n;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/tests/vectors/hap/%s/%s", source_dir(), version, name);
+	f = fopen(path, "re");
+	if (f == NULL)
+		fail_msg("%s: cannot open it", path);
+	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
+		buf_put(&b, str_of(chunk, n));
+	(void)fclose(f);
+	return b;
+}
+
+struct tables {
+	struct buf servers, stat;
+};
+
+static struct tables
+load_tables(const char *version, const char *name)
+{
+	char file[128];
+	struct tables t;
+
+	(void)snprintf(file, sizeof(file), "backend_%s.servers.txt", name);
+	t.servers = load(version, file);
+	(void)snprintf(file, sizeof(file), "backend_%s.stat.txt", name);
+	t.stat = load(version, file);
+	return t;
+}
+
+static void
+tables_free(struct tables *t)
+{
+	buf_free(&t->servers);
+	buf_free(&t->stat);
+}
+
+static const struct actual_server *
+find_server(const struct actual_backend *b, const char *name)
+{
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (str_eq(b->servers[i].name, str_from_cstr(name)))
+			return &b->servers[i];
+	return NULL;
+}
+
+/* ---- commands ---- */
+
+static struct plan_step
+step(enum plan_step_kind kind)
+{
+	return (struct plan_step){ .kind = kind,
+		.backend = STR("grpc"),
+		.server = STR("rc_1"),
+		.address = STR("10.0.0.1"),
+		.port = 50051,
+		.value = 7 };
+}
+
+static void
+each_step_is_one_line(void **state)
+{
+	static const struct {
+		enum plan_step_kind kind;
+		const char *line;
+	} rows[] = {
+		{ PLAN_ADDRESS, "set server grpc/rc_1 addr 10.0.0.1 port 50051" },
+		{ PLAN_WEIGHT, "set server grpc/rc_1 weight 7" },
+		{ PLAN_MAXCONN, "set maxconn server grpc/rc_1 7" },
+		{ PLAN_JOIN, "set server grpc/rc_1 state drain" },
+		{ PLAN_READY, "set server grpc/rc_1 state ready" },
+		{ PLAN_MAINT, "set server grpc/rc_1 state maint" },
+		{ PLAN_SHUTDOWN, "shutdown sessions server grpc/rc_1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct plan_step st = step(rows[i].kind);
+		struct buf out = buf_make(HAP_TEXT_COMMAND_MAX);
+
+		assert_int_equal(hap_text_step(&st, &out, NULL), ERR_OK);
+		assert_str(buf_str(&out), rows[i].line);
+		buf_free(&out);
+	}
+}
+
+static void
+questions_name_their_backend(void **state)
+{
+	struct buf out = buf_make(HAP_TEXT_COMMAND_MAX);
+
+	(void)state;
+	assert_int_equal(hap_text_ask_servers(STR("a.b:c-d_1"), &out, NULL), ERR_OK);
+	assert_str(buf_str(&out), "show servers state a.b:c-d_1");
+	buf_reset(&out);
+	assert_int_equal(hap_text_ask_stat(STR("grpc"), &out, NULL), ERR_OK);
+	assert_str(buf_str(&out), "show stat grpc 6 -1");
+	buf_reset(&out);
+	assert_int_equal(hap_text_ask_stat(STR("a b"), &out, NULL), ERR_ARG);
+	assert_int_equal(hap_text_ask_servers(STR(""), &out, NULL), ERR_ARG);
+	assert_int_equal(out.len, 0);
+	buf_free(&out);
+}
+
+static void
+a_name_that_would_need_quoting_is_refused(void **state)
+{
+	static const char *const names[] = { "", "a b", "a/b", "a;b", "a\nb", "a\\b", "a\tb", "\"a\"", "a,b", "a#",
+		"<<", "caf\xc3\xa9", "%", "a*" };
+	struct buf out = buf_make(HAP_TEXT_COMMAND_MAX);
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(names); i++) {
+		struct plan_step as_server = step(PLAN_READY), as_backend = step(PLAN_SHUTDOWN);
+		struct err e = ERR_INIT;
+
+		as_server.server = str_from_cstr(names[i]);
+		as_backend.backend = str_from_cstr(names[i]);
+		CHECK_ROW(hap_text_step(&as_server, &out, &e) == ERR_ARG, i, names[i]);
+		CHECK_ROW(hap_text_step(&as_backend, &out, &e) == ERR_ARG, i, names[i]);
+		CHECK_ROW(str_is_printable(str_from_cstr(e.msg)), i, e.msg);
+		CHECK_ROW(out.len == 0, i, names[i]);
+	}
+	buf_free(&out);
+}
+
+static void
+a_name_with_a_nul_or_of_256_bytes_is_refused(void **state)
+{
+	char name[HAP_TEXT_NAME_MAX + 1];
+
+	(void)state;
+	memset(name, 'a', sizeof(name));
+	assert_true(hap_text_name_ok(str_of(name, HAP_TEXT_NAME_MAX)));
+	assert_false(hap_text_name_ok(str_of(name, HAP_TEXT_NAME_MAX + 1)));
+	assert_false(hap_text_name_ok(str_of("a\0b", 3)));
+}
+
+static void
+an_address_that_is_none_is_refused(void **state)
+{
+	static const char *const addresses[] = { "", "0.0.0.0", "::", "localhost", "10.0.0.256", "10.0.0.1 port 1",
+		"10.0.0.1\nset server a/b state ready", "fe80::1%eth0", "[::1]", "1.2.3", "1.2.3.4.5",
+		"::ffff:0:0:0:0:0:0:0", "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff:1111:2222:3333:4444", "10.0.0.01x" };
+	struct buf out = buf_make(HAP_TEXT_COMMAND_MAX);
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(addresses); i++) {
+		struct plan_step st = step(PLAN_ADDRESS);
+		struct err e = ERR_INIT;
+
+		st.address = str_from_cstr(addresses[i]);
+		CHECK_ROW(hap_text_step(&st, &out, &e) == ERR_ARG, i, addresses[i]);
+		CHECK_ROW(out.len == 0 && str_is_printable(str_from_cstr(e.msg)), i, e.msg);
+	}
+	buf_free(&out);
+}
+
+static void
+numbers_that_haproxy_would_bend_are_refused(void **state)
+{
+	struct plan_step no_port = step(PLAN_ADDRESS), weight = step(PLAN_WEIGHT), maxconn = step(PLAN_MAXCONN);
+	struct buf out = buf_make(HAP_TEXT_COMMAND_MAX);
+
+	(void)state;
+	no_port.port = 0;
+	weight.value = 257;
+	maxconn.value = UINT32_MAX; /* "-1", to HAProxy */
+	assert_int_equal(hap_text_step(&no_port, &out, NULL), ERR_ARG);
+	assert_int_equal(hap_text_step(&weight, &out, NULL), ERR_ARG);
+	assert_int_equal(hap_text_step(&maxconn, &out, NULL), ERR_ARG);
+	weight.value = 256;
+	assert_int_equal(hap_text_step(&weight, &out, NULL), ERR_OK);
+	buf_free(&out);
+}
+
+static void
+a_full_buffer_gets_no_half_command(void **state)
+{
+	struct plan_step st = step(PLAN_ADDRESS);
+	struct buf out = buf_make(30);
+
+	(void)state;
+	buf_put(&out, STR("show info"));
+	assert_int_equal(hap_text_step(&st, &out, NULL), ERR_LIMIT);
+	assert_str(buf_str(&out), "show info");
+	buf_free(&out);
+}
+
+/* ---- verdicts ---- */
+
+static void
+recorded_replies_are_judged(void **state)
+{
+	static const struct {
+		const char *file;
+		enum plan_step_kind kind;
+		const char *address;
+		enum hap_text_verdict verdict;
+		enum err_code code;
+	} rows[] = {
+		{ "judge_address_new.txt", PLAN_ADDRESS, "127.66.0.1", HAP_TEXT_DONE, ERR_OK },
+		{ "judge_address_same.txt", PLAN_ADDRESS, "127.66.0.1", HAP_TEXT_DONE, ERR_OK },
+		{ "judge_address_ip.txt", PLAN_ADDRESS, "127.66.0.3", HAP_TEXT_DONE, ERR_OK },
+		{ "judge_address_new.txt", PLAN_ADDRESS, "127.66.0.3", HAP_TEXT_REFUSED, ERR_REFUSED },
+		{ "judge_address_wrapped.txt", PLAN_ADDRESS, "127.66.0.3", HAP_TEXT_REFUSED, ERR_REFUSED },
+		{ "judge_address_bad.txt", PLAN_ADDRESS, "127.66.0.3", HAP_TEXT_REFUSED, ERR_REFUSED },
+		{ "judge_address_new.txt", PLAN_WEIGHT, "127.66.0.1", HAP_TEXT_REFUSED, ERR_REFUSED },
+		{ "judge_weight.txt", PLAN_WEIGHT, "", HAP_TEXT_DONE, ERR_OK },
+		{ "judge_weight_over.txt", PLAN_WEIGHT, "", HAP_TEXT_REFUSED, ERR_REFUSED },
+		{ "judge_weight_word.txt", PLAN_WEIGHT, "", HAP_TEXT_REFUSED, ERR_REFUSED },
+		{ "judge_weight_static.txt", PLAN_WEIGHT, "", HAP_TEXT_REFUSED, ERR_REFUSED },
+		{ "judge_maxconn.txt", PLAN_MAXCONN, "", HAP_TEXT_DONE, ERR_OK },
+		{ "judge_maxconn_word.txt", PLAN_MAXCONN, "", HAP_TEXT_REFUSED, ERR_REFUSED },
+		{ "judge_drain.txt", PLAN_JOIN, "", HAP_TEXT_DONE, ERR_OK },
+		{ "judge_ready.txt", PLAN_READY, "", HAP_TEXT_DONE, ERR_OK },
+		{ "judge_maint.txt", PLAN_MAINT, "", HAP_TEXT_DONE, ERR_OK },
+		{ "judge_state_word.txt", PLAN_MAINT, "", HAP_TEXT_REFUSED, ERR_REFUSED },
+		{ "judge_shutdown.txt", PLAN_SHUTDOWN, "", HAP_TEXT_DONE, ERR_OK },
+		{ "judge_no_server.txt", PLAN_READY, "", HAP_TEXT_GONE, ERR_REFUSED },
+		{ "judge_no_server_maxconn.txt", PLAN_MAXCONN, "", HAP_TEXT_GONE, ERR_REFUSED },
+		{ "judge_no_server_shutdown.txt", PLAN_SHUTDOWN, "", HAP_TEXT_GONE, ERR_REFUSED },
+		{ "judge_no_backend.txt", PLAN_READY, "", HAP_TEXT_GONE, ERR_REFUSED },
+		{ "judge_no_level.txt", PLAN_READY, "", HAP_TEXT_REFUSED, ERR_AUTH },
+		{ "judge_unknown_command.txt", PLAN_READY, "", HAP_TEXT_REFUSED, ERR_REFUSED },
+	};
+
+	(void)state;
+	for (size_t v = 0; v < N_OF(versions); v++)
+		for (size_t i = 0; i < N_OF(rows); i++) {
+			struct buf reply = load(versions[v], rows[i].file);
+			struct plan_step st = step(rows[i].kind);
+			struct err e = ERR_INIT;
+
+			st.address = str_from_cstr(rows[i].address);
+			CHECK_ROW(hap_text_judge(&st, buf_str(&reply), &e) == rows[i].verdict, i, rows[i].file);
+			CHECK_ROW(e.code == rows[i].code, i, e.msg);
+			buf_free(&reply);
+		}
+}
+
+/* The wordings of 2.6 and of 3.x, and some that are nearly so. */
+static void
+an_address_was_set_only_if_haproxy_names_it(void **state)
+{
+	static const struct {
+		const char *reply;
+		bool done;
+	} rows[] = {
+		{ "[4]: nothing changed\n", true },
+		{ "[4]: IP changed from '0.0.0.0' to '10.0.0.1', port changed from '+0' to '50051' by 'stats socket "
+		  "command'\n",
+		    true },
+		{ "IP changed from '0.0.0.0' to '10.0.0.1', port changed from '+0' to '50051' by 'stats socket "
+		  "command'",
+		    true },
+		{ "[4]: IP changed from '10.9.9.9' to '10.0.0.1' by 'stats socket command'\n", true },
+		{ "[4]: port changed from '1' to '50051' by 'stats socket command'\n", true },
+		{ "[4]: no need to change the addr, port changed from '1' to '50051' by 'stats socket command'\n",
+		    true },
+		{ "[4]: IP changed from 'a' to '10.0.0.1', no need to change the port by 'stats socket command'\n",
+		    true },
+		{ "", false },
+		{ "\n", false },
+		{ "nothing", false },
+		{ "[3]: nothing changed\n", false },
+		{ "[4]: [4]: nothing changed\n", false },
+		{ "[4]: nothing changed\n[3]: No such server.\n", false },
+		{ "[4]: IP changed from '0.0.0.0' to '10.0.0.2', port changed from '+0' to '50051' by 'stats socket "
+		  "command'",
+		    false },
+		{ "[4]: IP changed from '0.0.0.0' to '10.0.0.1', port changed from '+0' to '50052' by 'stats socket "
+		  "command'",
+		    false },
+		{ "[4]: IP changed from '0.0.0.0' to '10.0.0.1', port changed from '+0' to '50051'", false },
+		{ "[4]: IP changed from '0.0.0.0' to '10.0.0.1', by 'stats socket command'", false },
+		{ "[4]: IP changed from '0.0.0.0' to '10.0.0.1' by 'DNS cache'", false },
+		{ "[4]: port changed from '1' to '50051', IP changed from 'a' to '10.0.0.1' by 'stats socket command'",
+		    false },
+		{ "[4]: port changed from '1' to '+50051' by 'stats socket command'", false },
+		{ "[4]: IP changed from '0.0.0.0 to 10.0.0.1 by 'stats socket command'", false },
+		{ " by 'stats socket command'", false },
+		{ "[4]: Update for the current server address family is only supported through configuration file.",
+		    false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct plan_step st = step(PLAN_ADDRESS);
+		enum hap_text_verdict v = hap_text_judge(&st, str_from_cstr(rows[i].reply), NULL);
+
+		CHECK_ROW(v == (rows[i].done ? HAP_TEXT_DONE : HAP_TEXT_REFUSED), i, rows[i].reply);
+	}
+}
+
+static void
+an_address_is_compared_as_a_number(void **state)
+{
+	struct plan_step st = step(PLAN_ADDRESS);
+
+	(void)state;
+	st.address = STR("2001:db8::1");
+	assert_int_equal(hap_text_judge(&st,
+			     STR("[4]: IP changed from '::' to '2001:DB8::0001', no need to change the port by 'stats "
+				 "socket command'\n"),
+			     NULL),
+	    HAP_TEXT_DONE);
+}
+
+static void
+any_word_is_a_refusal_where_silence_means_success(void **state)
+{
+	static const char *const replies[] = { "[6]: New server registered.\n", "[6]: Done.\n", "Done.", "OK",
+		"nothing changed", "[4]: nothing changed", "[6]: Server deleted.", "0", "[6]: ", "1 (initial 1)\n",
+		"\x01" };
+	static const enum plan_step_kind kinds[] = { PLAN_WEIGHT, PLAN_MAXCONN, PLAN_JOIN, PLAN_READY, PLAN_MAINT,
+		PLAN_SHUTDOWN };
+
+	(void)state;
+	for (size_t k = 0; k < N_OF(kinds); k++) {
+		struct plan_step st = step(kinds[k]);
+
+		assert_int_equal(hap_text_judge(&st, STR("\n"), NULL), HAP_TEXT_DONE);
+		for (size_t i = 0; i < N_OF(replies); i++)
+			CHECK_ROW(
+			    hap_text_judge(&st, str_from_cstr(replies[i]), NULL) == HAP_TEXT_REFUSED, i, replies[i]);
+	}
+}
+
+static void
+a_server_still_in_use_is_for_later(void **state)
+{
+	struct plan_step st = step(PLAN_MAINT);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(
+	    hap_text_judge(&st, STR("[3]: Server still has connections attached to it, cannot remove it.\n"), &e),
+	    HAP_TEXT_RETRY);
+	assert_true(err_is_transient(e.code));
+}
+
+static void
+a_refusal_is_told_in_haproxys_words_and_ours(void **state)
+{
+	struct plan_step st = step(PLAN_WEIGHT);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(hap_text_judge(&st, STR("[3]: Permission denied\n"), &e), HAP_TEXT_REFUSED);
+	assert_string_equal(e.msg, "weight grpc/rc_1: HAProxy says `Permission denied`: the `stats socket` line of its "
+				   "global section needs `level admin`");
+	assert_int_equal(hap_text_judge(&st, STR("[3]: hm\x1b[31m\xff ho\nsecond\n"), &e), HAP_TEXT_REFUSED);
+	assert_string_equal(e.msg, "weight grpc/rc_1: HAProxy says `hm\\x1b[31m\\xff ho`");
+}
+
+static void
+a_long_refusal_is_cut(void **state)
+{
+	struct plan_step st = step(PLAN_WEIGHT);
+	struct err e = ERR_INIT;
+	char words[5000];
+
+	(void)state;
+	memset(words, '\x01', sizeof(words));
+	assert_int_equal(hap_text_judge(&st, str_of(words, sizeof(words)), &e), HAP_TEXT_REFUSED);
+	assert_true(strlen(e.msg) < 150);
+	assert_true(str_is_printable(str_from_cstr(e.msg)));
+}
+
+/* ---- show info ---- */
+
+static void
+info_tells_which_process_answers(void **state)
+{
+	(void)state;
+	for (size_t v = 0; v < N_OF(versions); v++) {
+		struct arena *a = arena_new(ARENA_MAX);
+		struct buf reply = load(versions[v], "info.txt");
+		struct hap_text_info info;
+
+		assert_int_equal(hap_text_parse_info(a, buf_str(&reply), &info, NULL), ERR_OK);
+		assert_true(str_has_prefix(info.version, str_from_cstr(versions[v])));
+		assert_true(info.pid > 0);
+		assert_true(info.start_time_s > 1500000000);
+		assert_false(info.stopping);
+		buf_free(&reply);
+		arena_free(a);
+	}
+}
+
+static void
+info_is_read_by_name(void **state)
+{
+	struct arena *a = arena_new(ARENA_MAX);
+	struct hap_text_info info;
+
+	(void)state;
+	assert_int_equal(
+	    hap_text_parse_info(
+		a, STR("Stopping: 1\nFancy: new\nPid: 7\n\nVersion: 3.4-dev12-abc\nStart_time_sec: 9\n"), &info, NULL),
+	    ERR_OK);
+	assert_str(info.version, "3.4-dev12-abc");
+	assert_int_equal(info.major, 3);
+	assert_int_equal(info.minor, 4);
+	assert_int_equal(info.pid, 7);
+	assert_int_equal(info.start_time_s, 9);
+	assert_true(info.stopping);
+	arena_free(a);
+}
+
+static void
+info_that_lacks_something_is_an_error(void **state)
+{
+	static const char *const replies[] = {
+		"",
+		"Pid: 1\nStart_time_sec: 2\nStopping: 0\n",
+		"Version: 2.6\nStart_time_sec: 2\nStopping: 0\n",
+		"Version: 2.6\nPid: 1\nStopping: 0\n",
+		"Version: 2.6\nPid: 1\nStart_time_sec: 2\n",
+		"Version: 2.6\nPid: x\nStart_time_sec: 2\nStopping: 0\n",
+		"Version: 2.6\nPid: 1\nStart_time_sec: 2\nStopping: 2\n",
+		"Version: two\nPid: 1\nStart_time_sec: 2\nStopping: 0\n",
+		"Version: 2.\nPid: 1\nStart_time_sec: 2\nStopping: 0\n",
+		"Version: 2\nPid: 1\nStart_time_sec: 2\nStopping: 0\n",
+		"Version: 2.6\x1b\nPid: 1\nStart_time_sec: 2\nStopping: 0\n",
+		"Version: 99999999999999999999.6\nPid: 1\nStart_time_sec: 2\nStopping: 0\n",
+	};
+	struct arena *a = arena_new(ARENA_MAX);
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(replies); i++) {
+		struct hap_text_info info;
+		struct err e = ERR_INIT;
+
+		CHECK_ROW(hap_text_parse_info(a, str_from_cstr(replies[i]), &info, &e) == ERR_PARSE, i, replies[i]);
+		CHECK_ROW(e.msg[0] != '\0', i, replies[i]);
+	}
+	arena_free(a);
+}
+
+/* ---- both tables ---- */
+
+struct expected {
+	const char *file, *backend, *server;
+	const char *address;
+	uint16_t port;
+	unsigned weight, maxconn;
+	enum actual_admin admin;
+	bool admin_by_config, up;
+	enum actual_check check;
+	const char *status, *last_check;
+};
+
+static const struct expected expectations[] = {
+	{ "fresh", "slots", "rc_1", "", 0, 10, 7, ACTUAL_MAINT, true, false, ACTUAL_CHECK_PENDING, "MAINT", "" },
+	{ "fresh", "slots", "rc_3", "", 0, 10, 7, ACTUAL_MAINT, true, false, ACTUAL_CHECK_PENDING, "MAINT", "" },
+	{ "addressed", "slots", "rc_1", "127.66.0.1", 50051, 10, 7, ACTUAL_MAINT, true, false, ACTUAL_CHECK_PENDING,
+	    "MAINT", "" },
+	{ "drain_unchecked", "lazy", "rc_1", "127.66.0.1", 50051, 1, 0, ACTUAL_DRAIN, false, true, ACTUAL_CHECK_PENDING,
+	    "DRAIN 1/3", "INI" },
+	{ "drain_checked", "slots", "rc_1", "127.66.0.1", 50051, 10, 7, ACTUAL_DRAIN, false, true, ACTUAL_CHECK_PASSED,
+	    "DRAIN", "L4OK" },
+	{ "drain_checked", "slots", "rc_2", "127.66.0.2", 50051, 10, 7, ACTUAL_DRAIN, false, false, ACTUAL_CHECK_FAILED,
+	    "DOWN", "L4CON" },
+	{ "ready", "slots", "rc_1", "127.66.0.1", 50051, 10, 7, ACTUAL_READY, false, true, ACTUAL_CHECK_PASSED, "UP",
+	    "L4OK" },
+	{ "ready", "slots", "rc_2", "127.66.0.2", 50051, 10, 7, ACTUAL_READY, false, false, ACTUAL_CHECK_FAILED, "DOWN",
+	    "L4CON" },
+	/* Put back, it says the same as a slot that never left maintenance. */
+	{ "maint_again", "slots", "rc_1", "127.66.0.1", 50051, 10, 7, ACTUAL_MAINT, true, false, ACTUAL_CHECK_PENDING,
+	    "MAINT", "" },
+	/* What is shown is the last check of the address before. */
+	{ "reused", "slots", "rc_1", "127.66.0.2", 50051, 10, 7, ACTUAL_DRAIN, false, true, ACTUAL_CHECK_PENDING,
+	    "DRAIN 1/3", "L4OK" },
+	{ "nocheck", "nocheck", "rc_1", "127.66.0.1", 50051, 1, 0, ACTUAL_READY, false, true, ACTUAL_UNCHECKED,
+	    "no check", "" },
+	{ "nocheck", "nocheck", "rc_2", "", 0, 1, 0, ACTUAL_MAINT, true, false, ACTUAL_UNCHECKED, "MAINT", "" },
+	{ "nocheck", "nocheck", "six", "::1", 50051, 1, 0, ACTUAL_READY, false, true, ACTUAL_UNCHECKED, "no check",
+	    "" },
+	{ "nocheck", "nocheck", "named", "", 50051, 1, 0, ACTUAL_MAINT, false, false, ACTUAL_UNCHECKED,
+	    "MAINT (resolution)", "" },
+	/* The count is full before anything was checked. */
+	{ "fall1", "fall1", "rc_1", "127.66.0.1", 50051, 1, 0, ACTUAL_DRAIN, false, true, ACTUAL_CHECK_PENDING, "DRAIN",
+	    "INI" },
+	{ "by_number", "twin", "rc_1", "127.66.0.1", 50051, 1, 0, ACTUAL_READY, false, true, ACTUAL_UNCHECKED,
+	    "no check", "" },
+	{ "dynamic", "dynamic", "rc_d", "127.66.0.1", 50051, 1, 0, ACTUAL_MAINT, false, false, ACTUAL_CHECK_PASSED,
+	    "MAINT", "L4OK" },
+};
+
+static void
+check_server(const struct actual_server *got, const struct expected *want, size_t row)
+{
+	CHECK_ROW(got != NULL, row, want->file);
+	if (got == NULL)
+		return;
+	assert_str(got->address, want->address);
+	assert_str(got->status, want->status);
+	assert_str(got->last_check, want->last_check);
+	CHECK_ROW(got->port == want->port, row, "port");
+	CHECK_ROW(got->weight == want->weight, row, "weight");
+	CHECK_ROW(got->maxconn == want->maxconn, row, "maxconn");
+	CHECK_ROW(got->admin == want->admin, row, "admin");
+	CHECK_ROW(got->admin_by_config == want->admin_by_config, row, "admin_by_config");
+	CHECK_ROW(got->up == want->up, row, "up");
+	CHECK_ROW(got->check == want->check, row, "check");
+}
+
+static void
+recorded_tables_are_read(void **state)
+{
+	(void)state;
+	for (size_t v = 0; v < N_OF(versions); v++)
+		for (size_t i = 0; i < N_OF(expectations); i++) {
+			const struct expected *want = &expectations[i];
+			struct tables t = load_tables(versions[v], want->file);
+			struct arena *a = arena_new(ARENA_MAX);
+			struct actual_backend b;
+			struct err e = ERR_INIT;
+
+			if (hap_text_parse_backend(a, str_from_cstr(want->backend), buf_str(&t.servers),
+				buf_str(&t.stat), &b, &e) != ERR_OK)
+				fail_msg("%s: %s", want->file, e.msg);
+			assert_true(b.exists);
+			check_server(find_server(&b, want->server), want, i);
+			tables_free(&t);
+			arena_free(a);
+		}
+}
+
+static void
+slots_are_told_from_others(void **state)
+{
+	struct tables t = load_tables("2.6", "fresh");
+	struct arena *a = arena_new(ARENA_MAX);
+	struct actual_backend b;
+
+	(void)state;
+	assert_int_equal(
+	    hap_text_parse_backend(a, STR("slots"), buf_str(&t.servers), buf_str(&t.stat), &b, NULL), ERR_OK);
+	tables_free(&t); /* everything is in the arena */
+	assert_int_equal(b.n_servers, 4);
+	assert_int_equal(b.n_slots, 3);
+	assert_str(b.name, "slots");
+	assert_true(b.servers[2].is_ours && b.servers[2].is_slot);
+	assert_int_equal(b.servers[2].slot, 3);
+	assert_str(b.servers[3].name, "legacy");
+	assert_false(b.servers[3].is_ours || b.servers[3].is_slot);
+	arena_free(a);
+}
+
+static void
+a_backend_is_unknown_empty_or_wants_small_weights(void **state)
+{
+	static const struct {
+		const char *file, *backend;
+		bool exists, small_weights;
+		size_t n_servers;
+	} rows[] = {
+		{ "unknown", "nosuch", false, false, 0 },
+		{ "empty", "empty", true, false, 0 },
+		{ "fresh", "slots", true, false, 4 },
+		{ "random", "random", true, true, 1 },
+		{ "hashed", "hashed", true, true, 1 },
+	};
+
+	(void)state;
+	for (size_t v = 0; v < N_OF(versions); v++)
+		for (size_t i = 0; i < N_OF(rows); i++) {
+			struct tables t = load_tables(versions[v], rows[i].file);
+			struct arena *a = arena_new(ARENA_MAX);
+			struct actual_backend b;
+
+			CHECK_ROW(hap_text_parse_backend(a, str_from_cstr(rows[i].backend), buf_str(&t.servers),
+				      buf_str(&t.stat), &b, NULL) == ERR_OK,
+			    i, rows[i].file);
+			CHECK_ROW(b.exists == rows[i].exists, i, rows[i].file);
+			CHECK_ROW(b.small_weights == rows[i].small_weights, i, rows[i].file);
+			CHECK_ROW(b.n_servers == rows[i].n_servers, i, rows[i].file);
+			assert_str(b.name, rows[i].backend);
+			tables_free(&t);
+			arena_free(a);
+		}
+}
+
+static void
+a_frontend_of_the_same_name_is_noticed(void **state)
+{
+	struct tables shadowed = load_tables("2.6", "shadowed"), plain = load_tables("2.6", "by_number");
+	struct tables empty = load_tables("2.6", "empty"), unknown = load_tables("2.6", "unknown");
+	struct arena *a = arena_new(ARENA_MAX);
+	struct actual_backend b;
+	struct str id;
+
+	(void)state;
+	assert_true(hap_text_is_shadowed(buf_str(&shadowed.servers), buf_str(&shadowed.stat), &id));
+	assert_str(id, "9");
+	assert_int_equal(
+	    hap_text_parse_backend(a, STR("twin"), buf_str(&shadowed.servers), buf_str(&shadowed.stat), &b, NULL),
+	    ERR_PARSE);
+	assert_false(hap_text_is_shadowed(buf_str(&plain.servers), buf_str(&plain.stat), &id));
+	assert_false(hap_text_is_shadowed(buf_str(&empty.servers), buf_str(&empty.stat), &id));
+	assert_false(hap_text_is_shadowed(buf_str(&unknown.servers), buf_str(&unknown.stat), &id));
+	tables_free(&shadowed);
+	tables_free(&plain);
+	tables_free(&empty);
+	tables_free(&unknown);
+	arena_free(a);
+}
+
+/* ---- tables made by hand ---- */
+
+#define SERVERS_HEADER                                                                                           \
+	"1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight "      \
+	"srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state "         \
+	"srv_agent_state bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl srv_check_port " \
+	"srv_check_addr srv_agent_addr srv_agent_port\n"
+#define SERVERS_ROW(name) "3 b 1 " name " 10.0.0.1 2 0 10 10 5 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n"
+#define STAT_HEADER \
+	"# "        \
+	"pxname,svname,qcur,scur,slim,status,type,check_status,check_rise,check_fall,check_health,algo,new_column,\n"
+#define STAT_ROW(name) "b," name ",3,5,7,UP,2,L4OK,2,3,4,,,\n"
+
+static enum err_code
+parse(struct arena *a, const char *servers, const char *stat, struct actual_backend *ret, struct err *e)
+{
+	return hap_text_parse_backend(a, STR("b"), str_from_cstr(servers), str_from_cstr(stat), ret, e);
+}
+
+static void
+a_server_in_only_one_of_the_tables_is_left_out(void **state)
+{
+	struct arena *a = arena_new(ARENA_MAX);
+	struct actual_backend b;
+
+	(void)state;
+	assert_int_equal(parse(a, SERVERS_HEADER SERVERS_ROW("rc_1") SERVERS_ROW("rc_2") SERVERS_ROW("rc_3"),
+			     STAT_HEADER STAT_ROW("rc_3") STAT_ROW("rc_4") STAT_ROW("rc_1") STAT_ROW("rc_1"), &b, NULL),
+	    ERR_OK);
+	assert_int_equal(b.n_servers, 2);
+	assert_int_equal(b.n_slots, 2);
+	assert_str(b.servers[0].name, "rc_1");
+	assert_str(b.servers[1].name, "rc_3");
+	assert_int_equal(b.servers[1].sessions, 5);
+	assert_int_equal(b.servers[1].queued, 3);
+	assert_int_equal(b.servers[1].maxconn, 7);
+	arena_free(a);
+}
+
+static void
+that_none_is_in_both_is_an_error(void **state)
+{
+	struct arena *a = arena_new(ARENA_MAX);
+	struct actual_backend b;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(parse(a, SERVERS_HEADER SERVERS_ROW("rc_1"), STAT_HEADER, &b, &e), ERR_PARSE);
+	assert_int_equal(parse(a, SERVERS_HEADER SERVERS_ROW("rc_1"), STAT_HEADER STAT_ROW("rc_2"), &b, &e), ERR_PARSE);
+	assert_int_equal(
+	    parse(a, SERVERS_HEADER SERVERS_ROW("rc_1"), STAT_HEADER "x,rc_1,3,5,7,UP,2,L4OK,2,3,4,,,\n", &b, &e),
+	    ERR_PARSE);
+	assert_int_equal(parse(a, SERVERS_HEADER, STAT_HEADER STAT_ROW("rc_1"), &b, &e), ERR_OK);
+	assert_int_equal(b.n_servers, 0);
+	arena_free(a);
+}
+
+static void
+a_backend_that_went_away_in_between_does_not_exist(void **state)
+{
+	struct arena *a = arena_new(ARENA_MAX);
+	struct actual_backend b;
+
+	(void)state;
+	assert_int_equal(parse(a, SERVERS_HEADER SERVERS_ROW("rc_1"), "[3]: No such proxy.\n", &b, NULL), ERR_OK);
+	assert_false(b.exists);
+	assert_int_equal(parse(a, "Can't find backend.\n", STAT_HEADER, &b, NULL), ERR_OK);
+	assert_false(b.exists);
+	arena_free(a);
+}
+
+static void
+columns_are_found_by_name_and_quoted_ones_skipped(void **state)
+{
+	static const char stat[] =
+	    "# algo,desc,svname,check_health,check_fall,check_rise,type,slim,status,check_status,scur,qcur,pxname,\n"
+	    ",\"a, \"\"quoted\"\"\none\",rc_1,4,3,2,2,,UP 1/2,* L7OK,1,0,b,\n"
+	    "leastconn,\"\",BACKEND,,,,1,,UP,,1,0,b,\n";
+	struct arena *a = arena_new(ARENA_MAX);
+	struct actual_backend b;
+
+	(void)state;
+	assert_int_equal(parse(a, SERVERS_HEADER SERVERS_ROW("rc_1"), stat, &b, NULL), ERR_OK);
+	assert_int_equal(b.n_servers, 1);
+	assert_int_equal(b.servers[0].maxconn, 0);
+	assert_int_equal(b.servers[0].check, ACTUAL_CHECK_PASSED);
+	assert_str(b.servers[0].last_check, "L7OK");
+	assert_false(b.small_weights);
+	arena_free(a);
+}
+
+#define STAT_OK STAT_HEADER STAT_ROW("rc_1")
+
+static void
+a_table_that_is_not_as_it_should_be_is_an_error(void **state)
+{
+	static const struct {
+		const char *servers, *stat;
+	} rows[] = {
+		{ "", STAT_OK },
+		{ "2\n", STAT_OK },
+		{ "1\n", STAT_OK },
+		{ "1\n1 b 1 rc_1\n", STAT_OK },
+		{ "1\n# be_id be_name srv_name srv_id\n", STAT_OK },
+		{ "[3]: Permission denied\n", STAT_OK },
+		{ SERVERS_HEADER "3 b 1 rc_1 10.0.0.1\n", STAT_OK },
+		{ SERVERS_HEADER "3 other 1 rc_1 10.0.0.1 2 0 10 10 5 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n", STAT_OK },
+		{ SERVERS_HEADER "3 b 1 rc_1 10.0.0.1 x 0 10 10 5 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n", STAT_OK },
+		{ SERVERS_HEADER "3 b 1 rc_1 10.0.0.1 2 -1 10 10 5 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n", STAT_OK },
+		{ SERVERS_HEADER "3 b 1 rc_1 10.0.0.1 2 0 257 10 5 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n", STAT_OK },
+		{ SERVERS_HEADER "3 b 1 rc_1 10.0.0.1 2 0 10 10 5 6 3 4 6 0 0 0 - 65536 - 0 0 - - 0\n", STAT_OK },
+		{ SERVERS_HEADER "3 b 1 rc_1 10.0.0.1 2 0 10 10 5s 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n", STAT_OK },
+		{ SERVERS_HEADER "3 b 1 rc_1 10.0.0.1 2 0 10 10 5 6 3 4 0x6 0 0 0 - 80 - 0 0 - - 0\n", STAT_OK },
+		{ SERVERS_HEADER "3 b 1 rc/1 10.0.0.1 2 0 10 10 5 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n", STAT_OK },
+		{ SERVERS_HEADER SERVERS_ROW("rc_1"), "" },
+		{ SERVERS_HEADER SERVERS_ROW("rc_1"), "pxname,svname\n" },
+		{ SERVERS_HEADER SERVERS_ROW("rc_1"), "# pxname,svname,qcur,scur\n" },
+		{ SERVERS_HEADER SERVERS_ROW("rc_1"), "[3]: Permission denied\n" },
+		{ SERVERS_HEADER SERVERS_ROW("rc_1"), STAT_HEADER "b,rc_1,3,5\n" },
+		{ SERVERS_HEADER SERVERS_ROW("rc_1"), STAT_HEADER "b,rc_1,3,5,7,\"UP,2,L4OK,2,3,4,,,\n" },
+		{ SERVERS_HEADER SERVERS_ROW("rc_1"), STAT_HEADER "b,rc_1,3,5,7,\"UP\"x,2,L4OK,2,3,4,,,\n" },
+		{ SERVERS_HEADER SERVERS_ROW("rc_1"), STAT_HEADER "b,rc_1,3,-5,7,UP,2,L4OK,2,3,4,,,\n" },
+		{ SERVERS_HEADER SERVERS_ROW("rc_1"), STAT_HEADER "b,rc_1,x,5,7,UP,2,L4OK,2,3,4,,,\n" },
+		{ SERVERS_HEADER SERVERS_ROW("rc_1"), STAT_HEADER "b,rc_1,3,5,99999999999,UP,2,L4OK,2,3,4,,,\n" },
+		{ SERVERS_HEADER SERVERS_ROW("rc_1"), STAT_HEADER "b,rc_1,3,5,7,U\x1bP,2,L4OK,2,3,4,,,\n" },
+	};
+	struct arena *a = arena_new(ARENA_MAX);
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct actual_backend b;
+		struct err e = ERR_INIT;
+
+		CHECK_ROW(parse(a, rows[i].servers, rows[i].stat, &b, &e) == ERR_PARSE, i, rows[i].servers);
+		CHECK_ROW(str_has_prefix(str_from_cstr(e.msg), STR("backend b: ")), i, e.msg);
+	}
+	arena_free(a);
+}
+
+static void
+more_columns_than_we_know_are_fine(void **state)
+{
+	struct arena *a = arena_new(ARENA_MAX);
+	struct buf servers = buf_make(ARENA_MAX);
+	struct actual_backend b;
+
+	(void)state;
+	buf_put(&servers, STR(SERVERS_HEADER));
+	servers.len--; /* its newline */
+	buf_put(&servers, STR(" srv_fancy\n3 b 1 rc_1 10.0.0.1 2 0 10 10 5 6 3 4 6 0 0 0 - 80 - 0 0 - - 0 7\n"));
+	assert_int_equal(hap_text_parse_backend(a, STR("b"), buf_str(&servers), STR(STAT_OK), &b, NULL), ERR_OK);
+	assert_int_equal(b.n_servers, 1);
+	buf_free(&servers);
+	arena_free(a);
+}
+
+/* What `show servers state` and `show stat` say together, and what it means. */
+static void
+admin_and_checks_are_derived(void **state)
+{
+	static const struct {
+		const char *op_admin, *changed, *check_state; /* of the one */
+		const char *cells; /* status,type,check_status,rise,fall,health of the other */
+		enum actual_admin admin;
+		bool up;
+		enum actual_check check;
+	} rows[] = {
+		{ "2 0", "9", "6", "UP,2,L4OK,2,3,4", ACTUAL_READY, true, ACTUAL_CHECK_PASSED },
+		{ "1 0", "9", "6", "UP,2,L4OK,2,3,4", ACTUAL_READY, true, ACTUAL_CHECK_PASSED },
+		{ "2 4", "9", "6", "UP,2,* L4OK,2,3,4", ACTUAL_READY, true, ACTUAL_CHECK_PASSED },
+		{ "2 4", "9", "7", "UP,2,L6OK,2,3,4", ACTUAL_READY, true, ACTUAL_CHECK_PASSED },
+		{ "2 4", "9", "6", "UP 2/3,2,L4CON,2,3,3", ACTUAL_READY, true, ACTUAL_CHECK_PENDING },
+		{ "0 4", "9", "6", "DOWN,2,L7STS,2,3,0", ACTUAL_READY, false, ACTUAL_CHECK_FAILED },
+		{ "0 4", "9", "6", "DOWN 1/2,2,L7OK,2,3,1", ACTUAL_READY, false, ACTUAL_CHECK_PENDING },
+		{ "2 12", "0", "6", "DRAIN 1/3,2,INI,2,3,2", ACTUAL_DRAIN, true, ACTUAL_CHECK_PENDING },
+		{ "2 12", "0", "6", "DRAIN 1/3,2,L4OK,2,3,2", ACTUAL_DRAIN, true, ACTUAL_CHECK_PENDING },
+		{ "2 12", "0", "6", "DRAIN,2,L4OK,2,3,4", ACTUAL_DRAIN, true, ACTUAL_CHECK_PASSED },
+		{ "2 12", "0", "6", "DRAIN,2,PROCOK,2,3,4", ACTUAL_DRAIN, true, ACTUAL_CHECK_PASSED },
+		{ "2 12", "0", "6", "DRAIN,2,L4CON,2,3,4", ACTUAL_DRAIN, true, ACTUAL_CHECK_PENDING },
+		{ "3 12", "0", "6", "NOLB,2,L7OKC,2,3,4", ACTUAL_DRAIN, false, ACTUAL_CHECK_PENDING },
+		{ "2 24", "9", "6", "DRAIN,2,L7OK,2,3,4", ACTUAL_DRAIN, true, ACTUAL_CHECK_PASSED },
+		{ "2 16", "9", "6", "DRAIN,2,L7OK,2,3,4", ACTUAL_DRAIN, true, ACTUAL_CHECK_PASSED },
+		/* fall 1: the count is full from the beginning */
+		{ "2 12", "0", "6", "DRAIN,2,L4OK,2,1,2", ACTUAL_DRAIN, true, ACTUAL_CHECK_PENDING },
+		{ "2 12", "9", "6", "DRAIN,2,L4OK,2,1,2", ACTUAL_DRAIN, true, ACTUAL_CHECK_PENDING },
+		{ "2 12", "10", "6", "DRAIN,2,L4OK,2,1,2", ACTUAL_DRAIN, true, ACTUAL_CHECK_PASSED },
+		{ "2 12", "10", "6", "DRAIN,2,INI,2,1,2", ACTUAL_DRAIN, true, ACTUAL_CHECK_PENDING },
+		{ "2 4", "0", "6", "UP,2,L4OK,2,1,2", ACTUAL_READY, true, ACTUAL_CHECK_PASSED },
+		{ "2 12", "-3", "6", "DRAIN,2,L4OK,2,1,2", ACTUAL_DRAIN, true, ACTUAL_CHECK_PENDING },
+		/* maintenance, of all kinds */
+		{ "0 5", "0", "14", "MAINT,2,,,,", ACTUAL_MAINT, false, ACTUAL_CHECK_PENDING },
+		{ "0 1", "0", "14", "MAINT,2,,,,", ACTUAL_MAINT, false, ACTUAL_CHECK_PENDING },
+		{ "0 2", "0", "14", "MAINT (via x/y),2,,,,", ACTUAL_MAINT, false, ACTUAL_CHECK_PENDING },
+		{ "0 32", "0", "14", "MAINT (resolution),2,,,,", ACTUAL_MAINT, false, ACTUAL_CHECK_PENDING },
+		{ "0 64", "0", "14", "MAINT,2,,,,", ACTUAL_MAINT, false, ACTUAL_CHECK_PENDING },
+		{ "0 13", "0", "14", "MAINT,2,,,,", ACTUAL_MAINT, false, ACTUAL_CHECK_PENDING },
+		{ "0 5", "0", "6", "MAINT,2,L4OK,2,3,1", ACTUAL_MAINT, false, ACTUAL_CHECK_PENDING }, /* a slot */
+		/* no checks: none configured, paused, or `disable health` */
+		{ "2 0", "0", "0", "no check,2,,,,", ACTUAL_READY, true, ACTUAL_UNCHECKED },
+		{ "2 4", "0", "8", "no check,2,,,,", ACTUAL_READY, true, ACTUAL_UNCHECKED },
+		{ "2 0", "0", "2", "UP,2,L4OK,2,3,4", ACTUAL_READY, true, ACTUAL_UNCHECKED },
+		/* counts that make no sense */
+		{ "2 0", "0", "6", "UP -1/3,2,L4OK,2,3,-1", ACTUAL_READY, true, ACTUAL_CHECK_PENDING },
+		{ "2 0", "0", "6", "UP,2,L4OK,,3,4", ACTUAL_READY, true, ACTUAL_CHECK_PENDING },
+		{ "2 0", "0", "6", "UP,2,UNK,2,3,4", ACTUAL_READY, true, ACTUAL_CHECK_PENDING },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct arena *a = arena_new(ARENA_MAX);
+		char servers[2000], stat[1000];
+		struct actual_backend b;
+
+		(void)snprintf(servers, sizeof(servers),
+		    SERVERS_HEADER "3 b 1 rc_1 10.0.0.1 %s 10 10 %s 6 3 4 %s 0 0 0 - 80 - 0 0 - - 0\n",
+		    rows[i].op_admin, rows[i].changed, rows[i].check_state);
+		(void)snprintf(stat, sizeof(stat), STAT_HEADER "b,rc_1,0,0,,%s,,,\n", rows[i].cells);
+		CHECK_ROW(parse(a, servers, stat, &b, NULL) == ERR_OK, i, rows[i].cells);
+		CHECK_ROW(b.servers[0].admin == rows[i].admin, i, rows[i].cells);
+		CHECK_ROW(b.servers[0].up == rows[i].up, i, rows[i].cells);
+		CHECK_ROW(b.servers[0].check == rows[i].check, i, rows[i].cells);
+		arena_free(a);
+	}
+}
+
+static void
+an_address_that_is_none_is_empty(void **state)
+{
+	static const struct {
+		const char *said, *address;
+	} rows[] = {
+		{ "10.0.0.1", "10.0.0.1" },
+		{ "2001:db8::1", "2001:db8::1" },
+		{ "0.0.0.0", "" },
+		{ "::", "" },
+		{ "-", "" },
+		{ "/run/x.sock", "" },
+		{ "example.com", "" },
+		{ "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff:1111:2222:3333:4444", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct arena *a = arena_new(ARENA_MAX);
+		char servers[2000];
+		struct actual_backend b;
+
+		(void)snprintf(servers, sizeof(servers),
+		    SERVERS_HEADER "3 b 1 rc_1 %s 2 0 10 10 5 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n", rows[i].said);
+		CHECK_ROW(parse(a, servers, STAT_OK, &b, NULL) == ERR_OK, i, rows[i].said);
+		assert_str(b.servers[0].address, rows[i].address);
+		arena_free(a);
+	}
+}
+
+static void
+a_balance_with_a_tree_of_weights_is_known_by_its_name(void **state)
+{
+	static const struct {
+		const char *algo;
+		bool small;
+	} rows[] = { { "roundrobin", false }, { "static-rr", false }, { "leastconn", false }, { "first", false },
+		{ "none", false }, { "sticky", false }, { "", false }, { "unknown", true }, { "random", true },
+		{ "source", true }, { "uri", true }, { "url_param", true }, { "hdr", true }, { "hash", true },
+		{ "log-hash", true }, { "rdp-cookie", true } };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct arena *a = arena_new(ARENA_MAX);
+		char stat[1000];
+		struct actual_backend b;
+
+		(void)snprintf(stat, sizeof(stat), STAT_OK "b,BACKEND,0,0,,UP,1,,,,,%s,,\n", rows[i].algo);
+		CHECK_ROW(parse(a, SERVERS_HEADER SERVERS_ROW("rc_1"), stat, &b, NULL) == ERR_OK, i, rows[i].algo);
+		CHECK_ROW(b.small_weights == rows[i].small, i, rows[i].algo);
+		arena_free(a);
+	}
+}
+
+/* ---- what may break ---- */
+
+static void
+a_table_cut_anywhere_is_read_or_refused(void **state)
+{
+	struct tables t = load_tables("2.6", "drain_checked");
+
+	(void)state;
+	for (size_t cut = 0; cut < t.stat.len; cut++) {
+		struct arena *a = arena_new(ARENA_MAX);
+		struct actual_backend b;
+
+		(void)!hap_text_parse_backend(
+		    a, STR("slots"), str_first(buf_str(&t.servers), cut), buf_str(&t.stat), &b, NULL);
+		(void)!hap_text_parse_backend(
+		    a, STR("slots"), buf_str(&t.servers), str_first(buf_str(&t.stat), cut), &b, NULL);
+		arena_free(a);
+	}
+	tables_free(&t);
+}
+
+static void
+an_arena_that_is_too_small_is_an_error_and_no_more(void **state)
+{
+	struct tables t = load_tables("2.6", "ready");
+	bool refused = false, read = false;
+
+	(void)state;
+	for (size_t limit = 0; limit < 4096; limit += 16) {
+		struct arena *a = arena_new(limit);
+		struct actual_backend b;
+		enum err_code rc =
+		    hap_text_parse_backend(a, STR("slots"), buf_str(&t.servers), buf_str(&t.stat), &b, NULL);
+
+		assert_true(rc == ERR_OK || rc == ERR_NOMEM);
+		refused = refused || rc == ERR_NOMEM;
+		read = read || rc == ERR_OK;
+		arena_free(a);
+	}
+	assert_true(refused && read);
+	tables_free(&t);
+}
+
+static void
+five_thousand_servers_are_read(void **state)
+{
+	struct buf servers = buf_make((size_t)8 << 20), stat = buf_make((size_t)8 << 20);
+	struct arena *a = arena_new((size_t)8 << 20);
+	struct actual_backend b;
+
+	(void)state;
+	buf_put(&servers, STR(SERVERS_HEADER));
+	buf_put(&stat, STR(STAT_HEADER));
+	for (int i = 1; i <= 5000; i++) {
+		buf_printf(&servers, "3 b 1 rc_%d 10.0.%d.%d 2 0 10 10 5 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n", i, i / 250,
+		    i % 250);
+		buf_printf(&stat, "b,rc_%d,3,5,7,UP,2,L4OK,2,3,4,,,\n", i);
+	}
+	assert_int_equal(hap_text_parse_backend(a, STR("b"), buf_str(&servers), buf_str(&stat), &b, NULL), ERR_OK);
+	assert_int_equal(b.n_servers, 5000);
+	assert_int_equal(b.n_slots, 5000);
+	assert_int_equal(b.servers[4999].slot, 5000);
+	/* All of them say the same: kept once. */
+	assert_ptr_equal(b.servers[0].status.ptr, b.servers[4999].status.ptr);
+	buf_free(&servers);
+	buf_free(&stat);
+	arena_free(a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_step_is_one_line),
+		cmocka_unit_test(questions_name_their_backend),
+		cmocka_unit_test(a_name_that_would_need_quoting_is_refused),
+		cmocka_unit_test(a_name_with_a_nul_or_of_256_bytes_is_refused),
+		cmocka_unit_test(an_address_that_is_none_is_refused),
+		cmocka_unit_test(numbers_that_haproxy_would_bend_are_refused),
+		cmocka_unit_test(a_full_buffer_gets_no_half_command),
+		cmocka_unit_test(recorded_replies_are_judged),
+		cmocka_unit_test(an_address_was_set_only_if_haproxy_names_it),
+		cmocka_unit_test(an_address_is_compared_as_a_number),
+		cmocka_unit_test(any_word_is_a_refusal_where_silence_means_success),
+		cmocka_unit_test(a_server_still_in_use_is_for_later),
+		cmocka_unit_test(a_refusal_is_told_in_haproxys_words_and_ours),
+		cmocka_unit_test(a_long_refusal_is_cut),
+		cmocka_unit_test(info_tells_which_process_answers),
+		cmocka_unit_test(info_is_read_by_name),
+		cmocka_unit_test(info_that_lacks_something_is_an_error),
+		cmocka_unit_test(recorded_tables_are_read),
+		cmocka_unit_test(slots_are_told_from_others),
+		cmocka_unit_test(a_backend_is_unknown_empty_or_wants_small_weights),
+		cmocka_unit_test(a_frontend_of_the_same_name_is_noticed),
+		cmocka_unit_test(a_server_in_only_one_of_the_tables_is_left_out),
+		cmocka_unit_test(that_none_is_in_both_is_an_error),
+		cmocka_unit_test(a_backend_that_went_away_in_between_does_not_exist),
+		cmocka_unit_test(columns_are_found_by_name_and_quoted_ones_skipped),
+		cmocka_unit_test(a_table_that_is_not_as_it_should_be_is_an_error),
+		cmocka_unit_test(more_columns_than_we_know_are_fine),
+		cmocka_unit_test(admin_and_checks_are_derived),
+		cmocka_unit_test(an_address_that_is_none_is_empty),
+		cmocka_unit_test(a_balance_with_a_tree_of_weights_is_known_by_its_name),
+		cmocka_unit_test(a_table_cut_anywhere_is_read_or_refused),
+		cmocka_unit_test(an_arena_that_is_too_small_is_an_error_and_no_more),
+		cmocka_unit_test(five_thousand_servers_are_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

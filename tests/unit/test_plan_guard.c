@@ -1,0 +1,208 @@
+/* No removal without evidence, and the model of HAProxy that tests believe in. */
+#include "config.h"
+
+#include "plan/plan.h"
+#include "unit.h"
+#include "worlds.h"
+
+#define A "10.0.0.1:50051"
+
+static const struct plan_rules rules = { .now_ms = 0 };
+
+static struct actual_backend *
+grpc(struct world *w)
+{
+	(void)world_entry(w, "grpc", "*", 50051);
+	return world_backend(w, "grpc");
+}
+
+/* ---- the guard ---- */
+
+static void
+only_proof_takes_a_server_away(void **state)
+{
+	static const struct {
+		enum evidence evidence;
+		bool goes;
+		const char *message;
+	} cases[] = {
+		{ EVIDENCE_STOPPING, true, "" },
+		{ EVIDENCE_STOPPED, true, "" },
+		{ EVIDENCE_REPLACED, true, "" },
+		{ EVIDENCE_NONE, false, "task a may still run; kept" },
+		{ EVIDENCE_RUNNING, false, "task a may still run; kept" },
+		{ EVIDENCE_MISSING, false,
+		    "task a is called MISSING by AWS; kept until there is proof that it is gone" },
+		{ EVIDENCE_UNHEALTHY, false,
+		    "task a is called UNHEALTHY by ECS; kept, HAProxy's own checks decide, until ECS stops it" },
+		{ EVIDENCE_UNEXPOSED, false, "task a is not exposed any more; kept" },
+	};
+	static const enum plan_step_kind removals[] = { PLAN_MAINT, PLAN_SHUTDOWN };
+	const struct roster_task task = { .id = STR("a") };
+	const struct desired_server why = { .task = &task };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases) * 2; i++) {
+		struct arena *a CLEANUP(arena_free_at) = arena_new(PLAN_ARENA_MAX);
+		const struct plan_step step = { .kind = removals[i % 2],
+			.backend = STR("grpc"),
+			.server = STR("rc_1"),
+			.evidence = cases[i / 2].evidence,
+			.why = &why };
+		struct plan p = { .steps = &step, .n_steps = 1, .arena = a };
+
+		assert_int_equal(plan_guard(&rules, &p, NULL), ERR_OK);
+		assert_int_equal(p.n_steps, cases[i / 2].goes ? 1 : 0);
+		assert_int_equal(p.n_held, cases[i / 2].goes ? 0 : 1);
+		if (p.n_held == 1) {
+			assert_str(p.held[0].message, cases[i / 2].message);
+			assert_str(p.held[0].server, "rc_1");
+			assert_int_equal(p.held[0].evidence, cases[i / 2].evidence);
+		}
+	}
+}
+
+static void
+a_removal_that_no_candidate_explains_is_held_whatever_it_says(void **state)
+{
+	const struct plan_step step = { .kind = PLAN_MAINT, .evidence = EVIDENCE_STOPPED };
+	struct arena *a CLEANUP(arena_free_at) = arena_new(PLAN_ARENA_MAX);
+	struct plan p = { .steps = &step, .n_steps = 1, .arena = a };
+
+	(void)state;
+	assert_int_equal(plan_guard(&rules, &p, NULL), ERR_OK);
+	assert_int_equal(p.n_steps, 0);
+	assert_str(p.held[0].message, "task unknown may still run; kept");
+}
+
+static void
+what_adds_goes_on_and_keeps_its_order(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+	struct actual_backend *b = grpc(w);
+	struct plan *p;
+
+	(void)state;
+	(void)world_server(w, b, "rc_1", ACTUAL_READY, "");
+	(void)world_server(w, b, "rc_2", ACTUAL_READY, A);
+	(void)world_server(w, b, "rc_3", ACTUAL_READY, "10.0.0.3:50051");
+	world_server(w, b, "rc_4", ACTUAL_DRAIN, "10.0.0.4:50051")->check = ACTUAL_CHECK_PASSED;
+	world_task(w, "a", ROSTER_RUNNING, "10.0.0.1")->health = ROSTER_UNHEALTHY;
+	(void)world_task(w, "c", ROSTER_STOPPED, "10.0.0.3");
+	(void)world_task(w, "d", ROSTER_RUNNING, "10.0.0.4");
+	(void)world_task(w, "e", ROSTER_RUNNING, "10.0.0.5");
+	p = world_plan(w, 0, NULL);
+	assert_int_equal(plan_guard(&rules, p, NULL), ERR_OK);
+	assert_string_equal(world_steps(w, p),
+	    "rc_1: maint (vacant); rc_1: address 10.0.0.5:50051; rc_1: weight 256; rc_1: join; rc_4: ready; "
+	    "rc_3: maint (stopped)");
+	assert_int_equal(p->n_held, 1);
+	assert_str(p->held[0].server, "rc_2");
+	assert_int_equal(plan_guard(&rules, p, NULL), ERR_OK); /* again: nothing more to hold */
+	assert_int_equal(p->n_held, 1);
+	assert_int_equal(p->n_steps, 6);
+}
+
+/* ---- the model ---- */
+
+static enum err_code
+apply(struct world *w, const struct actual *to, struct plan_step step, struct actual **ret)
+{
+	const struct plan p = { .steps = &step, .n_steps = 1 };
+
+	(void)w;
+	step.backend = STR("grpc");
+	return plan_apply(&p, to, ret, NULL);
+}
+
+static void
+the_model_refuses_what_breaks_a_law(void **state)
+{
+	const struct {
+		const char *what;
+		struct plan_step step;
+		enum err_code code;
+	} cases[] = {
+#define AT .address = STR("10.0.0.9"), .port = 1
+		{ "free", { .kind = PLAN_ADDRESS, .server = STR("rc_1"), AT }, ERR_OK },
+		{ "busy", { .kind = PLAN_ADDRESS, .server = STR("rc_2"), AT }, ERR_REFUSED },
+		{ "serving", { .kind = PLAN_ADDRESS, .server = STR("rc_3"), AT }, ERR_REFUSED },
+		{ "no port", { .kind = PLAN_ADDRESS, .server = STR("rc_1"), .address = STR("10.0.0.9") }, ERR_REFUSED },
+		{ "not there", { .kind = PLAN_READY, .server = STR("rc_9") }, ERR_REFUSED },
+		{ "not ours", { .kind = PLAN_MAINT, .server = STR("mine") }, ERR_REFUSED },
+		{ "nothing to serve", { .kind = PLAN_READY, .server = STR("rc_1") }, ERR_REFUSED },
+		{ "heavy", { .kind = PLAN_WEIGHT, .server = STR("rc_3"), .value = 257 }, ERR_REFUSED },
+		{ "heaviest", { .kind = PLAN_WEIGHT, .server = STR("rc_3"), .value = 256 }, ERR_OK },
+#undef AT
+	};
+	struct world *w CLEANUP(world_free_at) = world_new();
+	struct actual_backend *b = grpc(w);
+	const struct actual *to;
+
+	(void)state;
+	(void)world_server(w, b, "rc_1", ACTUAL_MAINT, "");
+	world_server(w, b, "rc_2", ACTUAL_MAINT, A)->sessions = 1;
+	(void)world_server(w, b, "rc_3", ACTUAL_READY, A);
+	(void)world_server(w, b, "mine", ACTUAL_READY, A);
+	to = world_actual(w);
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct actual *after CLEANUP(actual_free_at) = NULL;
+
+		CHECK_ROW(apply(w, to, cases[i].step, &after) == cases[i].code, i, cases[i].what);
+	}
+}
+
+static void
+a_check_passes_one_application_after_it_began(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+	struct actual *joined CLEANUP(actual_free_at) = NULL;
+	struct actual *passed CLEANUP(actual_free_at) = NULL;
+	struct actual_backend *b = grpc(w);
+
+	(void)state;
+	world_server(w, b, "rc_1", ACTUAL_MAINT, A)->check = ACTUAL_CHECK_PASSED; /* of its last task */
+	assert_int_equal(
+	    apply(w, world_actual(w), (struct plan_step){ .kind = PLAN_JOIN, .server = STR("rc_1") }, &joined), ERR_OK);
+	assert_int_equal(joined->backends[0].servers[0].check, ACTUAL_CHECK_PENDING);
+	assert_str(joined->backends[0].servers[0].status, "DRAIN 1/2");
+	assert_int_equal(
+	    apply(w, joined, (struct plan_step){ .kind = PLAN_READY, .server = STR("rc_1") }, &passed), ERR_OK);
+	assert_int_equal(passed->backends[0].servers[0].check, ACTUAL_CHECK_PASSED);
+	assert_true(passed->backends[0].servers[0].up);
+	assert_str(passed->backends[0].servers[0].status, "UP");
+}
+
+static void
+maintenance_keeps_sessions_and_shutdown_ends_them(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+	struct actual *maint CLEANUP(actual_free_at) = NULL;
+	struct actual *shut CLEANUP(actual_free_at) = NULL;
+	struct actual_backend *b = grpc(w);
+
+	(void)state;
+	world_server(w, b, "rc_1", ACTUAL_READY, A)->sessions = 4;
+	assert_int_equal(
+	    apply(w, world_actual(w), (struct plan_step){ .kind = PLAN_MAINT, .server = STR("rc_1") }, &maint), ERR_OK);
+	assert_int_equal(maint->backends[0].servers[0].sessions, 4);
+	assert_int_equal(maint->backends[0].servers[0].admin, ACTUAL_MAINT);
+	assert_int_equal(
+	    apply(w, maint, (struct plan_step){ .kind = PLAN_SHUTDOWN, .server = STR("rc_1") }, &shut), ERR_OK);
+	assert_int_equal(shut->backends[0].servers[0].sessions, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_proof_takes_a_server_away),
+		cmocka_unit_test(a_removal_that_no_candidate_explains_is_held_whatever_it_says),
+		cmocka_unit_test(what_adds_goes_on_and_keeps_its_order),
+		cmocka_unit_test(the_model_refuses_what_breaks_a_law),
+		cmocka_unit_test(a_check_passes_one_application_after_it_began),
+		cmocka_unit_test(maintenance_keeps_sessions_and_shutdown_ends_them),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,944 @@
+/*
+ * sync/reconcile: a day of outages in a millisecond.
+ *
+ * A stage has a world (worlds.h), whose HAProxy carries out what it is told, stays
+ * silent, refuses or ignores it, and a clock that jumps from one wake-up to the
+ * next.  What must hold of every answer of the reconciler is asserted in feed():
+ * one thing is asked at a time, nothing while something is under way, and never
+ * again and again within one moment.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "sync/reconcile.h"
+#include "unit.h"
+#include "worlds.h"
+
+#define SLOTS_MAX    8
+#define WALL_MS      INT64_C(1795401646000)
+#define AT_ONCE_MAX  20 /* things asked within one moment */
+#define ARENA_MAX_   ((size_t)1 << 20)
+#define LAST_WAIT_MS INT64_C(30000) /* between two tries of what is refused */
+
+struct stage {
+	struct world *w;
+	struct actual_backend *grpc;
+	struct actual_server *slots[SLOTS_MAX];
+	size_t n_slots;
+	struct reconcile *r;
+	struct reconcile_actions todo;
+	bool under_way;
+	int64_t now_ms, wake_ms;
+	unsigned at_once;
+
+	/* How HAProxy is today. */
+	uint64_t pid, start_time_s;
+	bool silent, deaf, cuts_short;
+	const char *refuses; /* a server, or null */
+
+	unsigned reads, probes, runs;
+	int64_t run_ms;   /* when the last run was */
+	char steps[1024]; /* of the last run */
+	char notes[8192]; /* all of them, a line each */
+};
+
+/* ---- HAProxy ---- */
+
+static struct actual *
+read_back(struct stage *s)
+{
+	const struct actual *from = world_actual(s->w);
+	struct arena *a = arena_new(ARENA_MAX_);
+	struct actual *copy;
+	struct actual_backend *backends;
+
+	assert_non_null(a);
+	copy = ARENA_NEW(a, struct actual);
+	backends = ARENA_ARRAY(a, struct actual_backend, from->n_backends);
+	assert_true(copy != NULL && backends != NULL);
+	for (size_t i = 0; i < from->n_backends; i++) {
+		struct actual_server *servers = ARENA_ARRAY(a, struct actual_server, from->backends[i].n_servers);
+
+		assert_non_null(servers);
+		backends[i] = from->backends[i];
+		if (backends[i].n_servers > 0)
+			memcpy(servers, from->backends[i].servers, backends[i].n_servers * sizeof(*servers));
+		backends[i].servers = servers;
+	}
+	*copy = *from;
+	copy->backends = backends;
+	copy->pid = s->pid;
+	copy->start_time_s = s->start_time_s;
+	copy->arena = a;
+	return copy;
+}
+
+static struct actual_server *
+slot_named(struct stage *s, struct str name)
+{
+	for (size_t i = 0; i < s->n_slots; i++)
+		if (str_eq(s->slots[i]->name, name))
+			return s->slots[i];
+	fail_msg("no slot " STR_FMT, STR_ARG(name));
+	return NULL;
+}
+
+static void
+set_admin(struct actual_server *server, enum actual_admin admin)
+{
+	if (server->admin == ACTUAL_MAINT && admin != ACTUAL_MAINT)
+		server->check = ACTUAL_CHECK_PENDING;
+	server->admin = admin;
+	server->up = admin == ACTUAL_READY;
+}
+
+static void
+carry_out(struct stage *s, const struct plan_step *st)
+{
+	struct actual_server *server = slot_named(s, st->server);
+	char address[64];
+
+	switch (st->kind) {
+	case PLAN_ADDRESS:
+		(void)snprintf(address, sizeof(address), STR_FMT, STR_ARG(st->address));
+		server->address = world_str(s->w, address);
+		server->port = st->port;
+		break;
+	case PLAN_WEIGHT:
+		server->weight = st->value;
+		break;
+	case PLAN_MAXCONN:
+		server->maxconn = st->value;
+		break;
+	case PLAN_JOIN:
+		set_admin(server, ACTUAL_DRAIN);
+		break;
+	case PLAN_READY:
+		set_admin(server, ACTUAL_READY);
+		break;
+	case PLAN_MAINT:
+		set_admin(server, ACTUAL_MAINT);
+		break;
+	case PLAN_SHUTDOWN:
+		server->sessions = 0;
+		break;
+	}
+}
+
+static void
+refuse(struct hap_exec_report *report, const struct plan_step *st)
+{
+	struct hap_exec_refusal *to = &report->refusals[report->n_refusals++];
+
+	report->refused++;
+	to->step = st;
+	err_fill(&to->err, ERR_REFUSED, 0, "HAProxy: no such thing");
+}
+
+static void
+run(struct stage *s, const struct plan *p, struct hap_exec_report *report)
+{
+	s->runs++;
+	s->run_ms = s->now_ms;
+	(void)snprintf(s->steps, sizeof(s->steps), "%s", world_steps(s->w, p));
+	report->pid = s->pid;
+	report->start_time_s = s->start_time_s;
+	if (s->silent || s->cuts_short) {
+		err_fill(&report->err, ERR_CLOSED, 0, "HAProxy hung up");
+		return;
+	}
+	for (size_t i = 0; i < p->n_steps; i++) {
+		if (s->refuses != NULL && str_eq(p->steps[i].server, str_from_cstr(s->refuses)))
+			refuse(report, &p->steps[i]);
+		else if (!s->deaf)
+			carry_out(s, &p->steps[i]);
+	}
+}
+
+/* ---- feeding ---- */
+
+static void
+keep_notes(struct stage *s)
+{
+	size_t n = strlen(s->notes);
+
+	for (size_t i = 0; i < s->todo.n_notes; i++)
+		n += (size_t)snprintf(s->notes + n, sizeof(s->notes) - n, "%s: %s\n",
+		    log_level_name(s->todo.notes[i].level), s->todo.notes[i].text);
+	assert_true(n < sizeof(s->notes));
+}
+
+static void
+feed(struct stage *s, struct reconcile_event ev)
+{
+	int asked;
+
+	ev.mono_ms = s->now_ms;
+	ev.wall_ms = WALL_MS + s->now_ms;
+	reconcile_feed(s->r, &ev, &s->todo);
+	asked = s->todo.read + s->todo.probe + (s->todo.execute != NULL);
+	assert_true(asked <= 1);
+	assert_true(asked == 0 || !s->under_way);
+	assert_true(s->todo.wake_in_ms >= 0);
+	assert_true(asked > 0 || s->under_way || s->todo.wake_in_ms > 0);
+	s->under_way = s->under_way || asked > 0;
+	s->at_once += (unsigned)asked;
+	if (s->at_once > AT_ONCE_MAX)
+		fail_msg("it spins: %s", s->steps);
+	s->wake_ms = s->now_ms + s->todo.wake_in_ms;
+	keep_notes(s);
+}
+
+/* HAProxy's answer to what was asked last. */
+static void
+answer(struct stage *s)
+{
+	struct err silence = ERR_INIT;
+	struct hap_exec_report report = { 0 };
+	const struct hap_text_info info = { .pid = s->pid, .start_time_s = s->start_time_s };
+	const bool read = s->todo.read, probe = s->todo.probe;
+	const struct plan *execute = s->todo.execute;
+
+	err_fill(&silence, ERR_IO, 0, "cannot connect");
+	s->under_way = false;
+	s->reads += read;
+	s->probes += probe;
+	if (execute != NULL) {
+		run(s, execute, &report);
+		feed(s, (struct reconcile_event){ .kind = RECONCILE_EXECUTED, .report = &report });
+	} else if (s->silent) {
+		feed(s, (struct reconcile_event){
+			    .kind = read ? RECONCILE_READ_FAILED : RECONCILE_PROBE_FAILED, .err = &silence });
+	} else if (read) {
+		feed(s, (struct reconcile_event){ .kind = RECONCILE_ACTUAL, .actual = read_back(s) });
+	} else {
+		feed(s, (struct reconcile_event){ .kind = RECONCILE_PROBED, .info = &info });
+	}
+}
+
+static void
+answer_all(struct stage *s)
+{
+	while (s->under_way)
+		answer(s);
+}
+
+/* An event, and all that follows from it at once. */
+static void
+happens(struct stage *s, struct reconcile_event ev)
+{
+	feed(s, ev);
+	answer_all(s);
+}
+
+static void
+tick(struct stage *s)
+{
+	s->at_once = 0;
+	happens(s, (struct reconcile_event){ .kind = RECONCILE_TICK });
+}
+
+static void
+publish(struct stage *s)
+{
+	s->at_once = 0;
+	happens(s, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = world_roster(s->w) });
+}
+
+/* Time goes by, as the reconciler asked to be woken. */
+static void
+wait_ms(struct stage *s, int64_t ms)
+{
+	const int64_t end_ms = s->now_ms + ms;
+
+	while (s->wake_ms <= end_ms) {
+		s->now_ms = s->wake_ms;
+		tick(s);
+	}
+	s->now_ms = end_ms;
+}
+
+static unsigned
+count_notes(const struct stage *s, const char *text)
+{
+	unsigned n = 0;
+
+	for (const char *at = s->notes; (at = strstr(at, text)) != NULL; at++)
+		n++;
+	return n;
+}
+
+/* ---- stages ---- */
+
+static struct stage *
+stage_with(unsigned n_slots)
+{
+	struct stage *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	*s = (struct stage){ .w = world_new(), .pid = 100, .start_time_s = 5, .now_ms = 1000000 };
+	(void)world_entry(s->w, "grpc", "rng", 0);
+	s->grpc = world_backend(s->w, "grpc");
+	while (s->n_slots < n_slots) {
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "rc_%zu", s->n_slots + 1);
+		s->slots[s->n_slots++] = world_server(s->w, s->grpc, name, ACTUAL_MAINT, "");
+	}
+	return s;
+}
+
+static void
+begin(struct stage *s)
+{
+	assert_int_equal(reconcile_new(world_conf(s->w), &s->r, NULL), ERR_OK);
+	s->wake_ms = s->now_ms;
+	tick(s);
+}
+
+static void
+end(struct stage *s)
+{
+	reconcile_free(s->r);
+	world_free(s->w);
+	free(s);
+}
+
+static void
+let_checks_pass(struct stage *s)
+{
+	for (size_t i = 0; i < s->n_slots; i++)
+		if (s->slots[i]->admin != ACTUAL_MAINT)
+			s->slots[i]->check = ACTUAL_CHECK_PASSED;
+}
+
+/* One task behind rc_1, serving; nothing left to do. */
+static struct roster_task *
+begin_serving(struct stage *s)
+{
+	struct roster_task *task = world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+
+	begin(s);
+	publish(s);
+	let_checks_pass(s);
+	wait_ms(s, 1000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_READY);
+	assert_true(reconcile_view(s->r).in_step);
+	s->runs = s->reads = s->probes = 0;
+	s->notes[0] = '\0';
+	return task;
+}
+
+/* ---- tests ---- */
+
+static void
+it_reads_first_and_changes_nothing_without_a_roster(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct reconcile_view v;
+
+	(void)state;
+	begin(s);
+	v = reconcile_view(s->r);
+	assert_int_equal(s->reads, 1);
+	assert_true(v.connected);
+	assert_non_null(v.actual);
+	assert_null(v.plan);
+	assert_false(v.in_step || v.ready);
+	wait_ms(s, 60000);
+	assert_int_equal(s->runs, 0);
+	assert_false(reconcile_view(s->r).ready);
+	assert_string_equal(s->notes, "");
+	end(s);
+}
+
+static void
+nothing_else_is_asked_while_something_is_under_way(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+	assert_int_equal(reconcile_new(world_conf(s->w), &s->r, NULL), ERR_OK);
+	feed(s, (struct reconcile_event){ .kind = RECONCILE_TICK });
+	assert_true(s->todo.read);
+	for (int i = 0; i < 100; i++) {
+		s->now_ms += 1000;
+		feed(s, (struct reconcile_event){ .kind = RECONCILE_TICK });
+		feed(s, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = world_roster(s->w) });
+		assert_false(s->todo.read || s->todo.probe || s->todo.execute != NULL);
+		assert_true(s->todo.wake_in_ms > 0);
+	}
+	s->todo.read = true; /* the answer to the first one */
+	answer(s);
+	assert_non_null(s->todo.execute);
+	end(s);
+}
+
+static void
+a_task_enters_and_serves_once_its_check_passed(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+	begin(s);
+	publish(s);
+	assert_int_equal(s->runs, 1);
+	assert_string_equal(s->steps, "rc_1: address 10.0.0.1:50051; rc_1: weight 256; rc_1: join");
+	assert_false(reconcile_view(s->r).in_step);
+	assert_false(reconcile_view(s->r).ready);
+	let_checks_pass(s);
+	wait_ms(s, RECONCILE_CLOSE_MS);
+	assert_int_equal(s->runs, 2);
+	assert_string_equal(s->steps, "rc_1: ready");
+	assert_true(reconcile_view(s->r).in_step);
+	assert_true(reconcile_view(s->r).ready);
+	assert_int_equal(reconcile_view(s->r).last_sync_wall_ms, WALL_MS + s->now_ms);
+	end(s);
+}
+
+static void
+joining_servers_are_looked_at_often(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+	begin(s);
+	publish(s);
+	s->reads = 0;
+	wait_ms(s, 10 * RECONCILE_CLOSE_MS);
+	assert_int_equal(s->reads, 10);
+	assert_int_equal(s->runs, 1);
+	end(s);
+}
+
+static void
+a_calm_haproxy_is_read_now_and_then_and_asked_who_it_is_in_between(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)begin_serving(s);
+	wait_ms(s, 10 * RECONCILE_CALM_MS);
+	assert_in_range(s->reads, 9, 10);
+	assert_in_range(s->probes + s->reads, 75, 80); /* 4 a second */
+	assert_int_equal(s->runs, 0);
+	assert_string_equal(s->notes, "");
+	end(s);
+}
+
+static void
+what_somebody_else_changed_is_put_right_at_the_next_read(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)begin_serving(s);
+	s->slots[0]->weight = 7;
+	wait_ms(s, RECONCILE_CALM_MS);
+	assert_string_equal(s->steps, "rc_1: weight 256");
+	assert_int_equal(s->slots[0]->weight, 256);
+	assert_true(reconcile_view(s->r).in_step);
+	end(s);
+}
+
+/* ---- silence ---- */
+
+static void
+a_silent_haproxy_is_asked_again_at_growing_intervals(void **state)
+{
+	static const int64_t waits[] = { 250, 500, 1000, 1000, 1000, 1000 };
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	s->silent = true;
+	begin(s);
+	for (size_t i = 0; i < N_OF(waits); i++) {
+		assert_int_equal(s->todo.wake_in_ms, waits[i]);
+		s->now_ms = s->wake_ms;
+		tick(s);
+		assert_int_equal(s->reads, i + 2);
+	}
+	assert_int_equal(s->probes, 0);
+	assert_int_equal(count_notes(s, "cannot connect"), 1);
+	assert_false(reconcile_view(s->r).connected);
+	assert_true(reconcile_view(s->r).haproxy_fault->on);
+	s->silent = false;
+	wait_ms(s, 1000);
+	assert_true(reconcile_view(s->r).connected);
+	assert_int_equal(count_notes(s, "info: HAProxy answers again"), 1);
+	s->silent = true; /* the next silence begins with a short wait again */
+	while (reconcile_view(s->r).connected)
+		wait_ms(s, 1);
+	assert_int_equal(s->todo.wake_in_ms, waits[0]);
+	assert_int_equal(count_notes(s, "cannot connect"), 2);
+	end(s);
+}
+
+static void
+silence_is_noticed_between_two_reads(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)begin_serving(s);
+	tick(s);
+	s->silent = true;
+	wait_ms(s, RECONCILE_PROBE_MS);
+	assert_false(reconcile_view(s->r).connected);
+	assert_false(reconcile_view(s->r).in_step);
+	assert_true(reconcile_view(s->r).ready); /* once ready it stays */
+	assert_non_null(reconcile_view(s->r).plan);
+	end(s);
+}
+
+static void
+a_batch_that_is_cut_short_is_read_back_and_tried_again(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)begin_serving(s);
+	(void)world_task(s->w, "bbbb2222", ROSTER_RUNNING, "10.0.0.2");
+	s->cuts_short = true;
+	publish(s);
+	assert_int_equal(s->runs, 1);
+	assert_int_equal(count_notes(s, "HAProxy hung up"), 1);
+	assert_false(reconcile_view(s->r).connected);
+	s->cuts_short = false;
+	wait_ms(s, 1000);
+	assert_int_equal(s->slots[1]->admin, ACTUAL_DRAIN);
+	assert_int_equal(count_notes(s, "HAProxy answers again"), 1);
+	end(s);
+}
+
+/* ---- another process ---- */
+
+static void
+another_process_is_noticed_and_read_back_at_once(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)begin_serving(s);
+	tick(s);
+	s->reads = 0;
+	s->pid = 101;
+	set_admin(s->slots[0], ACTUAL_MAINT); /* as its configuration has it */
+	s->slots[0]->address = STR("");
+	s->slots[0]->port = 0;
+	wait_ms(s, RECONCILE_PROBE_MS);
+	assert_true(s->reads >= 1);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_DRAIN);
+	assert_int_equal(count_notes(s, "process 101, before 100"), 1);
+	wait_ms(s, 5000);
+	assert_int_equal(count_notes(s, "reloaded"), 1);
+	end(s);
+}
+
+static void
+the_same_pid_with_another_start_is_another_process(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)begin_serving(s);
+	s->start_time_s++;
+	wait_ms(s, 2 * RECONCILE_PROBE_MS);
+	assert_int_equal(count_notes(s, "reloaded or restarted"), 1);
+	end(s);
+}
+
+/* ---- refusals ---- */
+
+static void
+a_refused_command_is_tried_again_less_and_less_often(void **state)
+{
+	static const int64_t waits[] = { 1000, 2000, 4000, 8000, 16000, LAST_WAIT_MS, LAST_WAIT_MS };
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)begin_serving(s);
+	s->refuses = "rc_1";
+	s->slots[0]->weight = 7;
+	wait_ms(s, RECONCILE_CALM_MS);
+	assert_int_equal(s->runs, 1);
+	for (size_t i = 0; i < N_OF(waits); i++) {
+		int64_t before_ms = s->run_ms;
+
+		while (s->run_ms == before_ms)
+			wait_ms(s, 1);
+		assert_int_equal(s->run_ms - before_ms, waits[i]);
+	}
+	assert_int_equal(s->runs, N_OF(waits) + 1);
+	assert_true(reconcile_view(s->r).run_fault->on);
+	assert_false(reconcile_view(s->r).in_step);
+	assert_true(reconcile_view(s->r).connected);
+	assert_int_equal(count_notes(s, "HAProxy: no such thing"), 1);
+	assert_true(s->reads > 25); /* reading goes on */
+	s->refuses = NULL;
+	wait_ms(s, LAST_WAIT_MS);
+	assert_int_equal(s->slots[0]->weight, 256);
+	assert_false(reconcile_view(s->r).run_fault->on);
+	assert_int_equal(count_notes(s, "HAProxy takes our commands again"), 1);
+	end(s);
+}
+
+/* A refusal that lasts, seen for long enough that it is tried every 30 s only. */
+static void
+begin_refused(struct stage *s)
+{
+	(void)begin_serving(s);
+	s->refuses = "rc_1";
+	s->slots[0]->weight = 7;
+	wait_ms(s, 200000);
+	assert_true(reconcile_view(s->r).run_fault->on);
+	s->runs = 0;
+	wait_ms(s, LAST_WAIT_MS - 1000);
+	while (s->runs == 0)
+		wait_ms(s, 100);
+	s->runs = 0;
+}
+
+static void
+a_new_roster_is_acted_on_while_something_is_refused(void **state)
+{
+	struct stage *s = stage_with(3);
+	struct roster_task *second;
+
+	(void)state;
+	begin_refused(s);
+	second = world_task(s->w, "bbbb2222", ROSTER_RUNNING, "10.0.0.2");
+	publish(s);
+	assert_int_equal(s->slots[1]->admin, ACTUAL_DRAIN);
+	let_checks_pass(s);
+	wait_ms(s, 2 * RECONCILE_CLOSE_MS);
+	assert_int_equal(s->slots[1]->admin, ACTUAL_READY); /* nor does its second stage wait */
+	second->desired_status = ROSTER_STOPPED;
+	publish(s);
+	assert_int_equal(s->slots[1]->admin, ACTUAL_MAINT);
+	end(s);
+}
+
+static void
+a_roster_that_arrives_during_a_refused_run_is_acted_on(void **state)
+{
+	struct stage *s = stage_with(3);
+
+	(void)state;
+	(void)begin_serving(s);
+	s->refuses = "rc_1";
+	s->slots[0]->weight = 7;
+	s->now_ms += RECONCILE_CALM_MS;
+	s->at_once = 0;
+	feed(s, (struct reconcile_event){ .kind = RECONCILE_TICK });
+	while (s->todo.execute == NULL)
+		answer(s);
+	(void)world_task(s->w, "bbbb2222", ROSTER_RUNNING, "10.0.0.2");
+	{
+		const struct plan *execute = s->todo.execute;
+
+		feed(s, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = world_roster(s->w) });
+		s->todo.execute = execute;
+	}
+	answer_all(s);
+	assert_int_equal(s->slots[1]->admin, ACTUAL_DRAIN);
+	end(s);
+}
+
+static void
+a_plan_that_changes_nothing_does_not_spin(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)begin_serving(s);
+	s->deaf = true;
+	s->slots[0]->weight = 7;
+	wait_ms(s, RECONCILE_CALM_MS);
+	assert_int_equal(s->runs, RECONCILE_ROUNDS);
+	assert_false(reconcile_view(s->r).in_step);
+	wait_ms(s, 10 * RECONCILE_BREATH_MS);
+	assert_in_range(s->runs, 10 * RECONCILE_ROUNDS, 11 * RECONCILE_ROUNDS);
+	s->deaf = false;
+	wait_ms(s, RECONCILE_BREATH_MS);
+	assert_true(reconcile_view(s->r).in_step);
+	end(s);
+}
+
+/* ---- ready ---- */
+
+static void
+it_is_ready_once_every_cluster_is_swept_or_out_of_reach_for_good(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct roster_cluster *denied;
+
+	(void)state;
+	denied = world_cluster(s->w, "eu", "denied");
+	denied->sweeps = 0;
+	begin(s);
+	publish(s);
+	wait_ms(s, 5000);
+	assert_true(reconcile_view(s->r).in_step);
+	assert_false(reconcile_view(s->r).ready);
+	denied->fault_is_permanent = true;
+	publish(s);
+	assert_true(reconcile_view(s->r).ready);
+	denied->fault_is_permanent = false;
+	s->silent = true;
+	publish(s);
+	wait_ms(s, 60000);
+	assert_true(reconcile_view(s->r).ready); /* staleness is a metric */
+	end(s);
+}
+
+static void
+it_is_not_ready_while_a_server_waits_for_its_first_check(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+	begin(s);
+	publish(s);
+	wait_ms(s, 60000);
+	assert_false(reconcile_view(s->r).ready);
+	s->slots[0]->check = ACTUAL_CHECK_FAILED; /* it had its check: not our fault that it failed */
+	wait_ms(s, RECONCILE_CLOSE_MS);
+	assert_true(reconcile_view(s->r).ready);
+	end(s);
+}
+
+/* ---- rosters ---- */
+
+static void
+a_roster_that_tells_nothing_new_wakes_nobody(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct roster *same;
+
+	(void)state;
+	(void)begin_serving(s);
+	same = world_roster(s->w);
+	happens(s, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = same });
+	s->reads = 0;
+	for (int i = 0; i < 10; i++)
+		happens(s, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = same });
+	assert_int_equal(s->reads, 0);
+	assert_ptr_equal(reconcile_view(s->r).roster, same);
+	publish(s);
+	assert_int_equal(s->reads, 1);
+	end(s);
+}
+
+static void
+a_task_that_stops_is_taken_out_at_once(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct roster_task *task;
+
+	(void)state;
+	task = begin_serving(s);
+	(void)world_task(s->w, "bbbb2222", ROSTER_RUNNING, "10.0.0.2");
+	publish(s);
+	let_checks_pass(s);
+	wait_ms(s, RECONCILE_CLOSE_MS);
+	assert_true(reconcile_holds(s->r, task->arn));
+	task->desired_status = ROSTER_STOPPED;
+	publish(s);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_MAINT);
+	assert_string_equal(s->steps, "rc_1: maint (stopping)");
+	wait_ms(s, RECONCILE_CALM_MS);
+	assert_false(reconcile_holds(s->r, task->arn));
+	assert_false(reconcile_holds(s->r, STR("arn:of:nobody")));
+	end(s);
+}
+
+static void
+the_end_of_a_drain_wakes_it(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct roster_task *task;
+	int64_t since_ms;
+
+	(void)state;
+	task = world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+	(void)world_task(s->w, "bbbb2222", ROSTER_RUNNING, "10.0.0.2");
+	{
+		struct conf_backend *entry = world_entry(s->w, "other", "none", 0);
+
+		(void)world_backend(s->w, "other");
+		/* Entries lie side by side: the first is the one of "grpc". */
+		(entry - 1)->policy.drain_timeout_ms = 5100;
+	}
+	begin(s);
+	publish(s);
+	let_checks_pass(s);
+	wait_ms(s, RECONCILE_CLOSE_MS);
+	s->slots[0]->sessions = 3;
+	task->desired_status = ROSTER_STOPPED;
+	publish(s);
+	since_ms = s->now_ms;
+	assert_int_equal(s->slots[0]->admin, ACTUAL_MAINT);
+	s->reads = 0;
+	wait_ms(s, 5099);
+	assert_int_equal(s->slots[0]->sessions, 3);
+	assert_in_range(s->reads, 18, 21);
+	wait_ms(s, 1);
+	assert_int_equal(s->now_ms - since_ms, 5100);
+	assert_int_equal(s->slots[0]->sessions, 0);
+	assert_string_equal(s->steps, "rc_1: shutdown (stopping)");
+	end(s);
+}
+
+static void
+streams_that_will_not_end_are_no_reason_to_spin(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct roster_task *task;
+
+	(void)state;
+	task = begin_serving(s);
+	(void)world_task(s->w, "bbbb2222", ROSTER_RUNNING, "10.0.0.2");
+	s->slots[0]->sessions = 3;
+	task->desired_status = ROSTER_STOPPED;
+	task->last_status = ROSTER_STOPPED;
+	publish(s);
+	s->deaf = true;
+	s->runs = s->reads = 0;
+	wait_ms(s, 60000);
+	assert_true(s->runs <= 60000 / PLAN_SHUTDOWN_REPEAT_MS + RECONCILE_ROUNDS);
+	assert_true(s->reads <= 60000 / RECONCILE_CLOSE_MS + s->runs + 5);
+	end(s);
+}
+
+/* ---- faults of backends ---- */
+
+static void
+a_backend_that_is_not_there_is_said_once_and_mended_once(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+	s->grpc->exists = false;
+	begin(s);
+	publish(s);
+	wait_ms(s, 60000);
+	assert_int_equal(count_notes(s, "warn: backend `grpc` is not in HAProxy's configuration"), 1);
+	assert_true(reconcile_view(s->r).backend_faults[0].on);
+	assert_int_equal(s->runs, 0);
+	s->grpc->exists = true;
+	wait_ms(s, RECONCILE_CALM_MS);
+	assert_false(reconcile_view(s->r).backend_faults[0].on);
+	assert_int_equal(count_notes(s, "info: backend `grpc`: mended"), 1);
+	let_checks_pass(s);
+	wait_ms(s, RECONCILE_CALM_MS);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_READY);
+	assert_int_equal(count_notes(s, "mended"), 1);
+	end(s);
+}
+
+static void
+a_backend_without_slots_is_told_what_to_add(void **state)
+{
+	struct stage *s = stage_with(0);
+
+	(void)state;
+	(void)world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+	begin(s);
+	publish(s);
+	wait_ms(s, 10000);
+	assert_int_equal(count_notes(s, "server-template rc_ 1-20"), 1);
+	end(s);
+}
+
+static void
+slots_that_are_used_up_are_said_with_their_count(void **state)
+{
+	struct stage *s = stage_with(1);
+	struct roster_task *first = world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+
+	(void)state;
+	(void)world_task(s->w, "bbbb2222", ROSTER_RUNNING, "10.0.0.2");
+	(void)world_task(s->w, "cccc3333", ROSTER_RUNNING, "10.0.0.3");
+	begin(s);
+	publish(s);
+	let_checks_pass(s);
+	wait_ms(s, 10000);
+	assert_int_equal(count_notes(s, "no free slot for 2 task(s), 1 of its slots are in use"), 1);
+	first->desired_status = ROSTER_STOPPED;
+	publish(s);
+	wait_ms(s, 10000);
+	assert_int_equal(count_notes(s, "no free slot for 1 task(s), 1 of its slots are in use"), 1);
+	end(s);
+}
+
+static void
+more_faults_than_notes_are_all_said(void **state)
+{
+	enum { MANY = 2 * RECONCILE_NOTES_MAX + 1 };
+	struct stage *s = stage_with(1);
+
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "gone-%d", i);
+		(void)world_entry(s->w, name, "none", 0);
+		world_backend(s->w, name)->exists = false;
+	}
+	begin(s);
+	publish(s);
+	wait_ms(s, 5 * RECONCILE_CALM_MS);
+	assert_int_equal(count_notes(s, "is not in HAProxy's configuration"), MANY);
+	assert_int_equal(count_notes(s, "`gone-0`"), 1);
+	assert_int_equal(count_notes(s, "`gone-32`"), 1);
+	end(s);
+}
+
+static void
+freeing_nothing_is_fine(void **state)
+{
+	(void)state;
+	reconcile_free(NULL);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_reads_first_and_changes_nothing_without_a_roster),
+		cmocka_unit_test(nothing_else_is_asked_while_something_is_under_way),
+		cmocka_unit_test(a_task_enters_and_serves_once_its_check_passed),
+		cmocka_unit_test(joining_servers_are_looked_at_often),
+		cmocka_unit_test(a_calm_haproxy_is_read_now_and_then_and_asked_who_it_is_in_between),
+		cmocka_unit_test(what_somebody_else_changed_is_put_right_at_the_next_read),
+		cmocka_unit_test(a_silent_haproxy_is_asked_again_at_growing_intervals),
+		cmocka_unit_test(silence_is_noticed_between_two_reads),
+		cmocka_unit_test(a_batch_that_is_cut_short_is_read_back_and_tried_again),
+		cmocka_unit_test(another_process_is_noticed_and_read_back_at_once),
+		cmocka_unit_test(the_same_pid_with_another_start_is_another_process),
+		cmocka_unit_test(a_refused_command_is_tried_again_less_and_less_often),
+		cmocka_unit_test(a_new_roster_is_acted_on_while_something_is_refused),
+		cmocka_unit_test(a_roster_that_arrives_during_a_refused_run_is_acted_on),
+		cmocka_unit_test(a_plan_that_changes_nothing_does_not_spin),
+		cmocka_unit_test(it_is_ready_once_every_cluster_is_swept_or_out_of_reach_for_good),
+		cmocka_unit_test(it_is_not_ready_while_a_server_waits_for_its_first_check),
+		cmocka_unit_test(a_roster_that_tells_nothing_new_wakes_nobody),
+		cmocka_unit_test(a_task_that_stops_is_taken_out_at_once),
+		cmocka_unit_test(the_end_of_a_drain_wakes_it),
+		cmocka_unit_test(streams_that_will_not_end_are_no_reason_to_spin),
+		cmocka_unit_test(a_backend_that_is_not_there_is_said_once_and_mended_once),
+		cmocka_unit_test(a_backend_without_slots_is_told_what_to_add),
+		cmocka_unit_test(slots_that_are_used_up_are_said_with_their_count),
+		cmocka_unit_test(more_faults_than_notes_are_all_said),
+		cmocka_unit_test(freeing_nothing_is_fine),
+	};
+
+	return cmocka_run_group_tests_name("reconcile", tests, NULL, NULL);
+}
