@@ -135,8 +135,10 @@ endif
 
 check_PROGRAMS += %D%/torture/alloc
 TESTS += %D%/torture/alloc
-tests_torture_alloc_SOURCES = %D%/torture/alloc.c $(worlds)
-tests_torture_alloc_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
+tests_torture_alloc_SOURCES = %D%/torture/alloc.c $(control_story) $(fake_ecs) $(worlds)
+tests_torture_alloc_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=free \
+	-Wl,--wrap=arena_alloc,--wrap=arena_strdup,--wrap=arena_str
 
 # ---- lint ----
 

@@ -26,10 +26,10 @@
 #define SKEW_STEP_MS    INT64_C(2000)  /* a correction below this corrects nothing: Date counts seconds */
 #define TARGET_MAX      ((size_t)256)
 
-STAILQ_HEAD(call_list, aws_call);
+TAILQ_HEAD(call_list, aws_call);
 
 struct aws_call {
-	STAILQ_ENTRY(aws_call) link; /* in `waiting` or in `flying` */
+	TAILQ_ENTRY(aws_call) link; /* in `waiting` or in `flying` */
 	struct aws_caller *caller;
 	struct buf target, body;
 	aws_caller_done_fn *done;
@@ -117,7 +117,7 @@ wait_again(struct aws_call *call, int64_t in_ms)
 	struct aws_caller *c = call->caller;
 
 	call->due_ms = clk_mono_ms(&c->clk) + in_ms;
-	STAILQ_INSERT_HEAD(&c->waiting, call, link);
+	TAILQ_INSERT_HEAD(&c->waiting, call, link);
 	c->figures.waiting++;
 	loop_timer_arm(c->timer, 0);
 }
@@ -224,7 +224,7 @@ on_answer(void *arg, const struct http_response *rs)
 		return;
 	}
 	call->http = NULL;
-	STAILQ_REMOVE(&c->flying, call, aws_call, link);
+	TAILQ_REMOVE(&c->flying, call, link);
 	c->figures.in_flight--;
 	if (rs->code != ERR_OK)
 		on_transport_fault(call, rs->code, rs->err);
@@ -279,30 +279,29 @@ sign_and_post(struct aws_call *call, struct err *e)
 	return rc;
 }
 
-/* From the queue to the wire. */
-static void
+/* From the queue to the wire; false if it did not get there. */
+static bool
 start(struct aws_call *call)
 {
 	struct aws_caller *c = call->caller;
 	struct err e = ERR_INIT;
 	enum err_code rc;
 
-	STAILQ_REMOVE(&c->waiting, call, aws_call, link);
+	TAILQ_REMOVE(&c->waiting, call, link);
 	c->figures.waiting--;
 	c->figures.calls++;
 	call->key_gen = c->key_gen;
 	rc = sign_and_post(call, &e);
-	if (rc == ERR_ARG) {
+	if (rc == ERR_ARG)
 		end_failed(call, AWS_ERROR_INVALID, &e);
-		return;
-	}
-	if (rc != ERR_OK) {
+	else if (rc != ERR_OK)
 		on_transport_fault(call, rc, &e);
-		return;
-	}
-	STAILQ_INSERT_TAIL(&c->flying, call, link);
+	if (rc != ERR_OK)
+		return false;
+	TAILQ_INSERT_TAIL(&c->flying, call, link);
 	c->figures.in_flight++;
 	c->refs++;
+	return true;
 }
 
 /* Null: nothing is due; *ret_wait_ms says when something will be, -1 never. */
@@ -312,7 +311,7 @@ first_due(struct aws_caller *c, int64_t *ret_wait_ms)
 	int64_t now = clk_mono_ms(&c->clk), wait = -1;
 	struct aws_call *call;
 
-	STAILQ_FOREACH(call, &c->waiting, link)
+	TAILQ_FOREACH(call, &c->waiting, link)
 	{
 		if (call->due_ms <= now)
 			return call;
@@ -333,7 +332,7 @@ fail_due(struct aws_caller *c, const struct err *e)
 	int64_t wait;
 
 	while (left-- > 0 && !c->closed && (call = first_due(c, &wait)) != NULL) {
-		STAILQ_REMOVE(&c->waiting, call, aws_call, link);
+		TAILQ_REMOVE(&c->waiting, call, link);
 		c->figures.waiting--;
 		end_failed(call, class_, e);
 	}
@@ -410,8 +409,8 @@ ask_for_key(struct aws_caller *c)
 		loop_timer_arm(c->timer, 0);
 }
 
-/* Sends one of those that wait.  False: none can go now, and the timer is set for
- * when one may, unless an answer has to come first. */
+/* Sends one of those that wait.  False: no other can go now, and the timer is set
+ * for when one may, unless an answer has to come first. */
 static bool
 pump_one(struct aws_caller *c)
 {
@@ -434,8 +433,12 @@ pump_one(struct aws_caller *c)
 		loop_timer_arm(c->timer, wait);
 		return false;
 	}
-	start(call);
-	return true;
+	if (start(call))
+		return true;
+	/* The transport is in trouble: one failure for each wake-up. */
+	if (!c->closed)
+		loop_timer_arm(c->timer, 0);
+	return false;
 }
 
 static void
@@ -481,8 +484,8 @@ aws_caller_new(struct loop *l, struct http *h, struct creds_source *keys, struct
 	c->keys = keys;
 	c->bucket = bucket;
 	c->rnd = rnd;
-	STAILQ_INIT(&c->waiting);
-	STAILQ_INIT(&c->flying);
+	TAILQ_INIT(&c->waiting);
+	TAILQ_INIT(&c->flying);
 	rc = copy_service(c, to, e);
 	if (rc == ERR_OK)
 		rc = aws_endpoint_make(str_from_cstr(to->name), to->region, to->endpoint, &c->endpoint, e);
@@ -533,7 +536,7 @@ aws_caller_send(struct aws_caller *c, const char *action, struct str body, aws_c
 		free_call(call);
 		return err_wrap(e, rc, "%s %s", c->service, action);
 	}
-	STAILQ_INSERT_TAIL(&c->waiting, call, link);
+	TAILQ_INSERT_TAIL(&c->waiting, call, link);
 	c->figures.waiting++;
 	loop_timer_arm(c->timer, 0);
 	*ret = call;
@@ -546,7 +549,7 @@ abandon(struct aws_call *call)
 {
 	struct aws_caller *c = call->caller;
 
-	STAILQ_REMOVE(&c->flying, call, aws_call, link);
+	TAILQ_REMOVE(&c->flying, call, link);
 	c->figures.in_flight--;
 	call->abandoned = true;
 	c->http->cancel(c->http, call->http);
@@ -560,7 +563,7 @@ aws_caller_cancel(struct aws_caller *c, struct aws_call *call)
 		loop_timer_arm(c->timer, 0); /* a place is free */
 		return;
 	}
-	STAILQ_REMOVE(&c->waiting, call, aws_call, link);
+	TAILQ_REMOVE(&c->waiting, call, link);
 	c->figures.waiting--;
 	free_call(call);
 }
@@ -582,10 +585,10 @@ aws_caller_close(struct aws_caller *c)
 	if (c->asking)
 		c->keys->cancel(c->keys, c);
 	loop_timer_close(MOVE(c->timer));
-	while ((call = STAILQ_FIRST(&c->flying)) != NULL)
+	while ((call = TAILQ_FIRST(&c->flying)) != NULL)
 		abandon(call);
-	while ((call = STAILQ_FIRST(&c->waiting)) != NULL) {
-		STAILQ_REMOVE(&c->waiting, call, aws_call, link);
+	while ((call = TAILQ_FIRST(&c->waiting)) != NULL) {
+		TAILQ_REMOVE(&c->waiting, call, link);
 		free_call(call);
 	}
 	release(c);

@@ -222,7 +222,6 @@ start_mhd(struct control_server *s, struct err *e)
 		{ MHD_OPTION_CONNECTION_LIMIT, s->limits.connections, NULL },
 		{ MHD_OPTION_CONNECTION_TIMEOUT, s->limits.idle_s, NULL },
 		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)s->limits.head, NULL },
-		{ MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
 		{ MHD_OPTION_END, 0, NULL },
 	};
 

@@ -48,42 +48,82 @@ ecs_json_blame(const struct ecs_json *at, const char *key, struct err *e, const 
 
 /* ---- the document ---- */
 
-/* jansson's own bound on depth is 2048 calls of its parser, and again when the
- * document is freed; nothing that AWS sends is a tenth as deep as ours. */
-static bool
-is_shallow(struct str text)
+/* How many bytes of UTF-8 the escape at the front of s stands for; *ret_taken: its
+ * own length.  What is no escape is jansson's to refuse. */
+static size_t
+escape_bytes(struct str s, size_t *ret_taken)
 {
-	unsigned depth = 0;
+	uint64_t unit = 0;
+
+	*ret_taken = 2;
+	if (s.len < 6 || s.ptr[1] != 'u')
+		return 1;
+	*ret_taken = 6;
+	for (size_t i = 2; i < 6; i++)
+		unit = unit << 4 | (uint64_t)(s.ptr[i] <= '9' ? s.ptr[i] - '0' : (s.ptr[i] | 0x20) - 'a' + 10);
+	if (unit < 0x80)
+		return 1;
+	/* Each half of a surrogate pair is two of its four bytes. */
+	return unit < 0x800 || (unit >= 0xd800 && unit <= 0xdfff) ? 2 : 3;
+}
+
+/*
+ * A look at the text before jansson has it: its own bound on depth is 2048 calls of
+ * the parser, and again when the document is freed; nothing that AWS sends is a
+ * tenth as deep as ours.  *ret_bytes is what all its strings hold together.
+ */
+static bool
+is_shallow(struct str text, size_t *ret_bytes)
+{
+	size_t depth = 0, bytes = 0, taken = 1;
 	bool quoted = false;
 
-	for (size_t i = 0; i < text.len; i++) {
+	for (size_t i = 0; i < text.len; i += taken) {
 		char c = text.ptr[i];
 
+		taken = 1;
 		if (c == '"')
 			quoted = !quoted;
-		else if (quoted && c == '\\')
-			i++;
-		else if (!quoted && (c == '{' || c == '['))
+		else if (quoted)
+			bytes += c == '\\' ? escape_bytes(str_skip(text, i), &taken) : 1;
+		else if (c == '{' || c == '[')
 			depth++;
-		else if (!quoted && (c == '}' || c == ']') && depth > 0)
+		else if ((c == '}' || c == ']') && depth > 0)
 			depth--;
 		if (depth > ECS_JSON_DEPTH_MAX)
 			return false;
 	}
+	*ret_bytes = bytes;
 	return true;
+}
+
+/* What all strings of a document hold together. */
+static size_t
+count_bytes(json_t *value)
+{
+	size_t n = 0, i;
+	const char *key;
+	json_t *item;
+
+	if (json_is_string(value))
+		return json_string_length(value);
+	json_array_foreach(value, i, item) n += count_bytes(item);
+	json_object_foreach(value, key, item) n += strlen(key) + count_bytes(item);
+	return n;
 }
 
 enum err_code
 ecs_json_load(struct str text, size_t max, json_t **ret, struct err *e)
 {
 	json_error_t fault;
+	size_t bytes;
 	json_t *doc;
 
 	if (text.len == 0)
 		return err_set(e, ERR_PARSE, "an empty answer");
 	if (text.len > max)
 		return err_set(e, ERR_LIMIT, "an answer of %zu bytes; at most %zu are read", text.len, max);
-	if (!is_shallow(text))
+	if (!is_shallow(text, &bytes))
 		return err_set(e, ERR_LIMIT, "JSON nested deeper than %d", ECS_JSON_DEPTH_MAX);
 	doc = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &fault);
 	if (doc == NULL && json_error_code(&fault) == json_error_out_of_memory)
@@ -93,6 +133,12 @@ ecs_json_load(struct str text, size_t max, json_t **ret, struct err *e)
 	if (!json_is_object(doc)) {
 		json_decref(doc);
 		return err_set(e, ERR_PARSE, "JSON, but not an object");
+	}
+	/* jansson does not look whether its buffer for the text of a string could grow:
+	 * without memory, "10.0.0.12" may arrive as "10.0.0.1". */
+	if (count_bytes(doc) != bytes) {
+		json_decref(doc);
+		return err_set(e, ERR_NOMEM, "read JSON: %s", err_text(ERR_NOMEM));
 	}
 	*ret = doc;
 	return ERR_OK;

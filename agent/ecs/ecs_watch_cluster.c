@@ -203,7 +203,7 @@ tell_fault(const struct ecs_watch_cluster *c, bool failed)
 	    c->known.facts == NULL ? "no task of it is known"
 	    : failed               ? "keeping the last known tasks"
 				   : "keeping what was last known of the tasks concerned",
-	    (until_due_ms(c) + 500) / 1000);
+	    (until_due_ms(c) + 999) / 1000);
 }
 
 static bool

@@ -104,6 +104,7 @@ struct plan_backend {
 	const struct desired_server *const *unplaced; /* should serve, and found no slot; in desired's order */
 	size_t n_unplaced;
 	size_t n_joining, n_draining; /* servers that do, the latter with sessions left: a reason to look again soon */
+	unsigned keep_percent;        /* of those that should serve; see plan_guard */
 };
 
 /* Removals that the evidence does not carry (yet): kept in service. */

@@ -36,6 +36,7 @@ plan_backend(struct plan_draft *d, const struct desired_backend *desired, const 
     struct plan_backend *ret)
 {
 	ret->name = desired->name;
+	ret->keep_percent = desired->conf->policy.outlier.panic_threshold_percent;
 	ret->exists = actual != NULL && actual->exists;
 	ret->strategy = strategy_of(actual);
 	switch (ret->strategy) {

@@ -17,7 +17,7 @@
 #define RETRY_FIRST_MS   INT64_C(250)
 #define RETRY_LAST_MS    INT64_C(1000) /* HAProxy is next door: asking is cheap */
 #define REFUSED_FIRST_MS INT64_C(1000)
-#define REFUSED_LAST_MS  INT64_C(30000) /* the same command is refused again: no hurry */
+#define REFUSED_LAST_MS  INT64_C(30000) /* the same commands are refused again: no hurry */
 
 enum asked { ASKED_NOTHING, ASKED_READ, ASKED_EXECUTE, ASKED_PROBE };
 
@@ -32,9 +32,11 @@ struct reconcile {
 	enum asked asked;
 	bool look_now;
 	int64_t next_ms, probe_ms;
-	unsigned rounds;       /* plans carried out since the last calm moment */
-	unsigned failed_reads; /* in a row */
-	unsigned refused_runs; /* likewise */
+	unsigned rounds;         /* plans carried out since the last calm moment */
+	unsigned failed_reads;   /* in a row */
+	unsigned refused_runs;   /* likewise */
+	uint64_t refused_steps;  /* what was refused last, in part at least: steps_mark of that plan */
+	int64_t refused_till_ms; /* not tried again before */
 	uint64_t pid, start_time_s;
 
 	bool connected, in_step, ready;
@@ -132,7 +134,9 @@ note_fault(struct reconcile_actions *out, struct fault *f, int64_t now_ms, const
 {
 	if (!fault_raise(f, now_ms, e))
 		return;
-	if (f->count > 1)
+	if (out->n_notes == RECONCILE_NOTES_MAX)
+		f->spoken_ms = now_ms - FAULT_REMIND_MS; /* no room: said the next time */
+	else if (f->count > 1)
 		note(out, LOG_WARN, "%s; %s (%" PRIu64 " times so far)", e->msg, next, f->count);
 	else
 		note(out, LOG_WARN, "%s; %s", e->msg, next);
@@ -331,36 +335,63 @@ is_moving(const struct plan *p)
 	return false;
 }
 
-/* Nothing (more) to carry out: note how we stand, and when to look again. */
+/* Nothing to carry out now: reads go on, at a pace that fits what is moving. */
+static void
+look_again_in_time(struct reconcile *r, int64_t now_ms)
+{
+	look_again_in(r, now_ms, is_moving(r->plan) ? RECONCILE_CLOSE_MS : RECONCILE_CALM_MS);
+	if (r->plan->next_ms > now_ms && r->plan->next_ms < r->next_ms)
+		r->next_ms = r->plan->next_ms;
+}
+
 static void
 settle(struct reconcile *r, const struct reconcile_event *ev)
 {
-	int64_t in_ms = is_moving(r->plan) ? RECONCILE_CLOSE_MS : RECONCILE_CALM_MS;
-
 	r->rounds = 0;
 	r->in_step = !waits_for_check(r->plan);
 	if (r->in_step)
 		r->last_sync_wall_ms = ev->wall_ms;
 	if (r->in_step && all_clusters_known(r->roster))
 		r->ready = true;
-	look_again_in(r, ev->mono_ms, in_ms);
-	if (r->plan->next_ms < r->next_ms)
-		r->next_ms = r->plan->next_ms;
+	look_again_in_time(r, ev->mono_ms);
 }
 
-/* May the plan at hand be carried out now?  A command that is refused again and
- * again, or that is answered well and changes nothing, must not spin. */
+/* What a plan asks for, as a number (FNV-1a): plans that ask the same have the same. */
+static uint64_t
+steps_mark(const struct plan *p)
+{
+	uint64_t mark = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < p->n_steps; i++) {
+		const struct plan_step *st = &p->steps[i];
+		const struct str texts[] = { st->backend, st->server, st->address };
+		const uint64_t numbers[] = { st->kind, st->port, st->value };
+
+		for (size_t j = 0; j < 3; j++) {
+			for (size_t k = 0; k < texts[j].len; k++)
+				mark = (mark ^ (unsigned char)texts[j].ptr[k]) * UINT64_C(0x100000001b3);
+			mark = (mark ^ (numbers[j] + 256)) * UINT64_C(0x100000001b3);
+		}
+	}
+	return mark;
+}
+
+/* May the plan at hand be carried out now?  Commands that are refused again and
+ * again, or that are answered well and change nothing, must not spin; and neither
+ * may hold up a plan that asks for something else. */
 static bool
 may_execute(struct reconcile *r, int64_t now_ms)
 {
-	if (r->refused_runs > 0 && r->rounds > 0) {
-		look_again_in(r, now_ms, grown(REFUSED_FIRST_MS, REFUSED_LAST_MS, r->refused_runs));
+	if (r->refused_runs > 0 && now_ms < r->refused_till_ms && steps_mark(r->plan) == r->refused_steps) {
 		r->rounds = 0;
+		look_again_in_time(r, now_ms);
+		if (r->refused_till_ms < r->next_ms)
+			r->next_ms = r->refused_till_ms;
 		return false;
 	}
 	if (r->rounds >= RECONCILE_ROUNDS) {
-		look_again_in(r, now_ms, RECONCILE_BREATH_MS);
 		r->rounds = 0;
+		look_again_in(r, now_ms, RECONCILE_BREATH_MS);
 		return false;
 	}
 	return true;
@@ -401,6 +432,7 @@ on_actual(struct reconcile *r, const struct reconcile_event *ev, struct reconcil
 	plan_free(old_plan);
 	actual_free(old_actual);
 	if (!planned) {
+		r->in_step = false;
 		look_again_in(r, ev->mono_ms, RECONCILE_CALM_MS);
 		return;
 	}
@@ -411,10 +443,20 @@ on_actual(struct reconcile *r, const struct reconcile_event *ev, struct reconcil
 }
 
 static void
+on_refusal(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_actions *out)
+{
+	const struct err e = ev->report->refusals[0].err;
+
+	r->refused_runs++;
+	r->refused_steps = steps_mark(r->plan);
+	r->refused_till_ms = ev->mono_ms + grown(REFUSED_FIRST_MS, REFUSED_LAST_MS, r->refused_runs);
+	note_fault(out, &r->run_fault, ev->mono_ms, &e, "trying again, less and less often");
+}
+
+static void
 on_executed(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_actions *out)
 {
 	const struct hap_exec_report *report = ev->report;
-	struct err e;
 
 	if (report->err.code != ERR_OK) {
 		struct reconcile_event silence = *ev;
@@ -424,11 +466,10 @@ on_executed(struct reconcile *r, const struct reconcile_event *ev, struct reconc
 		return;
 	}
 	on_answer(r, out);
-	if (report->n_refusals > 0) {
-		r->refused_runs++;
-		e = report->refusals[0].err;
-		note_fault(out, &r->run_fault, ev->mono_ms, &e, "trying again, less and less often");
-	}
+	if (report->n_refusals > 0)
+		on_refusal(r, ev, out);
+	else
+		r->refused_runs = 0;
 	r->look_now = true;
 }
 

@@ -24,9 +24,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 			abort(); \
 	} while (0)
 
-#define TASKS_MAX  230 /* three batches */
+#define TASKS_MAX  160 /* two batches */
 #define CALLS_MAX  64
-#define PASSES_MAX 24
+#define PASSES_MAX 12
 #define PREFIX     "arn:aws:ecs:r:1:"
 
 struct task {
@@ -45,6 +45,7 @@ struct world {
 	struct roster_facts *facts;
 	int64_t wall_ms;
 	bool hold;
+	bool flipped; /* something untrue, and well-formed, may have been told */
 };
 
 static const struct {
@@ -74,7 +75,7 @@ take(struct world *w)
 
 /* ---- answers ---- */
 
-enum fault {
+enum spoilage {
 	SOUND,
 	UNREACHABLE,
 	DENIED,
@@ -89,13 +90,13 @@ enum fault {
 	TROUBLE,
 	MISSING,
 	CONTRADICTED,
-	N_FAULTS
+	N_SPOILAGES
 };
 
 struct answering {
 	struct world *w;
 	struct buf *out;
-	enum fault fault;
+	enum spoilage fault;
 };
 
 static void
@@ -171,7 +172,7 @@ put_failure(struct buf *failures, size_t i, const char *reason)
 }
 
 static void
-put_one(struct answering *a, struct buf *failures, size_t i, enum fault fault)
+put_one(struct answering *a, struct buf *failures, size_t i, enum spoilage fault)
 {
 	struct task *t = &a->w->tasks[i];
 
@@ -248,6 +249,7 @@ spoil(struct answering *a)
 		a->out->len = at;
 	if (a->fault != FLIPPED)
 		return;
+	a->w->flipped = true;
 	a->out->ptr[at] ^= (uint8_t)(1u << take(a->w) % 8);
 	for (size_t i = 0; i < TASKS_MAX; i++)
 		bad_news = bad_news || a->w->tasks[i].accused;
@@ -259,7 +261,7 @@ static void
 answer(struct world *w, struct ecs_sweep *s, const struct ecs_sweep_ask *ask, struct buf *out, bool sound)
 {
 	uint8_t byte = sound ? 0 : take(w);
-	struct answering a = { .w = w, .out = out, .fault = byte < 160 ? SOUND : byte % N_FAULTS };
+	struct answering a = { .w = w, .out = out, .fault = byte < 160 ? SOUND : byte % N_SPOILAGES };
 	struct err e = ERR_INIT;
 
 	buf_reset(out);
@@ -276,13 +278,13 @@ answer(struct world *w, struct ecs_sweep *s, const struct ecs_sweep_ask *ask, st
 
 /* ---- laws ---- */
 
-static size_t
-index_of(const struct roster_task *t)
+static bool
+is_accused(const struct world *w, const struct roster_task *t)
 {
 	size_t i = number_after(t->id, '/');
 
-	REQUIRE(i < TASKS_MAX);
-	return i;
+	REQUIRE(i < TASKS_MAX || w->flipped);
+	return i >= TASKS_MAX || w->tasks[i].accused;
 }
 
 static bool
@@ -295,7 +297,7 @@ is_over_or_ending(const struct roster_task *t)
 static void
 check_task(const struct world *w, const struct roster_task *before, const struct roster_task *after)
 {
-	bool accused = w->tasks[index_of(after)].accused;
+	bool accused = is_accused(w, after);
 
 	REQUIRE(!is_over_or_ending(after) || accused || (before != NULL && is_over_or_ending(before)));
 	REQUIRE(after->missing <= 2);
@@ -421,7 +423,10 @@ disturb(struct world *w, uint8_t op, size_t i)
 static void
 begin(struct world *w)
 {
-	w->n_tasks = (size_t)take(w) % (TASKS_MAX + 1);
+	size_t n = take(w);
+
+	/* Mostly few, for speed. */
+	w->n_tasks = n < 248 ? n % 12 : 100 + (n - 248) * 8;
 	w->page_size = (size_t)take(w) % 100 + 1;
 	for (size_t i = 0; i < w->n_tasks; i++)
 		w->tasks[i] = (struct task){ .stage = 3, .version = 2, .exists = true };
@@ -431,19 +436,30 @@ begin(struct world *w)
 
 /* With the world at rest and every answer sound, two passes leave nothing unknown. */
 static void
-end(struct world *w)
+check_all_known(struct world *w)
 {
-	char arn[80];
-
-	(void)run(w, 1, true);
-	REQUIRE(run(w, 1, true));
 	for (size_t i = 0; i < w->n_tasks; i++) {
 		const struct roster_task *t;
+		char arn[80];
 
+		if (!is_listed(&w->tasks[i]))
+			continue;
 		(void)snprintf(arn, sizeof(arn), PREFIX "task/c/%zx", i);
 		t = roster_facts_find(w->facts, str_from_cstr(arn));
-		REQUIRE(!is_listed(&w->tasks[i]) || (t != NULL && t->listed && t->ended_wall_ms == 0));
-		REQUIRE(t == NULL || t->ended_wall_ms != 0 || t->definition != NULL || !is_listed(&w->tasks[i]));
+		REQUIRE(t != NULL && t->listed && t->ended_wall_ms == 0 && t->definition != NULL);
+	}
+}
+
+static void
+end(struct world *w)
+{
+	bool complete;
+
+	(void)run(w, 1, true);
+	complete = run(w, 1, true);
+	if (!w->flipped) {
+		REQUIRE(complete);
+		check_all_known(w);
 	}
 	roster_facts_unref(w->facts);
 	taskdef_cache_free(w->definitions);

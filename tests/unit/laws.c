@@ -425,6 +425,27 @@ check_plan(const struct round *r)
 
 /* ---- laws of the guard ---- */
 
+/* Is somebody about to serve in this backend, who does not yet? */
+static bool
+is_somebody_coming(const struct plan *asked, struct str backend)
+{
+	const struct plan_backend *b = plan_find(asked, backend);
+
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (b->servers[i].state == PLAN_STATE_JOINING)
+			return true;
+	for (size_t i = 0; i < asked->n_steps; i++)
+		if (asked->steps[i].kind == PLAN_ADDRESS && str_eq(asked->steps[i].backend, backend))
+			return true;
+	return false;
+}
+
+static bool
+may_wait(const struct plan *asked, const struct plan_step *st)
+{
+	return st->kind == PLAN_MAINT && st->evidence == EVIDENCE_STOPPING && is_somebody_coming(asked, st->backend);
+}
+
 static const char *
 check_guard(const struct round *r, const struct plan *asked)
 {
@@ -438,7 +459,7 @@ check_guard(const struct round *r, const struct plan *asked)
 			return "a removal without proof";
 		if (!goes && !is_removal(st))
 			return "an addition was held";
-		if (!goes && evidence_is_proven(st->evidence))
+		if (!goes && evidence_is_proven(st->evidence) && !may_wait(asked, st))
 			return "a proven removal was held";
 		k += goes ? 1 : 0;
 	}

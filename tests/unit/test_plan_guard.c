@@ -103,6 +103,115 @@ what_adds_goes_on_and_keeps_its_order(void **state)
 	assert_int_equal(p->n_steps, 6);
 }
 
+/* ---- make before break ---- */
+
+/* A deploy of two tasks that came all at once: a and b stop, c and d begin. */
+static struct world *
+world_of_a_deploy(struct actual_server **ret_c, enum roster_status ends)
+{
+	struct world *w = world_new();
+	struct actual_backend *b = grpc(w);
+
+	(void)world_server(w, b, "rc_1", ACTUAL_READY, "10.0.0.1:50051");
+	(void)world_server(w, b, "rc_2", ACTUAL_READY, "10.0.0.2:50051");
+	*ret_c = world_server(w, b, "rc_3", ACTUAL_DRAIN, "10.0.0.3:50051");
+	(*ret_c)->check = ACTUAL_CHECK_PENDING;
+	world_server(w, b, "rc_4", ACTUAL_DRAIN, "10.0.0.4:50051")->check = ACTUAL_CHECK_PENDING;
+	(void)world_task(w, "a", ends, "10.0.0.1");
+	(void)world_task(w, "b", ends, "10.0.0.2");
+	(void)world_task(w, "c", ROSTER_RUNNING, "10.0.0.3");
+	(void)world_task(w, "d", ROSTER_RUNNING, "10.0.0.4");
+	return w;
+}
+
+static const char *
+guarded(struct world *w)
+{
+	struct plan *p = world_plan(w, 0, NULL);
+
+	assert_int_equal(plan_guard(&rules, p, NULL), ERR_OK);
+	return world_steps(w, p);
+}
+
+static void
+the_last_that_serve_wait_for_those_that_join(void **state)
+{
+	struct actual_server *c;
+	struct world *w CLEANUP(world_free_at) = world_of_a_deploy(&c, ROSTER_STOPPING);
+
+	(void)state;
+	assert_string_equal(guarded(w), "rc_1: maint (stopping)");
+}
+
+static void
+they_go_once_one_has_joined(void **state)
+{
+	struct actual_server *c;
+	struct world *w CLEANUP(world_free_at) = world_of_a_deploy(&c, ROSTER_STOPPING);
+
+	(void)state;
+	c->admin = ACTUAL_READY;
+	c->up = true;
+	c->check = ACTUAL_CHECK_PASSED;
+	assert_string_equal(guarded(w), "rc_1: maint (stopping); rc_2: maint (stopping)");
+}
+
+static void
+a_task_that_is_gone_does_not_wait(void **state)
+{
+	struct actual_server *c;
+	struct world *w CLEANUP(world_free_at) = world_of_a_deploy(&c, ROSTER_STOPPED);
+
+	(void)state;
+	assert_string_equal(guarded(w), "rc_1: maint (stopped); rc_2: maint (stopped)");
+}
+
+static void
+nobody_waits_for_a_task_whose_check_fails(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+	struct actual_backend *b = grpc(w);
+
+	(void)state;
+	(void)world_server(w, b, "rc_1", ACTUAL_READY, "10.0.0.1:50051");
+	world_server(w, b, "rc_2", ACTUAL_DRAIN, "10.0.0.2:50051")->check = ACTUAL_CHECK_FAILED;
+	(void)world_task(w, "a", ROSTER_STOPPING, "10.0.0.1");
+	(void)world_task(w, "b", ROSTER_RUNNING, "10.0.0.2");
+	assert_string_equal(guarded(w), "rc_1: maint (stopping)");
+}
+
+static void
+the_share_to_keep_is_the_panic_threshold(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+	struct conf_backend *entry = world_entry(w, "grpc", "rng", 0);
+	struct actual_backend *b = world_backend(w, "grpc");
+	struct plan *p;
+
+	(void)state;
+	entry->policy.outlier.panic_threshold_percent = 50;
+	for (unsigned i = 1; i <= 4; i++) {
+		char name[16], at[32], address[16], id[2] = { (char)('a' + i), '\0' };
+
+		(void)snprintf(name, sizeof(name), "rc_%u", i);
+		(void)snprintf(address, sizeof(address), "10.0.0.%u", i);
+		(void)snprintf(at, sizeof(at), "10.0.0.%u:50051", i);
+		(void)world_server(w, b, name, ACTUAL_READY, at);
+		(void)world_task(w, id, ROSTER_STOPPING, address);
+	}
+	world_slots(w, b, 8);
+	for (unsigned i = 0; i < 4; i++) {
+		char address[16], id[2] = { (char)('p' + i), '\0' };
+
+		(void)snprintf(address, sizeof(address), "10.0.1.%u", i);
+		(void)world_task(w, id, ROSTER_RUNNING, address);
+	}
+	p = world_plan(w, 0, NULL);
+	assert_int_equal(plan_guard(&rules, p, NULL), ERR_OK);
+	assert_int_equal(p->n_held, 2); /* of four that are to serve, two stay */
+	assert_non_null(strstr(p->held[0].message.ptr, "is stopping; kept in service until a task that joins"));
+}
+
 /* ---- the model ---- */
 
 static enum err_code
@@ -199,6 +308,11 @@ main(void)
 		cmocka_unit_test(only_proof_takes_a_server_away),
 		cmocka_unit_test(a_removal_that_no_candidate_explains_is_held_whatever_it_says),
 		cmocka_unit_test(what_adds_goes_on_and_keeps_its_order),
+		cmocka_unit_test(the_last_that_serve_wait_for_those_that_join),
+		cmocka_unit_test(they_go_once_one_has_joined),
+		cmocka_unit_test(a_task_that_is_gone_does_not_wait),
+		cmocka_unit_test(nobody_waits_for_a_task_whose_check_fails),
+		cmocka_unit_test(the_share_to_keep_is_the_panic_threshold),
 		cmocka_unit_test(the_model_refuses_what_breaks_a_law),
 		cmocka_unit_test(a_check_passes_one_application_after_it_began),
 		cmocka_unit_test(maintenance_keeps_sessions_and_shutdown_ends_them),

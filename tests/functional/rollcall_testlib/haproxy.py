@@ -165,7 +165,7 @@ frontend beside
 backend beside
     mode tcp
     balance roundrobin
-    default-server check inter 1s fastinter 300ms downinter 1s rise 2 fall 3
+    default-server check inter 1s fastinter 200ms downinter 1s rise 2 fall 3
     server-template rc_ 1-20 0.0.0.0:0 disabled
 """
 

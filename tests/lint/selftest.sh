@@ -1,0 +1,112 @@
+#!/bin/sh
+# Lint that never complains proves nothing: plants one offender of each kind in a
+# tree of its own, and sees that it is the one that is caught.
+set -u
+: "${top_srcdir:?}" "${CC:?}"
+lint="$top_srcdir/tests/lint"
+tree=$(mktemp -d) || exit 1
+trap 'rm -rf "$tree"' EXIT
+n=0
+
+clean_tree() {
+	rm -rf "${tree:?}"/*
+	mkdir -p "$tree/agent/base" "$tree/agent/plan" "$tree/agent/hap" "$tree/tests/lint" "$tree/tests/unit" \
+		"$tree/tests/fuzz" "$tree/tests/torture"
+	cp "$lint/allowed-includes" "$tree/tests/lint/"
+	cp "$top_srcdir/.clang-format" "$tree/"
+	echo '#include <stdint.h>' >"$tree/agent/base/base.h"
+	printf '#include "base/base.h"\nint plan_of(int n);\n' >"$tree/agent/plan/plan.h"
+	printf '#include "plan/plan.h"\n\nint\nplan_of(int n)\n{\n\treturn n;\n}\n' >"$tree/agent/plan/plan.c"
+	echo '%D%/base/base.h %D%/plan/plan.h %D%/plan/plan.c' >"$tree/agent/local.mk"
+	: >"$tree/tests/local.mk"
+}
+
+# Compiles the tree as the build does: one archive, members named libcore_a-FILE.o.
+archive() {
+	mkdir -p "$tree/objects"
+	for source in "$tree"/agent/*/*.c; do
+		name=${source##*/}
+		# shellcheck disable=SC2086 # CC may hold options
+		$CC -std=c11 -D_GNU_SOURCE -fno-builtin -O0 -I"$tree/agent" -c "$source" \
+			-o "$tree/objects/libcore_a-${name%.c}.o" || exit 1
+	done
+	"${AR:-ar}" rc "$tree/agent/libcore.a" "$tree"/objects/*.o
+}
+
+caught() { # script, how many complaints are right, what
+	n=$((n + 1))
+	[ "$1" != core-is-pure.sh ] || archive
+	found=$(top_srcdir=$tree top_builddir=$tree sh "$lint/$1" 2>&1)
+	if [ "$(echo "$found" | grep -c '^not ok')" = "$2" ] && echo "$found" | grep -q '^ok\|^not ok\|SKIP'; then
+		echo "ok $n - $1: $3"
+	else
+		echo "not ok $n - $1: $3"
+		echo "$found" | sed 's/^/# /'
+	fi
+}
+
+plant() { # file, text
+	mkdir -p "$tree/$(dirname "$1")"
+	printf '%s\n' "$2" >"$tree/$1"
+}
+
+for script in include-graph.sh core-is-pure.sh headers-stand-alone.sh all-listed.sh format.sh; do
+	clean_tree
+	caught "$script" 0 "a clean tree passes"
+done
+
+offends() { # script, what, file, text
+	clean_tree
+	plant "$3" "$4"
+	caught "$1" 1 "$2 is caught"
+}
+
+offends include-graph.sh "an include against the stream" agent/plan/plan_up.c '#include "hap/hap_text.h"'
+offends include-graph.sh "an include of the wiring" agent/plan/plan_app.c '#include "app.h"'
+offends include-graph.sh "a room that is not in the table" agent/attic/attic.c '#include "base/base.h"'
+offends include-graph.sh "libuv in a pure room" agent/plan/plan_uv.c '#include <uv.h>'
+offends include-graph.sh "libcurl in a pure room" agent/plan/plan_curl.c '# include <curl/curl.h>'
+
+offends core-is-pure.sh "a look at the environment" agent/plan/plan_env.c '
+#include <stdlib.h>
+char *plan_env(void) { return getenv("HOME"); }'
+offends core-is-pure.sh "a look at the clock" agent/plan/plan_clock.c '
+#include <time.h>
+long plan_clock(void) { return (long)time(NULL); }'
+offends core-is-pure.sh "output" agent/plan/plan_out.c '
+#include <stdio.h>
+void plan_out(void) { printf("%d", 1); }'
+offends core-is-pure.sh "a function that we have given up" agent/plan/plan_copy.c '
+#include <string.h>
+char *plan_copy(char *to, const char *from) { return strcpy(to, from); }'
+offends core-is-pure.sh "the same under its checked name" agent/plan/plan_checked.c '
+char *__strcpy_chk(char *, const char *, unsigned long);
+char *plan_checked(char *to, const char *from) { return __strcpy_chk(to, from, 9); }'
+offends core-is-pure.sh "a foreign name" agent/plan/plan_name.c 'int planner(void) { return 1; }'
+offends core-is-pure.sh "the name of a sibling" agent/plan/plan_name.c 'int plank_name(void) { return 1; }'
+offends core-is-pure.sh "a counter" agent/plan/plan_count.c 'int plan_count(void) { static int n; return ++n; }'
+offends core-is-pure.sh "a table that can be written to" agent/plan/plan_table.c '
+static const char *names[] = { "a", "b" };
+const char **plan_table(void) { return names; }'
+
+clean_tree
+plant agent/plan/plan_diff.c '
+int plan_diff(void) { return 1; }
+int plan_diff_of(void) { return 1; }
+int plan_apply(void) { return 1; }
+static const char *const names[] = { "a", "b" };
+const char *plan_name(int i) { return names[i]; }'
+caught core-is-pure.sh 0 "a part of a file's name and a constant table pass"
+
+offends headers-stand-alone.sh "a header that leans on another" agent/plan/plan_lean.h 'uint8_t plan_lean(void);'
+offends all-listed.sh "a source that is not built" agent/plan/plan_lost.c 'int plan_lost(void);'
+offends all-listed.sh "a test that is not run" tests/unit/test_lost.c 'int main(void) { return 0; }'
+offends all-listed.sh "lint that is not run" tests/lint/lost.sh 'exit 0'
+
+clean_tree
+plant agent/plan/plan_form.c 'int plan_form(void) {return 1;}'
+case $(top_srcdir=$tree sh "$lint/format.sh") in
+*SKIP*) ;;
+*) caught format.sh 1 "a line out of form is caught" ;;
+esac
+echo "1..$n"
