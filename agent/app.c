@@ -3,6 +3,7 @@
 
 #include "app.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "app_state.h"
@@ -40,6 +41,8 @@ struct app {
 	struct control_server *control;
 	struct aws_caller_figures *figures;
 	struct control_problem *problems;
+	struct arena *names;        /* of problems */
+	struct str *backend_places; /* "backend NAME" */
 };
 
 /* ---- what the control interface shows ---- */
@@ -54,13 +57,13 @@ list_problems(struct app *a, const struct reconcile_view *v)
 
 		if (f->on)
 			a->problems[n++] = (struct control_problem){
-				.where = a->conf->backends[i].name,
+				.where = a->backend_places[i],
 				.message = str_from_cstr(f->err.msg),
 			};
 	}
 	if (v->run_fault->on)
 		a->problems[n++] = (struct control_problem){
-			.where = STR("haproxy"),
+			.where = STR("HAProxy"),
 			.message = str_from_cstr(v->run_fault->err.msg),
 		};
 	return n;
@@ -207,29 +210,48 @@ make_rooms(struct app *a, struct err *e)
 	return code;
 }
 
+static bool
+name_places(struct app *a)
+{
+	const struct conf *conf = a->conf;
+
+	a->names = arena_new(CONF_ARENA_MAX);
+	a->backend_places = calloc(conf->n_backends + 1, sizeof(*a->backend_places));
+	for (size_t i = 0; a->names != NULL && a->backend_places != NULL && i < conf->n_backends; i++) {
+		char place[160];
+
+		(void)snprintf(place, sizeof(place), "backend " STR_FMT, STR_ARG(conf->backends[i].name));
+		if (!arena_str(a->names, str_from_cstr(place), &a->backend_places[i]))
+			return false;
+	}
+	return a->names != NULL && a->backend_places != NULL;
+}
+
+static bool
+make_tables(struct app *a)
+{
+	a->sources = calloc(a->conf->n_sources, sizeof(*a->sources));
+	a->callers = calloc(a->conf->n_sources, sizeof(struct aws_caller *));
+	a->figures = calloc(a->conf->n_sources, sizeof(*a->figures));
+	a->problems = calloc(a->conf->n_backends + 1, sizeof(*a->problems));
+	return a->sources != NULL && a->callers != NULL && a->figures != NULL && a->problems != NULL && name_places(a);
+}
+
 enum err_code
 app_new(struct loop *l, const struct app_config *config, struct app **ret, struct err *e)
 {
-	const struct conf *conf = config->conf;
 	struct app *a = calloc(1, sizeof(*a));
 	enum err_code code;
 
 	if (a == NULL)
 		return err_set(e, ERR_NOMEM, "starting");
 	a->config = *config;
-	a->conf = conf;
+	a->conf = config->conf;
 	a->loop = l;
 	a->clk = loop_clk(l);
 	a->started_mono_ms = clk_mono_ms(&a->clk);
 	a->rnd = prng_make(config->seed);
-	a->sources = calloc(conf->n_sources, sizeof(*a->sources));
-	a->callers = calloc(conf->n_sources, sizeof(struct aws_caller *));
-	a->figures = calloc(conf->n_sources, sizeof(*a->figures));
-	a->problems = calloc(conf->n_backends + 1, sizeof(*a->problems));
-	if (a->sources == NULL || a->callers == NULL || a->figures == NULL || a->problems == NULL)
-		code = err_set(e, ERR_NOMEM, "starting");
-	else
-		code = make_rooms(a, e);
+	code = make_tables(a) ? make_rooms(a, e) : err_set(e, ERR_NOMEM, "starting: %s", err_text(ERR_NOMEM));
 	if (code != ERR_OK) {
 		app_close(a);
 		return code;
@@ -267,6 +289,8 @@ app_close(struct app *a)
 		a->http->close(a->http);
 	app_sync_close(a->sync);
 	app_state_close(a->state);
+	free(a->backend_places);
+	arena_free(a->names);
 	free(a->problems);
 	free(a->figures);
 	free(a->callers);

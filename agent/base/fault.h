@@ -1,7 +1,8 @@
 /*
  * A condition that lasts: said once when it begins, again when its text changes
- * or every FAULT_REMIND_MS with a count, and once when it is over.  The status
- * views show what is in here.  A plain value; zeroed means no fault.
+ * (by more than numbers, and names that hold digits) or every FAULT_REMIND_MS with
+ * a count, and once when it is over.  The status views show what is in here, the
+ * text of the last time.  A plain value; zeroed means no fault.
  */
 #ifndef BASE_FAULT_H
 #define BASE_FAULT_H

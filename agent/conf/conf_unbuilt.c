@@ -10,7 +10,6 @@
 enum asks {
 	ASKS_WRITTEN, /* whenever it stands there */
 	ASKS_ON,      /* unless it says off, nothing, or "" */
-	ASKS_OFF,     /* if it says off */
 	ASKS_STAR,    /* if it says "*" */
 };
 
@@ -31,7 +30,6 @@ static const struct feature {
 	{ "ecs.labels", ASKS_WRITTEN, "ignored: labels are not read" },
 	{ "haproxy.master_socket", ASKS_ON, "ignored: HAProxy is not reloaded" },
 	{ "haproxy.managed", ASKS_WRITTEN, "ignored: no backend is written" },
-	{ "haproxy.apply", ASKS_OFF, "ignored: commands ARE sent to HAProxy" },
 	{ "policy.tls", ASKS_ON, "ignored: servers are added without TLS" },
 	{ "policy.share", ASKS_ON, "ignored: `weight` counts" },
 	{ "policy.slowstart", ASKS_ON, "ignored" },
@@ -81,8 +79,6 @@ asks(const struct conf_yaml_node *node, enum asks when)
 		return true;
 	case ASKS_ON:
 		return is_on(node);
-	case ASKS_OFF:
-		return node->kind == CONF_YAML_SCALAR && is_off(node->text);
 	case ASKS_STAR:
 		return node->kind == CONF_YAML_SCALAR && str_eq(node->text, STR("*"));
 	}

@@ -182,12 +182,25 @@ on_message(void *arg, const char *fmt, va_list ap)
 
 /* ---- the loop ---- */
 
+static bool
+is_full(const struct control_server *s)
+{
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+	return info != NULL && info->num_connections >= s->limits.connections;
+}
+
+/* At its limit libmicrohttpd stops watching its listener, and it watches it again
+ * only when it is run: nothing else would wake us for those who wait to connect. */
 static void
 run(struct control_server *s)
 {
 	unsigned long long wait_ms;
+	bool was_full = is_full(s);
 
 	(void)MHD_run(s->mhd);
+	if (was_full && !is_full(s))
+		(void)MHD_run(s->mhd);
 	if (MHD_get_timeout(s->mhd, &wait_ms) == MHD_YES)
 		loop_timer_arm(s->timer, wait_ms < INT32_MAX ? (int64_t)wait_ms : INT32_MAX);
 	else

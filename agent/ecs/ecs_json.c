@@ -27,8 +27,10 @@ put_path(const struct ecs_json *at, char *path, size_t size)
 	if (at->up == NULL)
 		return 0;
 	len = put_path(at->up, path, size);
+	/* A key may be a label's name: anybody's text. */
 	if (at->key != NULL)
-		n = snprintf(path + len, size - len, "%s%s", len > 0 ? "." : "", at->key);
+		n = snprintf(path + len, size - len, "%s%s", len > 0 ? "." : "",
+		    str_is_printable(str_from_cstr(at->key)) ? at->key : "?");
 	else
 		n = snprintf(path + len, size - len, "[%zu]", at->index);
 	if (n < 0)
@@ -112,6 +114,18 @@ count_bytes(json_t *value)
 	return n;
 }
 
+/* jansson quotes the answer behind " near "; that may be anything, and is left out. */
+static enum err_code
+blame_text(const json_error_t *fault, struct err *e)
+{
+	const char *quote = strstr(fault->text, " near ");
+	int n = quote != NULL ? (int)(quote - fault->text) : (int)strnlen(fault->text, sizeof(fault->text));
+
+	if (json_error_code(fault) == json_error_out_of_memory)
+		return err_set(e, ERR_NOMEM, "read JSON: %s", err_text(ERR_NOMEM));
+	return err_set(e, ERR_PARSE, "not JSON: line %d, column %d: %.*s", fault->line, fault->column, n, fault->text);
+}
+
 enum err_code
 ecs_json_load(struct str text, size_t max, json_t **ret, struct err *e)
 {
@@ -126,10 +140,8 @@ ecs_json_load(struct str text, size_t max, json_t **ret, struct err *e)
 	if (!is_shallow(text, &bytes))
 		return err_set(e, ERR_LIMIT, "JSON nested deeper than %d", ECS_JSON_DEPTH_MAX);
 	doc = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &fault);
-	if (doc == NULL && json_error_code(&fault) == json_error_out_of_memory)
-		return err_set(e, ERR_NOMEM, "read JSON: %s", err_text(ERR_NOMEM));
 	if (doc == NULL)
-		return err_set(e, ERR_PARSE, "not JSON: line %d, column %d: %s", fault.line, fault.column, fault.text);
+		return blame_text(&fault, e);
 	if (!json_is_object(doc)) {
 		json_decref(doc);
 		return err_set(e, ERR_PARSE, "JSON, but not an object");

@@ -501,6 +501,12 @@ take_descriptions(
 	}
 }
 
+static struct str
+plain(struct str s)
+{
+	return str_is_printable(s) ? s : STR("something unprintable");
+}
+
 static void
 take_failures(struct ecs_sweep *s, unsigned id, const struct ecs_answer_tasks *answer, struct err *first)
 {
@@ -512,7 +518,7 @@ take_failures(struct ecs_sweep *s, unsigned id, const struct ecs_answer_tasks *a
 			entry->missing = true;
 		else
 			err_fill(unless_set(first), ERR_REMOTE, 0, "DescribeTasks says " STR_FMT " of " STR_FMT,
-			    STR_ARG(str_first(f->reason, 64)), STR_ARG(str_first(f->arn, 100)));
+			    STR_ARG(plain(str_first(f->reason, 64))), STR_ARG(str_first(f->arn, 100)));
 	}
 }
 

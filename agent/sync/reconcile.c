@@ -256,9 +256,9 @@ judge_backend(struct reconcile *r, size_t i, int64_t now_ms, struct reconcile_ac
 	else if (b->n_unplaced > 0)
 		err_fill(&e, ERR_LIMIT, 0,
 		    "backend `" STR_FMT
-		    "`: no free slot for %zu task(s), %zu of its slots are in use: raise the count of its "
+		    "`: no free slot for %zu task(s), all %zu are in use: raise the count of its "
 		    "`server-template rc_` line",
-		    STR_ARG(b->name), b->n_unplaced, b->n_servers);
+		    STR_ARG(b->name), b->n_unplaced, actual_find(r->actual, b->name)->n_slots);
 	if (e.code != ERR_OK)
 		raise_backend(r, i, now_ms, out, &e);
 	else if (fault_clear(&r->backend_faults[i]))
@@ -397,9 +397,23 @@ may_execute(struct reconcile *r, int64_t now_ms)
 	return true;
 }
 
+/* haproxy.apply is false: looked at and planned, never carried out. */
+static void
+watch_only(struct reconcile *r, const struct reconcile_event *ev)
+{
+	r->in_step = r->plan->n_steps == 0;
+	if (all_clusters_known(r->roster))
+		r->ready = true;
+	look_again_in(r, ev->mono_ms, RECONCILE_CALM_MS);
+}
+
 static void
 carry_on(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_actions *out)
 {
+	if (!r->conf->haproxy.apply) {
+		watch_only(r, ev);
+		return;
+	}
 	if (r->plan->n_steps == 0) {
 		r->refused_runs = 0;
 		if (fault_clear(&r->run_fault))

@@ -1448,7 +1448,6 @@ what_is_not_built_yet_is_taken_with_a_warning(void **state)
 		    "1:28: `ecs.labels`: not part of this version yet; ignored: labels are not read" },
 		{ ECS "haproxy: {master_socket: /a, apply: off, managed: {}}\n",
 		    "2:26: `haproxy.master_socket`: not part of this version yet; ignored: HAProxy is not reloaded\n"
-		    "2:37: `haproxy.apply`: not part of this version yet; ignored: commands ARE sent to HAProxy\n"
 		    "2:51: `haproxy.managed`: not part of this version yet; ignored: no backend is written" },
 		{ ECS "haproxy: {master_socket: \"\", apply: on, socket: \"127.0.0.1:99\"}\n", "" },
 		{ ECS

@@ -55,6 +55,23 @@ it_is_said_again_when_its_text_or_code_changes(void **state)
 }
 
 static void
+it_is_not_said_again_when_only_numbers_and_ids_change(void **state)
+{
+	struct fault f = { 0 };
+
+	(void)state;
+	assert_true(raise(&f, 0, ERR_PARSE, "not JSON: line 1, column 52071: cut off"));
+	assert_false(raise(&f, 1, ERR_PARSE, "not JSON: line 1, column 9: cut off"));
+	assert_string_equal(f.err.msg, "not JSON: line 1, column 9: cut off");
+	assert_true(raise(&f, 2, ERR_PARSE, "not JSON: line 1, column 9: cut off again"));
+	assert_true(raise(&f, 3, ERR_PARSE, "not JSON: line 1, column nine: cut off again"));
+	assert_true(raise(&f, 4, ERR_PARSE, "DENIED of task/main/4fa0"));
+	assert_false(raise(&f, 5, ERR_PARSE, "DENIED of task/main/0c31"));
+	assert_true(raise(&f, 6, ERR_PARSE, "DENIED of"));
+	assert_true(raise(&f, 7, ERR_PARSE, "DENIED of 1"));
+}
+
+static void
 one_that_lasts_is_brought_to_mind_from_time_to_time(void **state)
 {
 	struct fault f = { 0 };
@@ -103,6 +120,7 @@ main(void)
 		cmocka_unit_test(it_is_said_once_and_counted),
 		cmocka_unit_test(one_at_time_zero_is_said_once_too),
 		cmocka_unit_test(it_is_said_again_when_its_text_or_code_changes),
+		cmocka_unit_test(it_is_not_said_again_when_only_numbers_and_ids_change),
 		cmocka_unit_test(one_that_lasts_is_brought_to_mind_from_time_to_time),
 		cmocka_unit_test(its_end_is_said_once_and_tells_what_it_was),
 		cmocka_unit_test(one_that_comes_back_begins_anew),

@@ -400,6 +400,26 @@ a_task_enters_and_serves_once_its_check_passed(void **state)
 }
 
 static void
+a_shadow_plans_and_carries_nothing_out(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct reconcile_view v;
+
+	(void)state;
+	world_first_conf(s->w)->haproxy.apply = false;
+	(void)world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+	begin(s);
+	publish(s);
+	wait_ms(s, 60000);
+	v = reconcile_view(s->r);
+	assert_int_equal(s->runs, 0);
+	assert_int_equal(v.plan->n_steps, 3);
+	assert_true(v.ready);
+	assert_false(v.in_step);
+	end(s);
+}
+
+static void
 joining_servers_are_looked_at_often(void **state)
 {
 	struct stage *s = stage_with(2);
@@ -915,6 +935,7 @@ main(void)
 		cmocka_unit_test(it_reads_first_and_changes_nothing_without_a_roster),
 		cmocka_unit_test(nothing_else_is_asked_while_something_is_under_way),
 		cmocka_unit_test(a_task_enters_and_serves_once_its_check_passed),
+		cmocka_unit_test(a_shadow_plans_and_carries_nothing_out),
 		cmocka_unit_test(joining_servers_are_looked_at_often),
 		cmocka_unit_test(a_calm_haproxy_is_read_now_and_then_and_asked_who_it_is_in_between),
 		cmocka_unit_test(what_somebody_else_changed_is_put_right_at_the_next_read),

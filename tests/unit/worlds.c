@@ -97,6 +97,7 @@ world_new(void)
 	assert(w->arena != NULL);
 	w->conf.sources = w->sources;
 	w->conf.backends = w->entries;
+	w->conf.haproxy.apply = true;
 	(void)world_source(w, "eu");
 	(void)world_cluster(w, "eu", "main");
 	w->usual = world_definition(w, "rng");
@@ -141,6 +142,12 @@ struct conf_source *
 world_first_source(struct world *w)
 {
 	return &w->sources[0];
+}
+
+struct conf *
+world_first_conf(struct world *w)
+{
+	return &w->conf;
 }
 
 struct conf_backend *

@@ -28,6 +28,7 @@ CLEANUP_DEFINE(struct world, world_free);
 
 struct conf_source *world_source(struct world *w, const char *name);
 struct conf_source *world_first_source(struct world *w); /* "eu" */
+struct conf *world_first_conf(struct world *w);          /* to change before it is used */
 /* port 0: not given. */
 struct conf_backend *world_entry(struct world *w, const char *backend, const char *service, uint16_t port);
 
