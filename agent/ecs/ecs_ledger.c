@@ -213,14 +213,64 @@ is_old_news(const struct roster_task *known, const struct roster_task *told)
 	return told->last_status < known->last_status || told->desired_status < known->desired_status;
 }
 
+static bool
+is_ending(const struct roster_task *t)
+{
+	return t->desired_status == ROSTER_STOPPED || t->last_status > ROSTER_RUNNING;
+}
+
+static bool
+has_place(const struct roster_container *c)
+{
+	return c->ipv4.len > 0 || c->ipv6.len > 0 || c->n_bindings > 0;
+}
+
+static const struct roster_container *
+find_container(const struct roster_task *t, struct str name)
+{
+	for (size_t i = 0; i < t->n_containers; i++)
+		if (str_eq(t->containers[i].name, name))
+			return &t->containers[i];
+	return NULL;
+}
+
+/*
+ * A task's network interface goes before the task does, and later answers may tell
+ * no address any more.  Where it was reached stays known: that is what its server in
+ * HAProxy is recognised by.
+ */
+static bool
+keep_places(struct arena *a, const struct roster_task *known, struct roster_task *told)
+{
+	size_t n = told->n_containers > 0 ? told->n_containers : known->n_containers;
+	const struct roster_container *from = told->n_containers > 0 ? told->containers : known->containers;
+	struct roster_container *containers = ARENA_ARRAY(a, struct roster_container, n);
+
+	if (containers == NULL)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const struct roster_container *was = find_container(known, from[i].name);
+
+		containers[i] = has_place(&from[i]) || was == NULL ? from[i] : *was;
+	}
+	told->containers = containers;
+	told->n_containers = n;
+	if (told->subnet.len == 0)
+		told->subnet = known->subnet;
+	return true;
+}
+
 /* What the answer says, in our own memory.  A revision never changes, so the
  * definition that was read for it still holds. */
 static enum err_code
 take_news(struct ecs_ledger *l, struct ecs_ledger_entry *entry, const struct roster_task *t, struct err *e)
 {
 	struct roster_task *news = ARENA_NEW(l->arena, struct roster_task);
+	struct roster_task told = *t;
 
-	if (news == NULL || !roster_task_copy(l->arena, t, news))
+	if (entry->before != NULL && is_ending(t) && !keep_places(l->arena, entry->before, &told))
+		return out_of_memory(e);
+	if (news == NULL || !roster_task_copy(l->arena, &told, news))
 		return out_of_memory(e);
 	if (entry->before != NULL && str_eq(entry->before->definition_arn, t->definition_arn))
 		news->definition = entry->before->definition;

@@ -255,8 +255,7 @@ judge_backend(struct reconcile *r, size_t i, int64_t now_ms, struct reconcile_ac
 		    STR_ARG(b->name));
 	else if (b->n_unplaced > 0)
 		err_fill(&e, ERR_LIMIT, 0,
-		    "backend `" STR_FMT
-		    "`: no free slot for %zu task(s), all %zu are in use: raise the count of its "
+		    "backend `" STR_FMT "`: no free slot for %zu task(s), all %zu are in use: raise the count of its "
 		    "`server-template rc_` line",
 		    STR_ARG(b->name), b->n_unplaced, actual_find(r->actual, b->name)->n_slots);
 	if (e.code != ERR_OK)

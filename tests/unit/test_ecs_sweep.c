@@ -388,6 +388,24 @@ watch_meets_new_tasks_and_reads_their_definition_once(void **state)
 }
 
 static void
+an_ended_task_keeps_its_last_known_address(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 2);
+	run(&w, ECS_SWEEP_FULL);
+	assert_true(fact(&w, 1)->containers[0].ipv4.len > 0);
+	stop(&w, 1, "STOPPED");
+	w.ecs.tasks[1].has_address = false; /* its interface is gone */
+	run(&w, ECS_SWEEP_WATCH);
+	assert_int_equal(fact(&w, 1)->last_status, ROSTER_STOPPED);
+	assert_int_equal(fact(&w, 1)->n_containers, 1);
+	assert_true(fact(&w, 1)->containers[0].ipv4.len > 0);
+	world_done(&w);
+}
+
+static void
 a_task_that_is_stopped_is_seen_at_the_next_watch(void **state)
 {
 	struct world w;
@@ -968,6 +986,7 @@ main(void)
 		cmocka_unit_test(an_empty_cluster_is_a_complete_answer),
 		cmocka_unit_test(watch_describes_what_is_of_interest_and_nothing_else),
 		cmocka_unit_test(watch_meets_new_tasks_and_reads_their_definition_once),
+		cmocka_unit_test(an_ended_task_keeps_its_last_known_address),
 		cmocka_unit_test(a_task_that_is_stopped_is_seen_at_the_next_watch),
 		cmocka_unit_test(a_stopped_task_gets_no_definition_unless_it_is_held),
 		cmocka_unit_test(no_fault_takes_a_task_away),
