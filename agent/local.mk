@@ -48,7 +48,6 @@ agent_libcore_a_SOURCES = \
 	%D%/ecs/ecs_ledger.c %D%/ecs/ecs_ledger.h \
 	%D%/ecs/ecs_origin.c %D%/ecs/ecs_origin.h \
 	%D%/ecs/ecs_sweep.c %D%/ecs/ecs_sweep.h \
-	%D%/ecs/ecs_watch_cluster.c %D%/ecs/ecs_watch_cluster.h \
 	%D%/ecs/roster.c %D%/ecs/roster.h \
 	%D%/ecs/taskdef.c %D%/ecs/taskdef.h \
 	%D%/ecs/taskdef_cache.c %D%/ecs/taskdef_cache.h \
@@ -98,6 +97,7 @@ agent_libdrive_a_SOURCES = \
 	%D%/aws/aws_caller.c %D%/aws/aws_caller.h \
 	%D%/aws/creds_source.c %D%/aws/creds_source.h \
 	%D%/ecs/ecs_watch.c %D%/ecs/ecs_watch.h \
+	%D%/ecs/ecs_watch_cluster.c %D%/ecs/ecs_watch_cluster.h \
 	%D%/hap/hap_exec.c %D%/hap/hap_exec.h \
 	%D%/hap/hap_link.c %D%/hap/hap_link.h \
 	%D%/control/control_server.c %D%/control/control_server.h \

@@ -73,7 +73,7 @@ say_missing_clusters(struct buf *out, const struct roster *r)
 	for (size_t i = 0; r != NULL && i < r->n_clusters; i++) {
 		const struct roster_cluster *c = &r->clusters[i];
 
-		if (c->sweeps > 0 || c->fault_is_permanent)
+		if (c->was_read || c->fault_is_permanent)
 			continue;
 		if (missing++ < MISSING_NAMED_MAX)
 			say_missing_cluster(out, c);

@@ -266,11 +266,8 @@ static enum err_code
 take_news(struct ecs_ledger *l, struct ecs_ledger_entry *entry, const struct roster_task *t, struct err *e)
 {
 	struct roster_task *news = ARENA_NEW(l->arena, struct roster_task);
-	struct roster_task told = *t;
 
-	if (entry->before != NULL && is_ending(t) && !keep_places(l->arena, entry->before, &told))
-		return out_of_memory(e);
-	if (news == NULL || !roster_task_copy(l->arena, &told, news))
+	if (news == NULL || !roster_task_copy(l->arena, t, news))
 		return out_of_memory(e);
 	if (entry->before != NULL && str_eq(entry->before->definition_arn, t->definition_arn))
 		news->definition = entry->before->definition;
@@ -283,13 +280,16 @@ ecs_ledger_describe(
     struct ecs_ledger *l, struct ecs_ledger_entry *entry, const struct roster_task *t, int64_t wall_ms, struct err *e)
 {
 	const struct roster_task *known = entry->before;
+	struct roster_task told = *t;
+	enum err_code code = ERR_OK;
 
-	if (known == NULL || (!is_old_news(known, t) && !roster_task_same(known, t))) {
-		enum err_code code = take_news(l, entry, t, e);
-
-		if (code != ERR_OK)
-			return code;
-	}
+	/* Before it is compared: that the address is still not told is no news. */
+	if (known != NULL && is_ending(t) && !keep_places(l->arena, known, &told))
+		return out_of_memory(e);
+	if (known == NULL || (!is_old_news(known, &told) && !roster_task_same(known, &told)))
+		code = take_news(l, entry, &told, e);
+	if (code != ERR_OK)
+		return code;
 	entry->described = true;
 	entry->described_wall_ms = wall_ms;
 	return ERR_OK;

@@ -248,6 +248,8 @@ take_result(struct ecs_watch_cluster *c, const struct ecs_sweep_result *r)
 	c->known.facts = r->facts;
 	learn(&c->account, &c->known.account, r->account);
 	learn(&c->arn, &c->known.arn, r->cluster_arn);
+	if (c->kind == ECS_SWEEP_FULL && r->answered)
+		c->known.was_read = true;
 	if (!r->complete)
 		return raise_fault(c, &r->err, !r->answered) || news;
 	if (c->kind == ECS_SWEEP_FULL) {

@@ -320,7 +320,7 @@ static bool
 all_clusters_known(const struct roster *roster)
 {
 	for (size_t i = 0; i < roster->n_clusters; i++)
-		if (roster->clusters[i].sweeps == 0 && !roster->clusters[i].fault_is_permanent)
+		if (!roster->clusters[i].was_read && !roster->clusters[i].fault_is_permanent)
 			return false;
 	return true;
 }

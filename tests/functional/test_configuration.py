@@ -63,7 +63,7 @@ def test_a_good_configuration_is_checked_in_silence(directory: Path) -> None:
 
 # what is wrong, where, and what is said of it
 FAULTS = {
-    "unknown key": ("ecs: {region: eu-west-1, cluster: [main]}\n", "1:25", "unknown key `cluster`, did you mean "
+    "unknown key": ("ecs: {region: eu-west-1, cluster: [main]}\n", "1:26", "unknown key `cluster`, did you mean "
                                                                           "`clusters`?"),
     "unknown section": (ECS + "backend: []\n", "2:1", "unknown key `backend`, did you mean `backends`?"),
     "unlike any key": (ECS + "colour: red\n", "2:1", "unknown key `colour`; known here: "),
@@ -77,7 +77,7 @@ FAULTS = {
     "no duration": ("ecs:\n  region: eu-west-1\n  watch: soon\n", "3:10", "`watch`: `soon` is not a duration"),
     "watch after refresh": ("ecs:\n  region: eu-west-1\n  watch: 1h\n", "3:10", "`watch` is longer than `refresh`"),
     "no number": (ECS + "defaults: {weight: heavy}\n", "2:20", "`weight`: `heavy` is not a whole number"),
-    "too large a number": (ECS + "backends: [{name: b, match: {service: s}, port: 65536}]\n", "2:50",
+    "too large a number": (ECS + "backends: [{name: b, match: {service: s}, port: 65536}]\n", "2:49",
                            "`port`: `65536` is not a whole number from 1 to 65535"),
     "no boolean": (ECS + "haproxy: {apply: maybe}\n", "2:18", "`apply`: `maybe` is neither true"),
     "no choice": (ECS + "log: {level: inof}\n", "2:14", "`level`: `inof` is not one of error, warn, info, debug; did "
@@ -94,7 +94,7 @@ FAULTS = {
     "no value": (ECS + "state_dir:\n", "2:1", "`state_dir` has no value"),
     "no match": (ECS + "backends:\n  - name: b\n", "3:5", "backend `b` needs a `match`"),
     "no name": (ECS + "backends:\n  - match: {service: s}\n", "3:5", "a backend needs a `name`"),
-    "a name that HAProxy refuses": (ECS + "backends: [{name: a/b, match: {service: s}}]\n", "2:18",
+    "a name that HAProxy refuses": (ECS + "backends: [{name: a/b, match: {service: s}}]\n", "2:19",
                                     "`name`: `a/b` is not the name of a backend"),
     "no such source": (ECS + "backends: [{name: b, match: {source: eu-west-2}}]\n", "2:12",
                        "no `ecs` source is called `eu-west-2`, did you mean `eu-west-1`?"),

@@ -132,7 +132,7 @@ def test_a_task_without_a_slot_waits_for_one(aws: Aws, start_haproxy: Callable[.
     waiting = [task for task in tasks_of(aws) if daemon.server_of("grpc", task) is None]
     assert len(waiting) == 1 and len(haproxy.runtime.serving("grpc")) == 2
     lines = daemon.messages("no free slot", "warn error")
-    assert len(lines) == 1 and "`grpc`" in lines[0]
+    assert len(lines) == 1 and "backend `grpc`: no free slot for 1 task(s), all 2 are in use" in lines[0]
     assert "no free slot" in daemon.problems()
     why = daemon.rollcall("why", waiting[0]["id"]).stdout.splitlines()[0]
     assert why.startswith(f"rng-service {waiting[0]['id'][:8]}") and ": no traffic: no_slot: " in why
@@ -183,6 +183,18 @@ def test_only_our_slots_of_our_backends_are_touched(aws: Aws, service: str, star
     wait_serving(haproxy, "grpc", tasks_of(aws))
     assert strangers() == before
     assert {server["name"] for server in daemon.servers("grpc")} <= {"rc_1", "rc_2", "rc_3", "rc_4"}
+
+
+def test_a_shadow_sends_no_command(aws: Aws, service: str, haproxy: HAProxy,
+                                   start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """haproxy.apply false: HAProxy is read, what should be done is known, and nothing is."""
+    before = haproxy.runtime.held()
+    daemon = start_rollcalld(lambda c: c["haproxy"].update(apply=False))
+    status = daemon.status()
+    assert (status["haproxy"]["connected"], status["haproxy"]["in_step"]) == (True, False)
+    sweeps = len(aws.control.requests(action="DescribeTasks"))
+    wait_until(lambda: len(aws.control.requests(action="DescribeTasks")) > sweeps + 2, what="some passes later")
+    assert haproxy.runtime.held() == before
 
 
 def test_two_addresses_of_one_task_do_not_stay(aws: Aws, service: str, haproxy: HAProxy,

@@ -351,7 +351,7 @@ unready_says_what_is_missing(void **state)
 {
 	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
 	struct roster_cluster clusters[3] = {
-		{ .source = STR("eu"), .name = STR("main"), .sweeps = 1 },
+		{ .source = STR("eu"), .name = STR("main"), .was_read = true },
 		{ .source = STR("eu"), .name = STR("slow"), .fault = { .on = true } },
 		{ .source = STR("eu"), .name = STR("denied"), .fault = { .on = true }, .fault_is_permanent = true },
 	};

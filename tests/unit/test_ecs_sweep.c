@@ -396,8 +396,14 @@ an_ended_task_keeps_its_last_known_address(void **state)
 	world_init(&w, 2);
 	run(&w, ECS_SWEEP_FULL);
 	assert_true(fact(&w, 1)->containers[0].ipv4.len > 0);
-	stop(&w, 1, "STOPPED");
+	stop(&w, 1, "DEPROVISIONING");
 	w.ecs.tasks[1].has_address = false; /* its interface is gone */
+	run(&w, ECS_SWEEP_WATCH);
+	assert_true(fact(&w, 1)->containers[0].ipv4.len > 0);
+	run(&w, ECS_SWEEP_WATCH);
+	assert_int_equal(w.ecs.described, 1);
+	assert_false(w.changed);
+	stop(&w, 1, "STOPPED");
 	run(&w, ECS_SWEEP_WATCH);
 	assert_int_equal(fact(&w, 1)->last_status, ROSTER_STOPPED);
 	assert_int_equal(fact(&w, 1)->n_containers, 1);
@@ -626,6 +632,35 @@ nothing_of_a_foreign_pass_is_taken(void **state)
 }
 
 static void
+an_answer_of_two_clusters_is_nobodys(void **state)
+{
+	static const char list[] = "{\"taskArns\":[\"arn:aws:ecs:r:1:task/x\",\"arn:aws:ecs:r:1:task/y\"]}";
+	static const char tasks[] =
+	    "{\"tasks\":[{\"taskArn\":\"arn:aws:ecs:r:1:task/x\",\"taskDefinitionArn\":"
+	    "\"arn:aws:ecs:r:1:task-definition/f:1\",\"clusterArn\":\"arn:aws:ecs:r:1:cluster/prod\"},"
+	    "{\"taskArn\":\"arn:aws:ecs:r:1:task/y\",\"taskDefinitionArn\":"
+	    "\"arn:aws:ecs:r:1:task-definition/f:1\",\"clusterArn\":\"arn:aws:ecs:r:1:cluster/test\"}]}";
+	struct ecs_sweep_start start = { .kind = ECS_SWEEP_FULL, .cluster = STR("prod") };
+	struct ecs_sweep_result result;
+	struct ecs_sweep_ask ask;
+	struct ecs_sweep *s;
+
+	(void)state;
+	start.definitions = taskdef_cache_new(1);
+	assert_int_equal(ecs_sweep_new(&start, &s, NULL), ERR_OK);
+	assert_true(ecs_sweep_next(s, &ask));
+	assert_int_equal(ecs_sweep_answer(s, ask.id, str_from_cstr(list), T0, NULL), ERR_OK);
+	assert_true(ecs_sweep_next(s, &ask));
+	assert_int_equal(ecs_sweep_answer(s, ask.id, str_from_cstr(tasks), T0, NULL), ERR_REFUSED);
+	assert_true(ecs_sweep_finished(s));
+	assert_int_equal(ecs_sweep_result(s, T0, &result, NULL), ERR_OK);
+	assert_false(result.complete);
+	assert_null(result.facts);
+	ecs_sweep_free(s);
+	taskdef_cache_free(start.definitions);
+}
+
+static void
 the_account_and_cluster_of_earlier_passes_hold(void **state)
 {
 	static const struct {
@@ -696,6 +731,7 @@ being_described_again_resets_missing(void **state)
 		assert_int_equal(fact(&w, 1)->missing, 1);
 		w.ecs.tasks[1].forgotten = false;
 		run(&w, ECS_SWEEP_WATCH);
+		assert_int_equal(w.ecs.described, 1);
 		assert_int_equal(fact(&w, 1)->missing, 0);
 	}
 	assert_true(all_run(&w));
@@ -994,6 +1030,7 @@ main(void)
 		cmocka_unit_test(an_empty_list_alone_is_no_evidence),
 		cmocka_unit_test(nobody_is_missing_while_nobody_proves_the_account),
 		cmocka_unit_test(nothing_of_a_foreign_pass_is_taken),
+		cmocka_unit_test(an_answer_of_two_clusters_is_nobodys),
 		cmocka_unit_test(the_account_and_cluster_of_earlier_passes_hold),
 		cmocka_unit_test(missing_twice_is_the_end_and_once_is_not),
 		cmocka_unit_test(being_described_again_resets_missing),

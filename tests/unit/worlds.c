@@ -179,6 +179,7 @@ world_cluster(struct world *w, const char *source, const char *name)
 	c->arn = join(w, "arn:aws:ecs:eu-west-1:123456789012:cluster/", name);
 	c->account = STR("123456789012");
 	c->sweeps = 1;
+	c->was_read = true;
 	return c;
 }
 
