@@ -82,7 +82,7 @@ const char *
 err_text(enum err_code code)
 {
 	static const char *const texts[ERR_N_CODES] = {
-#define X(name, transient, text) [ERR_##name] = text,
+#define X(name, transient, text) [ERR_##name] = (text),
 		ERR_CODES(X)
 #undef X
 	};
@@ -94,7 +94,7 @@ bool
 err_is_transient(enum err_code code)
 {
 	static const bool transient_codes[ERR_N_CODES] = {
-#define X(name, transient, text) [ERR_##name] = transient,
+#define X(name, transient, text) [ERR_##name] = (transient),
 		ERR_CODES(X)
 #undef X
 	};

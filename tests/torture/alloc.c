@@ -526,13 +526,14 @@ reconcile(void *arg)
 static enum err_code
 answer_all(void *arg)
 {
+	static const char task_path[] = "/v1/tasks/" CONTROL_STORY_ID("aaaa0002");
 	static const char *const paths[] = {
 		"/live",
 		"/ready",
 		"/v1/status",
 		"/v1/backends",
 		"/v1/backends/grpc",
-		"/v1/tasks/" CONTROL_STORY_ID("aaaa0002"),
+		task_path,
 		"/v1/tasks/aaaa",
 		"/nowhere",
 	};
