@@ -664,12 +664,13 @@ static void
 a_server_without_tls_is_told(void **state)
 {
 	static struct room r;
-	char url[64];
+	char url[64], at[64];
 	struct http_request rq;
 
 	(void)state;
 	open_room(&r);
 	(void)snprintf(url, sizeof(url), "https://127.0.0.1:%d/", r.server.port);
+	(void)snprintf(at, sizeof(at), "127.0.0.1:%d within 300 ms", r.server.port);
 	rq = request(url);
 	rq.timeout_ms = 300;
 	send_request(&r, &r.told[0], &rq);
@@ -677,7 +678,10 @@ a_server_without_tls_is_told(void **state)
 	loop_run(r.loop);
 	assert_int_equal(r.told[0].n, 1);
 	assert_int_equal(r.told[0].code, ERR_TIMEOUT);
-	assert_memory_equal(r.told[0].words, "no TLS connection to 127.0.0.1:", 31);
+	/* libcurl 8 does not tell any more that the connection itself was made. */
+	assert_non_null(strstr(r.told[0].words, at));
+	assert_true(strncmp(r.told[0].words, "no TLS connection to ", 21) == 0 ||
+		    strncmp(r.told[0].words, "could not connect to ", 21) == 0);
 	close_room(&r);
 }
 
