@@ -106,7 +106,7 @@ tests_fuzz_replay_hap_reply_SOURCES = %D%/fuzz/fuzz_hap_reply.c %D%/fuzz/replay_
 tests_fuzz_replay_plan_SOURCES = %D%/fuzz/fuzz_plan.c %D%/fuzz/replay_main.c $(laws) $(worlds)
 tests_fuzz_replay_sigv4_SOURCES = %D%/fuzz/fuzz_sigv4.c %D%/fuzz/replay_main.c
 TESTS += %D%/fuzz/replay.sh
-EXTRA_DIST += %D%/fuzz/replay.sh %D%/fuzz/corpus %D%/fuzz/dict
+EXTRA_DIST += %D%/fuzz/fuzz.h %D%/fuzz/replay.sh %D%/fuzz/corpus %D%/fuzz/dict
 
 if FUZZING
 noinst_PROGRAMS += \

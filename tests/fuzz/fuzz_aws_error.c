@@ -8,14 +8,7 @@
 #include <stdlib.h>
 
 #include "aws/aws_error.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(law)             \
-	do {                     \
-		if (!(law))      \
-			abort(); \
-	} while (0)
+#include "fuzz.h"
 
 static bool
 is_word(struct str s)

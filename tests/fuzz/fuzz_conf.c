@@ -8,14 +8,7 @@
 
 #include "base/utf8.h"
 #include "conf/conf.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(law)             \
-	do {                     \
-		if (!(law))      \
-			abort(); \
-	} while (0)
+#include "fuzz.h"
 
 static const char *
 get_var(void *arg, const char *name)

@@ -12,8 +12,7 @@
 #include <jansson.h>
 
 #include "control_story.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 /* Made once; the views only read it. */
 static const struct control_facts *

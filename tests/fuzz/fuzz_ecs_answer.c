@@ -10,14 +10,7 @@
 
 #include "ecs/arn.h"
 #include "ecs/ecs_answer.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(law)             \
-	do {                     \
-		if (!(law))      \
-			abort(); \
-	} while (0)
+#include "fuzz.h"
 
 static void
 check_refusal(const struct err *e)

@@ -15,14 +15,7 @@
 
 #include "base/buf.h"
 #include "ecs/ecs_sweep.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(law)             \
-	do {                     \
-		if (!(law))      \
-			abort(); \
-	} while (0)
+#include "fuzz.h"
 
 #define TASKS_MAX  120 /* two batches */
 #define CALLS_MAX  64

@@ -17,25 +17,18 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "fuzz.h"
 #include "hap/hap_text.h"
 
 #define ARENA_MAX ((size_t)8 << 20)
 #define ADDRESS   "10.0.0.1"
 #define PORT      50051
 
-#define MUST(condition)           \
-	do {                      \
-		if (!(condition)) \
-			abort();  \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static void
 check_error(enum err_code rc, const struct err *e)
 {
-	MUST(e->code == rc);
-	MUST(e->msg[0] != '\0' && str_is_printable(str_from_cstr(e->msg)));
+	REQUIRE(e->code == rc);
+	REQUIRE(e->msg[0] != '\0' && str_is_printable(str_from_cstr(e->msg)));
 }
 
 static void
@@ -49,8 +42,8 @@ try_info(struct arena *a, struct str reply)
 		check_error(rc, &e);
 		return;
 	}
-	MUST(info.version.len > 0 && str_is_printable(info.version));
-	MUST(info.major <= UINT16_MAX && info.minor <= UINT16_MAX);
+	REQUIRE(info.version.len > 0 && str_is_printable(info.version));
+	REQUIRE(info.major <= UINT16_MAX && info.minor <= UINT16_MAX);
 }
 
 static bool
@@ -69,13 +62,13 @@ is_address(struct str s)
 static void
 check_server(const struct actual_server *s)
 {
-	MUST(hap_text_name_ok(s->name));
-	MUST(s->address.len == 0 || is_address(s->address));
-	MUST(s->weight <= 256);
-	MUST(s->admin == ACTUAL_MAINT || !s->admin_by_config);
-	MUST(str_is_printable(s->status) && str_is_printable(s->last_check));
-	MUST(s->is_ours == str_has_prefix(s->name, STR("rc_")));
-	MUST(s->is_ours || !s->is_slot);
+	REQUIRE(hap_text_name_ok(s->name));
+	REQUIRE(s->address.len == 0 || is_address(s->address));
+	REQUIRE(s->weight <= 256);
+	REQUIRE(s->admin == ACTUAL_MAINT || !s->admin_by_config);
+	REQUIRE(str_is_printable(s->status) && str_is_printable(s->last_check));
+	REQUIRE(s->is_ours == str_has_prefix(s->name, STR("rc_")));
+	REQUIRE(s->is_ours || !s->is_slot);
 }
 
 static void
@@ -89,18 +82,18 @@ try_backend(struct arena *a, struct str both)
 
 	(void)str_next(&stat, '\0', &servers);
 	if (hap_text_is_shadowed(servers, stat, &id))
-		MUST(id.len > 0 && hap_text_name_ok(id));
+		REQUIRE(id.len > 0 && hap_text_name_ok(id));
 	rc = hap_text_parse_backend(a, STR("slots"), servers, stat, &b, &e);
 	if (rc != ERR_OK) {
 		check_error(rc, &e);
 		return;
 	}
-	MUST(b.exists || b.n_servers == 0);
+	REQUIRE(b.exists || b.n_servers == 0);
 	for (size_t i = 0; i < b.n_servers; i++) {
 		check_server(&b.servers[i]);
 		n_slots += b.servers[i].is_slot ? 1 : 0;
 	}
-	MUST(n_slots == b.n_slots);
+	REQUIRE(n_slots == b.n_slots);
 }
 
 /* The from-th quoted word of text. */
@@ -180,14 +173,14 @@ try_judge(struct str input)
 	verdict = hap_text_judge(&st, str_skip(input, 1), &e);
 	if (verdict != HAP_TEXT_DONE) {
 		check_error(e.code, &e);
-		MUST(e.code != ERR_OK);
+		REQUIRE(e.code != ERR_OK);
 		return;
 	}
-	MUST(e.code == ERR_OK);
+	REQUIRE(e.code == ERR_OK);
 	if (st.kind != PLAN_ADDRESS)
-		MUST(text.len == 0);
+		REQUIRE(text.len == 0);
 	else if (has_oracle(str_skip(text, 5)))
-		MUST(is_known_address_reply(text));
+		REQUIRE(is_known_address_reply(text));
 }
 
 static void
@@ -197,11 +190,11 @@ check_command(enum err_code rc, const struct buf *out, const struct err *e)
 
 	if (rc != ERR_OK) {
 		check_error(rc, e);
-		MUST(out->len == 0);
+		REQUIRE(out->len == 0);
 		return;
 	}
-	MUST(out->len <= HAP_TEXT_COMMAND_MAX && str_is_printable(buf_str(out)));
-	MUST(!str_find(buf_str(out), ';', &at) && !str_find(buf_str(out), '\\', &at));
+	REQUIRE(out->len <= HAP_TEXT_COMMAND_MAX && str_is_printable(buf_str(out)));
+	REQUIRE(!str_find(buf_str(out), ';', &at) && !str_find(buf_str(out), '\\', &at));
 }
 
 /* kind, port, and then backend, server and address, NUL between them */
@@ -234,7 +227,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena *a = arena_new(ARENA_MAX);
 	struct str rest;
 
-	MUST(a != NULL);
+	REQUIRE(a != NULL);
 	if (size > 0) {
 		rest = str_of(data + 1, size - 1);
 		switch (data[0] % 4) {

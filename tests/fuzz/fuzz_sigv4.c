@@ -12,14 +12,7 @@
 
 #include "aws/aws_endpoint.h"
 #include "aws/sigv4.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(law)             \
-	do {                     \
-		if (!(law))      \
-			abort(); \
-	} while (0)
+#include "fuzz.h"
 
 struct input {
 	struct sigv4_header headers[SIGV4_HEADERS_MAX + 2], reversed[SIGV4_HEADERS_MAX + 2];

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_MAX ((size_t)1 << 20) /* libFuzzer's own ceiling */
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#define FILE_MAX ((size_t)1 << 20) /* libFuzzer's own ceiling */
 
 static bool
 read_file(const char *path, uint8_t *bytes, size_t *ret_n)
