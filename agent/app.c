@@ -119,18 +119,23 @@ is_held(void *arg, const struct roster_task *task)
 
 /* ---- making the rooms ---- */
 
-/* The configuration's, else the variables that the SDKs read. */
+/* The configuration's, else the variables that the SDKs read; *ret_from is what to
+ * blame for where it leads. */
 static struct str
-ecs_endpoint(const struct app *a, const struct conf_source *s)
+ecs_endpoint(const struct app *a, const struct conf_source *s, const char **ret_from)
 {
-	const char *text = NULL;
+	static const char *const names[] = { "AWS_ENDPOINT_URL_ECS", "AWS_ENDPOINT_URL" };
 
-	if (s->endpoint.len > 0)
-		return s->endpoint;
-	text = env_get(a->config.env, "AWS_ENDPOINT_URL_ECS");
-	if (text == NULL || *text == '\0')
-		text = env_get(a->config.env, "AWS_ENDPOINT_URL");
-	return str_from_cstr(text);
+	*ret_from = s->endpoint.len > 0 ? "its `endpoint`" : "its `region`";
+	for (size_t i = 0; s->endpoint.len == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+		struct str text = str_from_cstr(env_get(a->config.env, names[i]));
+
+		if (text.len == 0)
+			continue;
+		*ret_from = names[i];
+		return text;
+	}
+	return s->endpoint;
 }
 
 static enum err_code
@@ -143,11 +148,12 @@ make_source(struct app *a, size_t i, struct err *e)
 		.secret_access_key = s->secret_access_key,
 		.session_token = s->session_token,
 	};
+	const char *from;
 	const struct aws_caller_service ecs = {
 		.name = "ecs",
 		.target_prefix = "AmazonEC2ContainerServiceV20141113.",
 		.region = s->region,
-		.endpoint = ecs_endpoint(a, s),
+		.endpoint = ecs_endpoint(a, s, &from),
 		.connect_timeout_ms = ECS_CONNECT_TIMEOUT_MS,
 		.timeout_ms = ECS_TIMEOUT_MS,
 		.max_in_flight = ECS_IN_FLIGHT_MAX,
@@ -159,6 +165,8 @@ make_source(struct app *a, size_t i, struct err *e)
 	code = creds_source_new(a->loop, &keys, a->config.env, &made->keys, e);
 	if (code == ERR_OK)
 		code = aws_caller_new(a->loop, a->http, made->keys, &made->bucket, &a->rnd, &ecs, &made->ecs, e);
+	if (code == ERR_CONF)
+		err_prefix(e, "ecs source `" STR_FMT "`, %s", STR_ARG(s->name), from);
 	a->callers[i] = made->ecs;
 	return code;
 }

@@ -87,7 +87,8 @@ what_happens(const struct plan_step *st)
 	case PLAN_READY:
 		return "takes calls";
 	case PLAN_MAINT:
-		return "drains: no new call, what is in flight goes on";
+		return st->is_vacant ? "has no address: closed, as it would fail each of its calls"
+				     : "drains: no new call, what is in flight goes on";
 	case PLAN_SHUTDOWN:
 		return "its last streams are shut";
 	case PLAN_ADDRESS:
@@ -105,6 +106,13 @@ was_refused(const struct hap_exec_report *report, const struct plan_step *st)
 		if (report->refusals[i].step == st)
 			return true;
 	return false;
+}
+
+/* The report lists no more than the first refusals: is each of them in it? */
+static bool
+lists_all_refusals(const struct hap_exec_report *report)
+{
+	return report->refused + report->gone == report->n_refusals;
 }
 
 static void
@@ -125,14 +133,23 @@ log_step(const struct plan_step *st)
 }
 
 static void
+log_steps(const struct plan *p, const struct hap_exec_report *report)
+{
+	for (size_t i = 0; i < p->n_steps; i++)
+		if (!was_refused(report, &p->steps[i]))
+			log_step(&p->steps[i]);
+}
+
+static void
 on_run(void *arg, const struct hap_exec_report *report)
 {
 	struct app_sync *s = arg;
 	const struct plan *p = MOVE(s->running);
 
-	for (size_t i = 0; report->err.code == ERR_OK && i < p->n_steps; i++)
-		if (!was_refused(report, &p->steps[i]))
-			log_step(&p->steps[i]);
+	if (report->err.code == ERR_OK && lists_all_refusals(report))
+		log_steps(p, report);
+	else if (report->err.code == ERR_OK)
+		log_info("sync", "HAProxy carried out %zu of %zu commands", report->done, p->n_steps);
 	feed(s, (struct reconcile_event){ .kind = RECONCILE_EXECUTED, .report = report });
 }
 

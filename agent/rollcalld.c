@@ -4,7 +4,9 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +21,20 @@
 #include "base/log.h"
 #include "conf/conf_file.h"
 
+#define LOG_PIECE   4096 /* PIPE_BUF: a pipe that polls as writable takes this much without blocking */
+#define LOG_WAIT_MS 20   /* for a reader that is behind */
+
 enum { EXIT_USAGE = 2 };
 
 struct options {
 	const char *config_path; /* null: ROLLCALL_CONFIG, else the default file */
 	bool check_only, debug;
+};
+
+struct log_out {
+	enum log_format format;
+	bool stuck; /* the last line found no reader */
+	unsigned long lost;
 };
 
 struct daemon {
@@ -44,30 +55,72 @@ wall_now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* Whoever reads our log at the other end of a pipe may be stuck, and a write would
+ * then wait for it for ever. */
+static bool
+can_write(int wait_ms)
+{
+	struct pollfd fd = { .fd = STDERR_FILENO, .events = POLLOUT };
+	int n;
+
+	do
+		n = poll(&fd, 1, wait_ms);
+	while (n < 0 && errno == EINTR);
+	return n > 0 && (fd.revents & POLLOUT) != 0;
+}
+
 /* A log that cannot be written must not stop the daemon: a lost line is let go. */
-static void
-write_line(struct str line)
+static bool
+write_line(struct str line, int wait_ms)
 {
 	while (line.len > 0) {
-		ssize_t n = write(STDERR_FILENO, line.ptr, line.len);
+		ssize_t n;
 
+		if (!can_write(wait_ms))
+			return false;
+		n = write(STDERR_FILENO, line.ptr, line.len < LOG_PIECE ? line.len : LOG_PIECE);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return;
+			return false;
 		line = str_skip(line, (size_t)n);
 	}
+	return true;
+}
+
+static bool
+write_record(const struct log_out *out, const struct log_record *r)
+{
+	struct buf line = buf_make((size_t)LOG_LINE_MAX * 8);
+	bool written;
+
+	log_format_line(out->format, wall_now_ms(), r, &line);
+	/* Once it was waited for in vain: else each line would cost us the wait. */
+	written = write_line(buf_str(&line), out->stuck ? 0 : LOG_WAIT_MS);
+	buf_free(&line);
+	return written;
+}
+
+static bool
+tell_lost(const struct log_out *out)
+{
+	char text[100];
+	struct log_record r = { .level = LOG_WARN, .room = "main" };
+
+	(void)snprintf(text, sizeof(text), "%lu lines of this log were lost: nobody read it", out->lost);
+	r.line = str_from_cstr(text);
+	return write_record(out, &r);
 }
 
 static void
 log_to_stderr(void *arg, const struct log_record *r)
 {
-	const enum log_format *format = arg;
-	struct buf line = buf_make((size_t)LOG_LINE_MAX * 8);
+	struct log_out *out = arg;
 
-	log_format_line(*format, wall_now_ms(), r, &line);
-	write_line(buf_str(&line));
-	buf_free(&line);
+	if (out->lost > 0 && tell_lost(out))
+		out->lost = 0;
+	out->stuck = out->lost > 0 || !write_record(out, r);
+	out->lost += out->stuck ? 1 : 0;
 }
 
 static enum log_format
@@ -151,7 +204,7 @@ print_faults(const char *name, const struct conf_notes *faults, const struct err
 		(void)fprintf(stderr, "%s:%u:%u: " STR_FMT "\n", name, faults->notes[i].where.line,
 		    faults->notes[i].where.column, STR_ARG(faults->notes[i].text));
 	if (faults->n == 0)
-		(void)fprintf(stderr, "%s: %s\n", name, e->msg);
+		(void)fprintf(stderr, "%s\n", e->msg); /* the name is in it */
 }
 
 static void
@@ -210,12 +263,26 @@ random_seed(void)
 	return seed;
 }
 
-/* Credentials live in our memory: no core file may hold them.  And a peer that
- * hangs up is an error of that write, not the end of the daemon. */
+/* A descriptor that we were started without is the next one that is opened: log lines
+ * would go to HAProxy as commands, and libuv aborts rather than close 0 to 2. */
+static bool
+fill_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd >= 0 && close(fd) == 0;
+}
+
+/* Credentials live in our memory: no core file may hold them.  A limit of 0 would not
+ * hold where core_pattern is a pipe: the kernel leaves that out only at 1 (fs/coredump.c).
+ * And a peer that hangs up is an error of that write, not the end of the daemon. */
 static void
 harden_process(void)
 {
-	const struct rlimit none = { 0, 0 };
+	const struct rlimit none = { 1, 1 };
 	struct sigaction ignore;
 
 	memset(&ignore, 0, sizeof(ignore));
@@ -262,7 +329,7 @@ load_and_run(const struct options *o, struct arena *a)
 	const char *name = "";
 	struct conf_notes faults = { 0 };
 	struct err e = ERR_INIT;
-	enum log_format format;
+	struct log_out out = { 0 };
 
 	if (conf_file_load(a, o->config_path, &the_env, &conf, &name, &faults, &e) != ERR_OK) {
 		print_faults(name, &faults, &e);
@@ -270,8 +337,8 @@ load_and_run(const struct options *o, struct arena *a)
 	}
 	if (o->check_only)
 		return EXIT_SUCCESS;
-	format = choose_format(conf->log_format);
-	log_open(log_to_stderr, &format, o->debug ? LOG_DEBUG : conf->log_level);
+	out.format = choose_format(conf->log_format);
+	log_open(log_to_stderr, &out, o->debug ? LOG_DEBUG : conf->log_level);
 	log_warnings(name, &conf->warnings);
 	if (run(conf, name, &e) != ERR_OK) {
 		log_error("main", "%s; not started", e.msg);
@@ -289,6 +356,8 @@ main(int argc, char **argv)
 	struct arena *a;
 	int status;
 
+	if (!fill_stdio())
+		return EXIT_FAILURE;
 	if (parse_options(argc, argv, &o) != ERR_OK) {
 		usage(stderr);
 		return EXIT_USAGE;

@@ -12,6 +12,8 @@
 
 #include <jansson.h>
 
+#define ACTION_MAX 64 /* "ecs:DescribeTaskDefinition" is 26 */
+
 struct rule {
 	const char *code;
 	const char *message_prefix; /* null: any message */
@@ -168,6 +170,20 @@ first_line(struct str s)
 	return str_trim(s);
 }
 
+/* A denial begins with who we are, and the names of roles are long: where there is no
+ * room for that and the action that was denied, the action it is. */
+static struct str
+with_action(struct str code, struct str message)
+{
+	static const char words[] = "not authorized to perform: ";
+	const char *at = message.len > 0 ? memmem(message.ptr, message.len, words, sizeof(words) - 1) : NULL;
+	size_t before = at != NULL ? (size_t)(at - message.ptr) : 0;
+
+	if (code.len + before + sizeof(words) + ACTION_MAX < sizeof(((struct err *)0)->msg))
+		return message;
+	return str_skip(message, before);
+}
+
 static void
 say(int status, struct str code, struct str words, enum err_code as, struct err *ret)
 {
@@ -194,7 +210,8 @@ make_plain(char *s)
 void
 aws_error_make(int status, struct str code, struct str message, struct aws_error *ret)
 {
-	struct str known = bare_code(code), words = first_line(str_first(message, sizeof(ret->err.msg)));
+	struct str known = bare_code(code);
+	struct str words = first_line(str_first(with_action(known, message), sizeof(ret->err.msg)));
 	const struct rule *rule = find_rule(known, words);
 
 	*ret = (struct aws_error){ .class_ = rule != NULL ? rule->class_ : class_of_status(status) };

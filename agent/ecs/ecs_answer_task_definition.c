@@ -178,6 +178,9 @@ read_containers(const struct ecs_json *o, struct taskdef *d, struct err *e)
 
 	if (code != ERR_OK)
 		return code;
+	/* Each has one: without, the answer is not whole, and would be kept for ever. */
+	if (n == 0)
+		return ecs_json_refuse(o, "containerDefinitions", e, "missing");
 	containers = ARENA_ARRAY(d->arena, struct taskdef_container, n);
 	if (containers == NULL)
 		return out_of_room(e);

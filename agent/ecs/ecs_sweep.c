@@ -53,7 +53,7 @@ struct ecs_sweep {
 	unsigned failures_running;
 
 	bool condemned; /* nothing of this pass counts */
-	bool failed;    /* a call did */
+	bool failed;    /* a call did, other than for a definition */
 	bool spoiled;   /* something is known to be missing from the answers */
 	struct err err;
 };
@@ -657,7 +657,12 @@ ecs_sweep_failed(struct ecs_sweep *s, unsigned id, const struct err *why)
 	(void)close_call(s, id);
 	if (s->phase == OVER)
 		return;
-	s->failed = true;
+	/* A definition that cannot be read keeps its own tasks out.  That must not make
+	 * us look less often for those that stop. */
+	if (s->phase == DEFINING)
+		s->spoiled = true;
+	else
+		s->failed = true;
 	note(s, why);
 	count_failure(s, why->code);
 	if (s->phase == LISTING)

@@ -47,7 +47,7 @@ struct ecs_sweep_ask {
 
 struct ecs_sweep_result {
 	bool complete;              /* every page and batch was answered, whole */
-	bool answered;              /* no call failed; at worst, some task in an answer was malformed */
+	bool answered;              /* at worst a task in an answer was malformed, or a definition not to be had */
 	struct roster_facts *facts; /* a reference for the caller; `before` itself if nothing changed; may be null */
 	struct str account, cluster_arn; /* as answers told; borrow the sweep; may be empty */
 	struct err err;                  /* the first failure, if not complete */

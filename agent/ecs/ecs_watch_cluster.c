@@ -37,7 +37,8 @@ struct ecs_watch_cluster {
 	enum ecs_sweep_kind kind;
 	struct flight flights[ECS_WATCH_CLUSTER_IN_FLIGHT];
 	bool met_failure;      /* in this pass ... */
-	bool is_permanent;     /* ... and waiting does not mend the first */
+	bool is_permanent;     /* ... and waiting does not mend the first ... */
+	bool is_passing;       /* ... but one of the others */
 	int64_t asked_wait_ms; /* how long the service wants to be left alone; 0: it did not say */
 
 	bool full_next; /* asked for, or owed after a failure */
@@ -232,7 +233,7 @@ raise_fault(struct ecs_watch_cluster *c, const struct err *why, bool failed)
 	bool speak = fault_raise(&c->known.fault, clk_mono_ms(&c->clk), why);
 
 	c->fault_of_full = c->kind == ECS_SWEEP_FULL || (was_on && c->fault_of_full);
-	c->known.fault_is_permanent = failed && c->is_permanent;
+	c->known.fault_is_permanent = c->is_permanent;
 	if (speak)
 		tell_fault(c, failed);
 	return speak || was_permanent != c->known.fault_is_permanent;
@@ -248,7 +249,9 @@ take_result(struct ecs_watch_cluster *c, const struct ecs_sweep_result *r)
 	c->known.facts = r->facts;
 	learn(&c->account, &c->known.account, r->account);
 	learn(&c->arn, &c->known.arn, r->cluster_arn);
-	if (c->kind == ECS_SWEEP_FULL && r->answered)
+	/* A definition that can be had a moment later is waited for: without it tasks that
+	 * should serve do not enter, and whoever is told that we are ready counts on them. */
+	if (c->kind == ECS_SWEEP_FULL && r->answered && !c->is_passing)
 		c->known.was_read = true;
 	if (!r->complete)
 		return raise_fault(c, &r->err, !r->answered) || news;
@@ -294,6 +297,8 @@ note_failure(struct ecs_watch_cluster *c, const struct flight *f, enum aws_error
 {
 	if (c->asked_wait_ms < asked_wait_ms)
 		c->asked_wait_ms = asked_wait_ms;
+	if (class_ != AWS_ERROR_DENIED && class_ != AWS_ERROR_NOT_FOUND && class_ != AWS_ERROR_INVALID)
+		c->is_passing = true;
 	if (c->met_failure)
 		return;
 	c->met_failure = true;
@@ -367,6 +372,7 @@ begin_pass(struct ecs_watch_cluster *c, struct err *e)
 
 	c->met_failure = false;
 	c->is_permanent = false;
+	c->is_passing = false;
 	c->asked_wait_ms = 0;
 	return ecs_sweep_new(&start, &c->sweep, e);
 }

@@ -6,7 +6,8 @@
  * (10 % jitter) after the end of the last FULL; FULL goes first if both are.  A
  * pass in which a call failed is followed by a FULL one after a full-jitter
  * backoff of at most the larger of 10 x refresh and 60 s.  What was only
- * malformed in a whole answer is a fault, too, but no reason to ask less often.
+ * malformed in a whole answer, or a definition that cannot be read, is a fault, too,
+ * but no reason to ask less often.
  */
 #ifndef ECS_ECS_WATCH_CLUSTER_H
 #define ECS_ECS_WATCH_CLUSTER_H

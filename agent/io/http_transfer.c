@@ -401,10 +401,21 @@ http_transfer_close(struct http_transfer *t)
 	*t = (struct http_transfer){ .easy = NULL };
 }
 
+/* libcurl may quote a URL, and the proxy's holds a password as often as not. */
 static const char *
 curl_words(const struct http_transfer *t, CURLcode result)
 {
-	return t->curl_text[0] != '\0' ? t->curl_text : curl_easy_strerror(result);
+	bool is_fit =
+	    t->curl_text[0] != '\0' && strchr(t->curl_text, '@') == NULL && strstr(t->curl_text, "://") == NULL;
+
+	return is_fit ? t->curl_text : curl_easy_strerror(result);
+}
+
+/* What libcurl says of a URL that it does not understand, under one code or another. */
+static bool
+is_bad_proxy(const struct http_transfer *t)
+{
+	return str_has_prefix(str_from_cstr(t->curl_text), STR("Unsupported proxy"));
 }
 
 /* libcurl's words name whom it tried to reach: not our peer means a proxy. */
@@ -465,6 +476,11 @@ say_failure(const struct http_transfer *t, CURLcode result, struct err *e)
 {
 	const char *words = curl_words(t, result);
 
+	if (is_bad_proxy(t))
+		return err_set(e, ERR_IO,
+		    "no way to %s: what https_proxy, http_proxy or all_proxy of the environment names is no proxy "
+		    "that can be used",
+		    t->where);
 	/* Of libcurl's hundred codes these need words of their own; an if-chain, since
 	 * a switch over CURLcode would have to name them all. */
 	if (result == CURLE_COULDNT_CONNECT)

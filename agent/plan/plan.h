@@ -51,7 +51,7 @@
  *
  * In this order within a plan: all of ADDRESS, WEIGHT, MAXCONN, JOIN that make
  * servers enter, by server; READY; WEIGHT and MAXCONN of servers that serve; MAINT;
- * SHUTDOWN.  One MAINT comes earlier: that of a vacant slot that is to be addressed.
+ * SHUTDOWN.  One MAINT comes earlier: that of a vacant slot, be it addressed next or not.
  */
 enum plan_step_kind {
 #define X(name, text, removes) PLAN_##name,
@@ -66,8 +66,9 @@ struct plan_step {
 	uint16_t port;      /* ADDRESS */
 	unsigned value;     /* WEIGHT, MAXCONN */
 	enum evidence evidence;
-	const struct desired_server *why; /* the candidate behind it */
+	const struct desired_server *why; /* the candidate behind it; null: none, the slot is vacant */
 	bool is_vacant;                   /* MAINT of a slot that holds no address and no session: nothing leaves */
+	bool takes_calls;                 /* MAINT of a server that is ready and up: one fewer to call */
 };
 
 /* How a server of ours stands: what views show. */

@@ -21,10 +21,13 @@ is_proven(const struct plan_step *st)
 
 /* ---- make before break ---- */
 
-struct tally {         /* of one backend */
-	size_t up;     /* take calls now */
-	size_t target; /* take calls and should, or will once their check has passed */
-	size_t coming; /* of these, the latter */
+struct tally {          /* of one backend */
+	size_t up;      /* take calls now, after the removals so far */
+	size_t target;  /* take calls and should, or will */
+	size_t coming;  /* of these: once their check has passed */
+	size_t waiting; /* of these: once a slot is free */
+	size_t at_most; /* to keep, whatever target asks for */
+	bool makes_room;
 };
 
 static bool
@@ -41,6 +44,20 @@ count_server(struct tally *t, const struct plan_server *s)
 	t->up += s->state == PLAN_STATE_UP ? 1 : 0;
 	t->coming += is_coming ? 1 : 0;
 	t->target += is_coming || (s->state == PLAN_STATE_UP && should_serve(s)) ? 1 : 0;
+	/* One that nothing explains stays where it is. */
+	t->makes_room = t->makes_room || (s->state == PLAN_STATE_DRAINING && s->desired != NULL);
+}
+
+/* Those who wait for a slot get one only from those who leave: while no slot is on
+ * its way to be free, one has to go. */
+static void
+count_waiting(struct tally *t, size_t n_unplaced)
+{
+	t->waiting = n_unplaced;
+	t->target += n_unplaced;
+	t->at_most = t->up;
+	if (t->waiting > 0 && t->coming == 0 && !t->makes_room && t->up > 0)
+		t->at_most--;
 }
 
 /* Null: not a backend of this plan. */
@@ -52,19 +69,10 @@ tally_of(const struct plan *p, struct tally *tallies, struct str backend)
 	return b != NULL ? &tallies[b - p->backends] : NULL;
 }
 
-static struct tally *
-count_backends(const struct plan *p)
+static void
+count_entering(const struct plan *p, struct tally *tallies)
 {
-	struct tally *tallies = ARENA_ARRAY(p->arena, struct tally, p->n_backends);
-
-	for (size_t i = 0; tallies != NULL && i < p->n_backends; i++) {
-		const struct plan_backend *b = &p->backends[i];
-
-		for (size_t j = 0; j < b->n_servers; j++)
-			count_server(&tallies[i], &b->servers[j]);
-	}
-	/* Those that enter by this very plan hold no address yet. */
-	for (size_t i = 0; tallies != NULL && i < p->n_steps; i++) {
+	for (size_t i = 0; i < p->n_steps; i++) {
 		struct tally *t = p->steps[i].kind == PLAN_ADDRESS ? tally_of(p, tallies, p->steps[i].backend) : NULL;
 
 		if (t != NULL) {
@@ -72,6 +80,21 @@ count_backends(const struct plan *p)
 			t->target++;
 		}
 	}
+}
+
+static struct tally *
+count_backends(const struct plan *p)
+{
+	struct tally *tallies = ARENA_ARRAY(p->arena, struct tally, p->n_backends);
+
+	if (tallies == NULL)
+		return NULL;
+	for (size_t i = 0; i < p->n_backends; i++)
+		for (size_t j = 0; j < p->backends[i].n_servers; j++)
+			count_server(&tallies[i], &p->backends[i].servers[j]);
+	count_entering(p, tallies); /* they hold no address yet */
+	for (size_t i = 0; i < p->n_backends; i++)
+		count_waiting(&tallies[i], p->backends[i].n_unplaced);
 	return tallies;
 }
 
@@ -80,7 +103,9 @@ least_to_keep(const struct plan *p, struct str backend, const struct tally *t)
 {
 	size_t share = (t->target * plan_find(p, backend)->keep_percent + 99) / 100;
 
-	return share > 0 ? share : 1;
+	if (share == 0)
+		share = 1;
+	return share < t->at_most ? share : t->at_most;
 }
 
 /* Counts a removal that goes on: the next one finds one fewer. */
@@ -89,9 +114,10 @@ may_go_now(const struct plan *p, const struct plan_step *st, struct tally *talli
 {
 	struct tally *t = tally_of(p, tallies, st->backend);
 
-	if (t == NULL || st->kind != PLAN_MAINT || st->is_vacant)
+	if (t == NULL || !st->takes_calls)
 		return true;
-	if (st->evidence == EVIDENCE_STOPPING && t->coming > 0 && t->up <= least_to_keep(p, st->backend, t))
+	if (st->evidence == EVIDENCE_STOPPING && t->coming + t->waiting > 0 &&
+	    t->up <= least_to_keep(p, st->backend, t))
 		return false;
 	t->up -= t->up > 0 ? 1 : 0;
 	return true;

@@ -67,6 +67,7 @@ add_removal(struct pass *p, enum plan_phase phase, enum plan_step_kind kind, con
 
 	if (slot->is_second)
 		step.evidence = EVIDENCE_REPLACED;
+	step.takes_calls = kind == PLAN_MAINT && slot->server->admin == ACTUAL_READY && slot->server->up;
 	plan_draft_step(p->draft, phase, step);
 }
 
@@ -250,16 +251,35 @@ list_free(struct pass *p)
 }
 
 static void
+close_vacant(struct pass *p, const struct plan_slot *slot)
+{
+	const struct plan_step maint = {
+		.kind = PLAN_MAINT,
+		.backend = p->desired->name,
+		.server = slot->server->name,
+		.is_vacant = true,
+	};
+
+	if (slot->server->admin != ACTUAL_MAINT)
+		plan_draft_step(p->draft, PLAN_PHASE_ENTER, maint);
+}
+
+/* A slot without an address that is out of maintenance (`disabled` was forgotten, or
+ * a command meant for the process before this one came late) would take calls, and
+ * fail each of them. */
+static void
+close_rest(struct pass *p)
+{
+	for (size_t i = p->n_taken; i < p->n_free; i++)
+		close_vacant(p, p->free_slots[i]);
+}
+
+static void
 enter(struct pass *p, const struct plan_slot *slot, const struct desired_server *d)
 {
 	struct plan_step address = step_on(p, PLAN_ADDRESS, slot->server, d);
 
-	if (slot->server->admin != ACTUAL_MAINT) {
-		struct plan_step maint = step_on(p, PLAN_MAINT, slot->server, d);
-
-		maint.is_vacant = true;
-		plan_draft_step(p->draft, PLAN_PHASE_ENTER, maint);
-	}
+	close_vacant(p, slot);
 	address.address = d->address;
 	address.port = d->port;
 	plan_draft_step(p->draft, PLAN_PHASE_ENTER, address);
@@ -284,6 +304,7 @@ place(struct pass *p, struct plan_backend *ret)
 		else
 			unplaced[ret->n_unplaced++] = d;
 	}
+	close_rest(p);
 	ret->unplaced = unplaced;
 	ret->n_free_slots = p->n_free - p->n_taken;
 	return true;

@@ -33,6 +33,7 @@ struct reconcile {
 	bool look_now;
 	int64_t next_ms, probe_ms;
 	unsigned rounds;         /* plans carried out since the last calm moment */
+	uint64_t ran_steps;      /* steps_mark of the last of them */
 	unsigned failed_reads;   /* in a row */
 	unsigned refused_runs;   /* likewise */
 	uint64_t refused_steps;  /* what was refused last, in part at least: steps_mark of that plan */
@@ -390,7 +391,8 @@ may_execute(struct reconcile *r, int64_t now_ms)
 	}
 	if (r->rounds >= RECONCILE_ROUNDS) {
 		r->rounds = 0;
-		look_again_in(r, now_ms, RECONCILE_BREATH_MS);
+		look_again_in(
+		    r, now_ms, steps_mark(r->plan) == r->ran_steps ? RECONCILE_BREATH_MS : RECONCILE_CLOSE_MS);
 		return false;
 	}
 	return true;
@@ -424,6 +426,7 @@ carry_on(struct reconcile *r, const struct reconcile_event *ev, struct reconcile
 	if (!may_execute(r, ev->mono_ms))
 		return;
 	r->rounds++;
+	r->ran_steps = steps_mark(r->plan);
 	r->asked = ASKED_EXECUTE;
 	out->execute = r->plan;
 }

@@ -28,8 +28,8 @@
 #define RECONCILE_PROBE_MS  INT64_C(250)  /* how soon another HAProxy process is noticed */
 #define RECONCILE_CLOSE_MS  INT64_C(250)  /* between reads while servers join or drain */
 #define RECONCILE_CALM_MS   INT64_C(2000) /* between reads otherwise */
-#define RECONCILE_ROUNDS    3             /* plans in a row before a breath of RECONCILE_BREATH_MS */
-#define RECONCILE_BREATH_MS INT64_C(1000)
+#define RECONCILE_ROUNDS    3             /* plans in a row before a breath */
+#define RECONCILE_BREATH_MS INT64_C(1000) /* if they ask for the same; else RECONCILE_CLOSE_MS */
 #define RECONCILE_NOTES_MAX 16
 
 enum reconcile_event_kind {

@@ -177,14 +177,15 @@ def daemons(directory: Path, find: Callable[[str], Any]) -> Iterator[Callable[..
 
     def start(change: Callable[[dict[str, Any]], Any] | None = None, configuration: Any = None,
               haproxy: HAProxy | None = None, aws: FakeAws | None = None, wait: bool = True,
-              env: dict[str, str] | None = None, options: tuple[str, ...] = ()) -> Rollcalld:
+              env: dict[str, str] | None = None, options: tuple[str, ...] = (),
+              under: tuple[str, ...] = ()) -> Rollcalld:
         home = directory / f"r{len(started)}"
         (home / "state").mkdir(parents=True)
         if configuration is None:
             configuration = base_configuration(aws or find("aws"), haproxy or find("haproxy"), home)
         if change:
             change(configuration)
-        started.append(Rollcalld(home, configuration, home / "c", env, options))
+        started.append(Rollcalld(home, configuration, home / "c", env, options, under))
         if wait:
             started[-1].wait_ready()
         return started[-1]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import resource
 import stat
 import subprocess
 from pathlib import Path
@@ -134,6 +136,7 @@ def test_a_file_that_is_not_there_or_no_file_is_a_fault(directory: Path) -> None
         done = subprocess.run([paths.ROLLCALLD, "-c", "-f", str(file)], capture_output=True, text=True, timeout=10,
                               check=False)
         assert done.returncode == 1 and done.stderr.startswith(f"{file}: ") and message in done.stderr
+        assert done.stderr.count(f"{file}: ") == 1
 
 
 def test_nothing_is_started_with_a_bad_configuration(aws: Aws, haproxy: HAProxy, directory: Path) -> None:
@@ -317,3 +320,65 @@ def test_sigterm_ends_it_in_good_order_and_sighup_does_not_end_it(rollcalld: Rol
     assert rollcalld.stop() == 0
     assert haproxy.runtime.held() == before
     assert "servers stay in HAProxy" in rollcalld.messages()[-1]
+
+
+def test_without_standard_descriptors_nothing_else_takes_their_place(aws: Aws, haproxy: HAProxy,
+                                                                     directory: Path) -> None:
+    """Else the log would go where the next descriptor leads: to HAProxy, to AWS, into the state."""
+    file = directory / "rollcall.yaml"
+    configuration = base_configuration(aws, haproxy, directory)
+    file.write_text(to_yaml(configuration))
+    with subprocess.Popen(["sh", "-c", 'exec "$0" -f "$1" <&- >&- 2>&-', paths.ROLLCALLD, str(file)]) as process:
+        try:
+            wait_until(lambda: Path(configuration["control"]["socket"]).exists(), what="its control socket")
+            for fd in range(3):
+                assert os.readlink(f"/proc/{process.pid}/fd/{fd}") == "/dev/null"
+            process.terminate()
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+
+
+def test_a_log_that_nobody_reads_stops_nothing(aws: Aws, service: str, haproxy: HAProxy, directory: Path) -> None:
+    """The pipe is full and its reader asleep: servers come and go all the same, and what was lost is counted."""
+    file = directory / "rollcall.yaml"
+    configuration = base_configuration(aws, haproxy, directory)
+    file.write_text(to_yaml(configuration))
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with open(reader, "rb") as log:
+        while True:
+            try:
+                os.write(writer, b"-" * 4096 + b"\n")
+            except BlockingIOError:
+                break
+        os.set_blocking(writer, True)
+        with subprocess.Popen([paths.ROLLCALLD, "-f", str(file)], stderr=writer) as process:
+            try:
+                os.close(writer)
+                wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
+                os.read(log.fileno(), 1 << 20)
+                aws.control.scale(**SERVICE, desired=3)
+                wait_until(lambda: len(aws.control.running(**SERVICE)) == 3, what="a third task")
+                wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
+                process.terminate()
+                assert process.wait(10) == 0
+            finally:
+                process.kill()
+        lines = [json.loads(line)["message"] for line in log.read().splitlines() if line.startswith(b"{")]
+    assert re.fullmatch(r"\d+ lines of this log were lost: nobody read it", lines[0])
+    assert "stopping" in lines[-1]
+
+
+def test_no_core_is_written_not_even_to_a_pipe(rollcalld: Rollcalld) -> None:
+    """A limit of 0 is passed over where core_pattern is a pipe; at 1 the kernel writes none in either case."""
+    assert resource.prlimit(rollcalld.child.pid, resource.RLIMIT_CORE) == (1, 1)
+
+
+def test_a_bad_endpoint_of_the_environment_names_its_variable(aws: Aws, haproxy: HAProxy,
+                                                              start_rollcalld: Callable[..., Rollcalld]) -> None:
+    daemon = start_rollcalld(lambda c: c["ecs"].pop("endpoint"), env={"AWS_ENDPOINT_URL": "ftp://user:hidden@x"},
+                             wait=False)
+    daemon.expected_exit = 1
+    line = daemon.wait_line("not started")
+    assert "AWS_ENDPOINT_URL: endpoint: not an http:// or https:// URL" in line and "hidden" not in line

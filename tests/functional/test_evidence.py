@@ -127,6 +127,16 @@ class Stack:
                 where["containing"] = self.second_batch[cluster]
             yield cluster, {**fault, **where}
 
+    @contextlib.contextmanager
+    def faulty(self, case: Case) -> Iterator[dict[str, int]]:
+        """With the faults of a case, by cluster."""
+        faults = {cluster: self.aws.control.add_fault(**fault) for cluster, fault in self.places(case)}
+        try:
+            yield faults
+        finally:
+            for fault in faults.values():
+                self.aws.control.clear_faults(fault=fault)
+
     def hits(self, *faults: int) -> int:
         """The one that was met least often, of these faults."""
         return min(fault["hits"] for fault in self.aws.control.faults() if fault["id"] in faults)
@@ -178,22 +188,21 @@ def test_a_fault_of_ecs_takes_no_server_away(stack: Stack, case: Case) -> None:
     task that really stops is taken out."""
     control, daemon, runtime = stack.aws.control, stack.daemon, stack.haproxy.runtime
     before, mark = runtime.held(), daemon.mark()
-    faults = {cluster: control.add_fault(**fault) for cluster, fault in stack.places(case)}
-    clusters = list(faults)
-    said = [cluster for cluster in clusters if cluster.partition("-")[0] not in case.silent]
+    with stack.faulty(case) as faults:
+        clusters = list(faults)
+        said = [cluster for cluster in clusters if cluster.partition("-")[0] not in case.silent]
 
-    def lasts() -> bool:
-        assert runtime.held() == before
-        return stack.hits(*faults.values()) >= case.hits and all(stack.errors(said))
+        def lasts() -> bool:
+            assert runtime.held() == before
+            return stack.hits(*faults.values()) >= case.hits and all(stack.errors(said))
 
-    wait_until(lasts, 30, "the fault met again and again everywhere, and shown")
-    result = client.call_many(stack.haproxy.target, 10)
-    assert (result.failed, sorted(result.by_task.values())) == (0, [2] * 5), "each cluster's task has its share"
-    assert daemon.get_status("/ready") == 200
-    for fault in faults.values():
-        control.clear_faults(fault=fault)
+        wait_until(lasts, 60, "the fault met again and again everywhere, and shown")
+        result = client.call_many(stack.haproxy.target, 10)
+        assert (result.failed, sorted(result.by_task.values())) == (0, [2] * 5), "each cluster's task has its share"
+        assert daemon.get_status("/ready") == 200
 
-    wait_until(lambda: stack.errors(said) == [None] * len(said), 30, "the end of the fault")
+    # Backing off ends after 60 s at the latest.
+    wait_until(lambda: stack.errors(said) == [None] * len(said), 70, "the end of the fault")
     assert runtime.held() == before
     for cluster in said:
         assert len(daemon.messages(f"{cluster}\\b", "warn error", since=mark)) == 1, "said once, when it began"
@@ -222,6 +231,28 @@ def test_a_service_that_hangs_takes_no_server_away(stack: Stack) -> None:
 
 
 # ---- tasks that AWS speaks strangely of ----
+
+@pytest.mark.parametrize("fault", [{"kind": "throttle"}, {"kind": "malformed"},
+                                   {"kind": "error", "code": "AccessDeniedException"},
+                                   {"kind": "remove", "path": "taskDefinition.containerDefinitions"}],
+                         ids=lambda fault: str(fault.get("code") or fault["kind"]))
+def test_a_definition_that_cannot_be_read_keeps_only_its_own_tasks_waiting(
+        aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy, fault: Fault) -> None:
+    """A new revision whose definition is not to be had: its tasks wait, with a reason, and all others go on."""
+    serving = aws.control.running(**SERVICE)
+    before = haproxy.runtime.held()
+    aws.control.register(family="rng", drain=1.0)
+    met = aws.control.add_fault(**fault, action="DescribeTaskDefinition")
+    arn, = aws.control.run_tasks(**SERVICE, definition="rng:2")
+    late = aws.control.wait_task(arn, "RUNNING")
+    wait_until(lambda: rollcalld.get_status(f"/v1/tasks/{late['id']}") == 200, what="known")
+    wait_until(lambda: rollcalld.cluster("main")["error"], 20, "the fault shown")
+    assert rollcalld.rollcall("why", late["id"]).stdout.startswith(f"rng-service {late['id']}: no traffic: no_port: ")
+    assert haproxy.runtime.held() == before and client.call_many(haproxy.target, 10).failed == 0
+    aws.control.clear_faults(fault=met)
+    wait_serving(haproxy, "grpc", [*serving, late], 30)
+    wait_until(lambda: rollcalld.problems() == "", what="well again")
+
 
 def test_a_cluster_that_seems_to_be_empty_is_kept(aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy) -> None:
     """Nothing listed and everything MISSING: no answer names the account, so it may be anybody's."""

@@ -7,8 +7,6 @@ import socket
 import time
 from typing import Any, Callable
 
-import pytest
-
 from conftest import Aws
 from rng import client
 from rollcall_testlib.daemon import Rollcalld
@@ -59,18 +57,33 @@ def test_a_socket_of_too_low_a_level_is_a_named_fault(aws: Aws, service: str,
     assert haproxy.runtime.serving("grpc") == set()
 
 
+def test_commands_that_were_refused_are_not_told_as_done(aws: Aws, start_haproxy: Callable[..., HAProxy],
+                                                         start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """However many they are: the log says of no server that it joins."""
+    aws.control.register(family="address", process="none")
+    aws.control.create_service(**SERVICE, desired=30, definition="address")
+    aws.control.wait_steady(**SERVICE)
+    haproxy = start_haproxy(slots="1-40", edit=lambda text: text.replace("level admin", "level operator"))
+    daemon = start_rollcalld(haproxy=haproxy, wait=False)
+    daemon.wait_line("level admin")
+    wait_until(lambda: daemon.messages("carried out 0 of"), what="the commands' end")
+    assert not daemon.messages("joins|takes calls")
+
+
 def test_a_socket_that_is_not_ours_to_open_is_a_named_fault(aws: Aws, service: str, haproxy: HAProxy,
                                                             start_rollcalld: Callable[..., Rollcalld]) -> None:
-    """Mode 000: what to do is to join its group, or to widen its mode."""
-    if os.geteuid() == 0:
-        pytest.skip("root may open any socket")
+    """Said with the path and what to do; and to work as soon as it may be opened."""
     haproxy.runtime.path.chmod(0)
-    daemon = start_rollcalld(haproxy=haproxy, wait=False)
+    # Root opens any file by a capability, which goes away with this.
+    powerless = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--") if os.geteuid() == 0 else ()
+    daemon = start_rollcalld(haproxy=haproxy, wait=False, under=powerless)
     daemon.wait_live()
-    daemon.wait_line("ermission")
+    line = wait_until(lambda: daemon.messages("ermission denied", "warn error"), what="what is wrong")[0]
+    assert str(haproxy.runtime.path) in line and "group" in line
     assert str(haproxy.runtime.path) in daemon.problems()
     haproxy.runtime.path.chmod(0o600)
     daemon.wait_ready()
+    wait_serving(haproxy, "grpc", tasks_of(aws))
 
 
 def test_nobody_answers_on_a_socket_that_is_there(aws: Aws, service: str, haproxy: HAProxy,
@@ -103,6 +116,16 @@ def test_an_unknown_backend_is_a_named_fault_and_the_others_are_served(
     assert "gprc" in daemon.problems()
     assert {e["backend"]: e["reason"] for e in daemon.endpoints(tasks_of(aws)[0])} == {"gprc": "no_backend",
                                                                                        "grpc": ""}
+
+
+def test_a_slot_without_an_address_takes_no_calls(aws: Aws, service: str, start_haproxy: Callable[..., HAProxy],
+                                                  start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """`disabled` was forgotten, and nothing checks: HAProxy alone would send calls to 0.0.0.0:0."""
+    haproxy = start_haproxy(check="", edit=lambda text: text.replace("0.0.0.0:0 disabled", "0.0.0.0:0"))
+    start_rollcalld(haproxy=haproxy)
+    wait_serving(haproxy, "grpc", tasks_of(aws))
+    assert client.call_many(haproxy.target, 20).failed == 0
+    assert haproxy.runtime.stat_of("grpc", "BACKEND")["wredis"] == "0", "none was sent anywhere else first"
 
 
 def test_a_backend_without_slots_says_what_to_add(aws: Aws, service: str, start_haproxy: Callable[..., HAProxy],

@@ -113,6 +113,22 @@ def test_a_rolling_deploy_under_load_fails_no_call(aws: Aws, shipped_haproxy: HA
     assert load.result.succeeded == sum(aws.control.calls()["by_task"].values())
 
 
+def test_a_deploy_fails_no_call_even_where_no_slot_is_free(aws: Aws, start_haproxy: Callable[..., HAProxy],
+                                                          start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """Four slots, four tasks, and all four are told to stop at once: some serve on while others make room."""
+    aws.control.register(family="rng", drain=3.0)
+    aws.control.create_service(**SERVICE, desired=4, definition="rng", stop_interval=0)
+    aws.control.wait_steady(**SERVICE)
+    haproxy = start_haproxy(shipped=True, edit=lambda text: text.replace("rc_ 1-20", "rc_ 1-4"))
+    start_rollcalld(haproxy=haproxy)
+    with client.Load(haproxy.target, rate=100, connections=4) as load:
+        wait_until(lambda: len(load.result.by_task) == 4, what="all four answer")
+        aws.control.roll(**SERVICE)
+        aws.control.wait_steady(**SERVICE)
+        wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
+    expect_all_well(aws, load.result)
+
+
 def test_a_new_task_takes_no_call_before_its_first_passed_check(
         aws: Aws, start_haproxy: Callable[..., HAProxy], start_rollcalld: Callable[..., Rollcalld]) -> None:
     """Its gRPC port is open from the start, so only the check can hold the calls off: it asks another port."""
@@ -370,3 +386,30 @@ def test_a_task_without_an_address_yet_joins_when_it_has_one(aws: Aws, directory
         aws.control.set_address(task=arn, address=address)
         wait_serving(shipped_haproxy, "grpc", [*tasks, {"address": address, "port": 50051}])
         assert hundred_calls(aws, tasks, shipped_haproxy.ports.grpc) == [50]
+
+
+def test_ecs_is_asked_no_more_than_it_must(aws: Aws, haproxy: HAProxy,
+                                           start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """A sweep of 250 tasks is three pages, three batches and one definition; a look in between is three pages."""
+    aws.control.register(family="address", process="none")
+    aws.control.run_tasks(cluster="main", definition="address", count=250, instantly=True)
+
+    def change(configuration: dict[str, Any]) -> None:
+        configuration["ecs"].update(watch="500ms", refresh="1h")
+
+    def asked() -> dict[str, int]:
+        return aws.control.counters()["actions"]
+
+    start_rollcalld(change)
+    assert asked() == {"ListTasks": 3, "DescribeTasks": 3, "DescribeTaskDefinition": 1}
+    wait_until(lambda: asked()["ListTasks"] == 9, what="two looks later")
+    assert asked() == {"ListTasks": 9, "DescribeTasks": 3, "DescribeTaskDefinition": 1}
+
+
+def test_the_rate_limit_holds(aws: Aws, haproxy: HAProxy, start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """A burst of 20, and then so many a second, however short `watch` is."""
+    start_rollcalld(lambda c: c["ecs"].update(watch="10ms", rate_limit=5))
+    wait_until(lambda: aws.control.counters()["requests"] >= 20, what="the burst spent")
+    began = time.monotonic()
+    wait_until(lambda: aws.control.counters()["requests"] >= 30, what="ten more")
+    assert 1.5 < time.monotonic() - began < 4

@@ -207,6 +207,22 @@ a_long_code_or_message_is_cut_or_dropped(void **state)
 	assert_int_equal(strlen(got.err.msg), sizeof(got.err.msg) - 1);
 }
 
+/* The names that CloudFormation gives are as long as IAM allows. */
+static void
+a_denial_names_its_action_however_long_the_names_before_it(void **state)
+{
+	struct aws_error got;
+
+	(void)state;
+	aws_error_make(400, STR("AccessDeniedException"),
+	    STR("User: arn:aws:sts::123456789012:assumed-role/"
+		"rollcall-production-eu-west-1-RollcallTaskRole-1ABCDEFGHIJKLMNOP/"
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef is not authorized to perform: "
+		"ecs:DescribeTaskDefinition on resource: * because no identity-based policy allows it"),
+	    &got);
+	assert_non_null(strstr(got.err.msg, "ecs:DescribeTaskDefinition on resource: *"));
+}
+
 static void
 backoff_doubles_up_to_its_cap(void **state)
 {
@@ -254,6 +270,7 @@ main(void)
 		cmocka_unit_test(a_body_that_is_too_large_is_not_read),
 		cmocka_unit_test(a_deep_body_does_no_harm),
 		cmocka_unit_test(a_long_code_or_message_is_cut_or_dropped),
+		cmocka_unit_test(a_denial_names_its_action_however_long_the_names_before_it),
 		cmocka_unit_test(backoff_doubles_up_to_its_cap),
 		cmocka_unit_test(backoff_uses_the_whole_window),
 	};

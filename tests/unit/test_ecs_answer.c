@@ -669,9 +669,12 @@ the_network_mode_is_bridge_unless_said(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(cases); i++) {
+		char members[100];
 		struct taskdef *d;
 
-		assert_int_equal(define(cases[i].members, &d, NULL), ERR_OK);
+		(void)snprintf(
+		    members, sizeof(members), ",\"containerDefinitions\":[{\"name\":\"a\"}]%s", cases[i].members);
+		assert_int_equal(define(members, &d, NULL), ERR_OK);
 		CHECK_ROW(d->network == cases[i].network, i, cases[i].members);
 		taskdef_unref(d);
 	}
@@ -684,6 +687,8 @@ what_is_no_definition_is_refused_with_its_place(void **state)
 		const char *members, *message;
 	} cases[] = {
 		{ ",\"networkMode\":1", "taskDefinition.networkMode" },
+		{ "", "taskDefinition.containerDefinitions: missing" },
+		{ ",\"containerDefinitions\":[]", "taskDefinition.containerDefinitions: missing" },
 		{ ",\"containerDefinitions\":{}", "taskDefinition.containerDefinitions: a list" },
 		{ ",\"containerDefinitions\":[{}]", "containerDefinitions[0].name" },
 		{ ",\"containerDefinitions\":[{\"name\":\"a b\"}]", "containerDefinitions[0].name" },

@@ -885,8 +885,8 @@ static void
 a_definition_that_cannot_be_read_costs_nobody_else(void **state)
 {
 	static const struct fault_case cases[] = {
-		{ "DescribeTaskDefinition", 1, FAKE_UNREACHABLE, false },
-		{ "DescribeTaskDefinition", 1, FAKE_DENIED, false }, { "DescribeTaskDefinition", 1, FAKE_CUT, true },
+		{ "DescribeTaskDefinition", 1, FAKE_UNREACHABLE, true },
+		{ "DescribeTaskDefinition", 1, FAKE_DENIED, true }, { "DescribeTaskDefinition", 1, FAKE_CUT, true },
 		{ "DescribeTaskDefinition", 1, FAKE_EMPTY, true }, { "DescribeTaskDefinition", 1, FAKE_MANGLE, true },
 		{ "DescribeTaskDefinition", 1, FAKE_TWICE, true }, /* another one than was asked for */
 	};

@@ -494,6 +494,41 @@ a_malformed_task_is_a_fault_but_no_reason_to_ask_less_often(void **state)
 }
 
 static void
+a_definition_that_cannot_be_read_does_not_slow_the_watch(void **state)
+{
+	static const struct {
+		enum aws_error_class class_;
+		bool was_read; /* nothing to wait for: ready, with a fault */
+	} cases[] = {
+		{ AWS_ERROR_DENIED, true },
+		{ AWS_ERROR_NOT_FOUND, true },
+		{ AWS_ERROR_INVALID, true },
+		{ AWS_ERROR_TRANSIENT, false },
+		{ AWS_ERROR_THROTTLED, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		const char *class_name = aws_error_class_name(cases[i].class_);
+		struct stage s;
+
+		stage_init(&s, 5);
+		fault(&s, "DescribeTaskDefinition", FAKE_DENIED, cases[i].class_);
+		stage_start(&s);
+		fake_loop_pass(s.loop, 60000);
+		CHECK_ROW(ecs(&s)->lists >= 25, i, class_name);
+		CHECK_ROW(s.warned == 1, i, class_name);
+		CHECK_ROW(s.last->clusters[0].fault.on, i, class_name);
+		CHECK_ROW(s.last->clusters[0].was_read == cases[i].was_read, i, class_name);
+		fault(&s, "DescribeTaskDefinition", FAKE_NONE, cases[i].class_);
+		fake_loop_pass(s.loop, 20000);
+		CHECK_ROW(!s.last->clusters[0].fault.on, i, class_name);
+		CHECK_ROW(s.last->clusters[0].was_read, i, class_name);
+		stage_done(&s);
+	}
+}
+
+static void
 calls_that_cannot_even_be_sent_are_failures(void **state)
 {
 	struct stage s;
@@ -593,6 +628,7 @@ main(void)
 		cmocka_unit_test(in_an_outage_the_last_facts_stay_and_it_backs_off),
 		cmocka_unit_test(what_waiting_does_not_mend_is_called_permanent),
 		cmocka_unit_test(a_malformed_task_is_a_fault_but_no_reason_to_ask_less_often),
+		cmocka_unit_test(a_definition_that_cannot_be_read_does_not_slow_the_watch),
 		cmocka_unit_test(calls_that_cannot_even_be_sent_are_failures),
 		cmocka_unit_test(a_service_that_asks_for_time_gets_it),
 		cmocka_unit_test(foreign_answers_change_nothing),

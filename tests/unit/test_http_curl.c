@@ -850,6 +850,33 @@ the_proxy_of_the_environment_is_used_unless_it_may_not_be(void **state)
 	close_room(&r);
 }
 
+/* libcurl quotes a proxy's URL whole when it cannot use it. */
+static void
+a_password_in_a_proxy_s_url_is_not_said(void **state)
+{
+	static const char *const urls[] = {
+		"foo://user:hidden@127.0.0.1:3128", /* a scheme that no proxy has */
+		"http://user:hidden@127.0.0.1:port",
+		"http://user:hidden@[127.0.0.1:3128",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		static struct room r;
+		struct http_request rq = request("http://service.test/x");
+
+		open_room(&r);
+		assert_int_equal(setenv("http_proxy", urls[i], 1), 0);
+		send_request(&r, &r.told[0], &rq);
+		loop_run(r.loop);
+		assert_int_equal(r.told[0].code, ERR_IO);
+		assert_null(strstr(r.told[0].words, "hidden"));
+		assert_non_null(strstr(r.told[0].words, "http_proxy"));
+		assert_int_equal(unsetenv("http_proxy"), 0);
+		close_room(&r);
+	}
+}
+
 static void
 no_cookie_no_expect_and_no_netrc_is_sent(void **state)
 {
@@ -976,6 +1003,7 @@ main(void)
 		cmocka_unit_test(close_right_after_send_is_clean),
 		cmocka_unit_test(whoever_is_told_may_send),
 		cmocka_unit_test(the_proxy_of_the_environment_is_used_unless_it_may_not_be),
+		cmocka_unit_test(a_password_in_a_proxy_s_url_is_not_said),
 		cmocka_unit_test(no_cookie_no_expect_and_no_netrc_is_sent),
 		cmocka_unit_test(what_must_not_be_sent_is_refused_at_once),
 		cmocka_unit_test(only_so_many_may_be_in_flight),

@@ -103,6 +103,20 @@ slots_are_taken_without_address_first_and_those_out_of_maintenance_last(void **s
 	assert_int_equal(p->backends[0].n_free_slots, 0);
 }
 
+/* It would take calls: a forgotten `disabled`, or a command that was meant for the
+ * process before this one. */
+static void
+a_slot_without_an_address_does_not_stay_out_of_maintenance(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new();
+
+	(void)state;
+	(void)slot(&s, "rc_1", ACTUAL_READY, "");
+	(void)slot(&s, "rc_2", ACTUAL_DRAIN, "");
+	(void)slot(&s, "rc_3", ACTUAL_MAINT, "");
+	check_steps(&s, "rc_1: maint (vacant); rc_2: maint (vacant)");
+}
+
 static void
 a_slot_with_sessions_is_not_free(void **state)
 {
@@ -570,6 +584,7 @@ main(void)
 		cmocka_unit_test(a_new_task_takes_the_lowest_free_slot),
 		cmocka_unit_test(what_the_entry_asks_is_set_before_a_task_joins),
 		cmocka_unit_test(slots_are_taken_without_address_first_and_those_out_of_maintenance_last),
+		cmocka_unit_test(a_slot_without_an_address_does_not_stay_out_of_maintenance),
 		cmocka_unit_test(a_slot_with_sessions_is_not_free),
 		cmocka_unit_test(a_joining_slot_is_ready_once_its_check_has_passed),
 		cmocka_unit_test(a_joining_slot_gets_its_weight_before_it_is_ready),

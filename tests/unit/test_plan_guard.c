@@ -180,36 +180,94 @@ nobody_waits_for_a_task_whose_check_fails(void **state)
 	assert_string_equal(guarded(w), "rc_1: maint (stopping)");
 }
 
-static void
-the_share_to_keep_is_the_panic_threshold(void **state)
+/* Four that stop, in slots 1 to 4; as many begin. */
+static struct actual_backend *
+four_for_four(struct world *w, unsigned keep_percent)
 {
-	struct world *w CLEANUP(world_free_at) = world_new();
 	struct conf_backend *entry = world_entry(w, "grpc", "rng", 0);
 	struct actual_backend *b = world_backend(w, "grpc");
-	struct plan *p;
 
-	(void)state;
-	entry->policy.outlier.panic_threshold_percent = 50;
+	entry->policy.outlier.panic_threshold_percent = keep_percent;
 	for (unsigned i = 1; i <= 4; i++) {
-		char name[16], at[32], address[16], id[2] = { (char)('a' + i), '\0' };
+		char name[16], at[32], address[16], old[2] = { (char)('a' + i), '\0' },
+						    new[2] = { (char)('p' + i), '\0' };
 
 		(void)snprintf(name, sizeof(name), "rc_%u", i);
 		(void)snprintf(address, sizeof(address), "10.0.0.%u", i);
 		(void)snprintf(at, sizeof(at), "10.0.0.%u:50051", i);
 		(void)world_server(w, b, name, ACTUAL_READY, at);
-		(void)world_task(w, id, ROSTER_STOPPING, address);
-	}
-	world_slots(w, b, 8);
-	for (unsigned i = 0; i < 4; i++) {
-		char address[16], id[2] = { (char)('p' + i), '\0' };
-
+		(void)world_task(w, old, ROSTER_STOPPING, address);
 		(void)snprintf(address, sizeof(address), "10.0.1.%u", i);
-		(void)world_task(w, id, ROSTER_RUNNING, address);
+		(void)world_task(w, new, ROSTER_RUNNING, address);
 	}
+	return b;
+}
+
+static void
+the_share_to_keep_is_the_panic_threshold(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+	struct plan *p;
+
+	(void)state;
+	world_slots(w, four_for_four(w, 50), 8);
 	p = world_plan(w, 0, NULL);
 	assert_int_equal(plan_guard(&rules, p, NULL), ERR_OK);
 	assert_int_equal(p->n_held, 2); /* of four that are to serve, two stay */
 	assert_non_null(strstr(p->held[0].message.ptr, "is stopping; kept in service until a task that joins"));
+}
+
+/* Every slot is taken: those who begin can only have the places of those who end. */
+static void
+where_slots_are_used_up_some_serve_on_while_others_make_room(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+
+	(void)state;
+	(void)four_for_four(w, 50);
+	assert_string_equal(guarded(w), "rc_1: maint (stopping); rc_2: maint (stopping)");
+}
+
+static void
+one_makes_room_even_if_all_should_stay(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+
+	(void)state;
+	(void)four_for_four(w, 100);
+	assert_string_equal(guarded(w), "rc_1: maint (stopping)");
+}
+
+static void
+a_slot_that_still_drains_makes_room_enough(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+	struct actual_backend *b = four_for_four(w, 100);
+
+	(void)state;
+	world_server(w, b, "rc_5", ACTUAL_MAINT, "10.0.0.5:50051")->sessions = 1;
+	(void)world_task(w, "z", ROSTER_STOPPING, "10.0.0.5");
+	assert_string_equal(guarded(w), "");
+}
+
+/* HAProxy's checks took rc_1 out already: nobody calls it, so nothing is lost by its
+ * going, and there are as many as before. */
+static void
+a_server_that_is_down_does_not_count(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+	struct actual_backend *b = grpc(w);
+
+	(void)state;
+	world_server(w, b, "rc_1", ACTUAL_READY, "10.0.0.1:50051")->up = false;
+	(void)world_server(w, b, "rc_2", ACTUAL_READY, "10.0.0.2:50051");
+	(void)world_server(w, b, "rc_3", ACTUAL_READY, "10.0.0.3:50051");
+	world_server(w, b, "rc_4", ACTUAL_DRAIN, "10.0.0.4:50051")->check = ACTUAL_CHECK_PENDING;
+	(void)world_task(w, "a", ROSTER_STOPPING, "10.0.0.1");
+	(void)world_task(w, "b", ROSTER_STOPPING, "10.0.0.2");
+	(void)world_task(w, "c", ROSTER_STOPPING, "10.0.0.3");
+	(void)world_task(w, "d", ROSTER_RUNNING, "10.0.0.4");
+	assert_string_equal(guarded(w), "rc_1: maint (stopping); rc_2: maint (stopping)");
 }
 
 /* ---- the model ---- */
@@ -313,6 +371,10 @@ main(void)
 		cmocka_unit_test(a_task_that_is_gone_does_not_wait),
 		cmocka_unit_test(nobody_waits_for_a_task_whose_check_fails),
 		cmocka_unit_test(the_share_to_keep_is_the_panic_threshold),
+		cmocka_unit_test(where_slots_are_used_up_some_serve_on_while_others_make_room),
+		cmocka_unit_test(one_makes_room_even_if_all_should_stay),
+		cmocka_unit_test(a_slot_that_still_drains_makes_room_enough),
+		cmocka_unit_test(a_server_that_is_down_does_not_count),
 		cmocka_unit_test(the_model_refuses_what_breaks_a_law),
 		cmocka_unit_test(a_check_passes_one_application_after_it_began),
 		cmocka_unit_test(maintenance_keeps_sessions_and_shutdown_ends_them),

@@ -52,12 +52,14 @@ class Rollcalld:
     """One rollcalld; `configuration` is a mapping, or the text itself."""
 
     def __init__(self, directory: Path, configuration: dict[str, Any] | str, control_socket: Path,
-                 env: dict[str, str] | None = None, options: tuple[str, ...] = ()) -> None:
+                 env: dict[str, str] | None = None, options: tuple[str, ...] = (),
+                 under: tuple[str, ...] = ()) -> None:
         self.control_socket = control_socket
         self._configuration_file = directory / "rollcall.yaml"
         self._log = directory / "rollcalld.log"
         self._env = env or {}
         self._options = options
+        self._under = under  # a command that becomes rollcalld
         self.expected_exit = 0  # what the harness holds its end against; a test of a refused start sets 1
         self.write(configuration)
         self.start()
@@ -69,8 +71,8 @@ class Rollcalld:
 
     def start(self) -> None:
         self.expected_exit = 0
-        self.child = Child([paths.ROLLCALLD, "-f", str(self._configuration_file), *self._options], self._log,
-                           self._env)
+        self.child = Child([*self._under, paths.ROLLCALLD, "-f", str(self._configuration_file), *self._options],
+                           self._log, self._env)
 
     def wait_live(self, timeout: float = 10.0) -> None:
         wait_until(lambda: self.child.exit_code is not None or self.get_status("/live") == 200, timeout, "live")
