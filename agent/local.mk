@@ -111,6 +111,7 @@ rollcalld_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS)
 rollcalld_SOURCES = \
 	%D%/rollcalld.c \
 	%D%/app.c %D%/app.h \
+	%D%/app_log.c %D%/app_log.h \
 	%D%/app_state.c %D%/app_state.h \
 	%D%/app_sync.c %D%/app_sync.h
 rollcalld_LDADD = agent/libdrive.a agent/libcore.a $(drive_libs) $(core_libs)

@@ -1,28 +1,23 @@
 /*
- * rollcalld: options, configuration, log, loop, signals.  The rest is app.c.
+ * rollcalld: options, configuration, loop, signals.  The rest is app.c.
  */
 #include "config.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "app.h"
+#include "app_log.h"
 #include "base/arena.h"
 #include "base/log.h"
 #include "conf/conf_file.h"
-
-#define LOG_PIECE   4096 /* PIPE_BUF: a pipe that polls as writable takes this much without blocking */
-#define LOG_WAIT_MS 20   /* for a reader that is behind */
 
 enum { EXIT_USAGE = 2 };
 
@@ -31,111 +26,12 @@ struct options {
 	bool check_only, debug;
 };
 
-struct log_out {
-	enum log_format format;
-	bool stuck; /* the last line found no reader */
-	unsigned long lost;
-};
-
 struct daemon {
 	struct loop *loop;
 	struct app *app;
 	struct loop_signal *term, *intr, *hup;
 	bool stopping;
 };
-
-/* ---- log ---- */
-
-static int64_t
-wall_now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Whoever reads our log at the other end of a pipe may be stuck, and a write would
- * then wait for it for ever. */
-static bool
-can_write(int wait_ms)
-{
-	struct pollfd fd = { .fd = STDERR_FILENO, .events = POLLOUT };
-	int n;
-
-	do
-		n = poll(&fd, 1, wait_ms);
-	while (n < 0 && errno == EINTR);
-	return n > 0 && (fd.revents & POLLOUT) != 0;
-}
-
-/* A log that cannot be written must not stop the daemon: a lost line is let go. */
-static bool
-write_line(struct str line, int wait_ms)
-{
-	while (line.len > 0) {
-		ssize_t n;
-
-		if (!can_write(wait_ms))
-			return false;
-		n = write(STDERR_FILENO, line.ptr, line.len < LOG_PIECE ? line.len : LOG_PIECE);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		line = str_skip(line, (size_t)n);
-	}
-	return true;
-}
-
-static bool
-write_record(const struct log_out *out, const struct log_record *r)
-{
-	struct buf line = buf_make((size_t)LOG_LINE_MAX * 8);
-	bool written;
-
-	log_format_line(out->format, wall_now_ms(), r, &line);
-	/* Once it was waited for in vain: else each line would cost us the wait. */
-	written = write_line(buf_str(&line), out->stuck ? 0 : LOG_WAIT_MS);
-	buf_free(&line);
-	return written;
-}
-
-static bool
-tell_lost(const struct log_out *out)
-{
-	char text[100];
-	struct log_record r = { .level = LOG_WARN, .room = "main" };
-
-	(void)snprintf(text, sizeof(text), "%lu lines of this log were lost: nobody read it", out->lost);
-	r.line = str_from_cstr(text);
-	return write_record(out, &r);
-}
-
-static void
-log_to_stderr(void *arg, const struct log_record *r)
-{
-	struct log_out *out = arg;
-
-	if (out->lost > 0 && tell_lost(out))
-		out->lost = 0;
-	out->stuck = out->lost > 0 || !write_record(out, r);
-	out->lost += out->stuck ? 1 : 0;
-}
-
-static enum log_format
-choose_format(enum conf_log_format wanted)
-{
-	switch (wanted) {
-	case CONF_LOG_TEXT:
-		return LOG_TEXT;
-	case CONF_LOG_JSON:
-		return LOG_JSON;
-	case CONF_LOG_AUTO:
-		break;
-	}
-	return isatty(STDERR_FILENO) ? LOG_TEXT : LOG_JSON;
-}
 
 /* ---- options ---- */
 
@@ -259,7 +155,7 @@ random_seed(void)
 
 	/* Only for jitter: at worst every daemon has the same. */
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
-		seed = (uint64_t)wall_now_ms() ^ (uint64_t)getpid();
+		seed = (uint64_t)app_log_wall_ms() ^ (uint64_t)getpid();
 	return seed;
 }
 
@@ -298,7 +194,7 @@ run(const struct conf *conf, const char *name, struct err *e)
 	const struct app_config config = {
 		.conf = conf,
 		.name = name,
-		.loaded_wall_ms = wall_now_ms(),
+		.loaded_wall_ms = app_log_wall_ms(),
 		.env = &the_env,
 		.seed = random_seed(),
 	};
@@ -329,7 +225,7 @@ load_and_run(const struct options *o, struct arena *a)
 	const char *name = "";
 	struct conf_notes faults = { 0 };
 	struct err e = ERR_INIT;
-	struct log_out out = { 0 };
+	struct app_log log = { 0 };
 
 	if (conf_file_load(a, o->config_path, &the_env, &conf, &name, &faults, &e) != ERR_OK) {
 		print_faults(name, &faults, &e);
@@ -337,15 +233,14 @@ load_and_run(const struct options *o, struct arena *a)
 	}
 	if (o->check_only)
 		return EXIT_SUCCESS;
-	out.format = choose_format(conf->log_format);
-	log_open(log_to_stderr, &out, o->debug ? LOG_DEBUG : conf->log_level);
+	app_log_open(&log, conf->log_format, o->debug ? LOG_DEBUG : conf->log_level);
 	log_warnings(name, &conf->warnings);
 	if (run(conf, name, &e) != ERR_OK) {
 		log_error("main", "%s; not started", e.msg);
-		log_open(NULL, NULL, LOG_ERROR);
+		app_log_close();
 		return EXIT_FAILURE;
 	}
-	log_open(NULL, NULL, LOG_ERROR);
+	app_log_close();
 	return EXIT_SUCCESS;
 }
 
