@@ -138,8 +138,7 @@ put_no_traffic(struct heading *h)
 	if (h->blocked == NULL)
 		put_unknown_reason(h);
 	else
-		put_reason(
-		    h->out, h->style, reason.len > 0 ? reason : STR("joining"), cli_json_text(h->blocked, "message"));
+		put_reason(h->out, h->style, reason, cli_json_text(h->blocked, "message"));
 	buf_put_u8(h->out, '\n');
 }
 
@@ -219,8 +218,6 @@ put_obstacle(const struct details *d, const json_t *endpoint)
 
 	if (message.len == 0)
 		return;
-	if (reason.len == 0)
-		reason = STR("joining");
 	buf_put(d->out, STR(": "));
 	if (endpoint == d->said)
 		cli_text_put_toned(d->out, d->style, CLI_TEXT_BAD, reason);

@@ -41,6 +41,16 @@ begins_id(const struct roster_task *t, struct str id)
 	return id.len >= CONTROL_TASKS_PREFIX_MIN && str_has_prefix(t->id, id);
 }
 
+/* Two sources may read one cluster: the task is the same. */
+static bool
+is_in(const struct matches *found, struct str arn)
+{
+	for (size_t i = 0; i < found->n && i < CONTROL_TASKS_MATCHES_MAX; i++)
+		if (str_eq(found->first[i].task->arn, arn))
+			return true;
+	return false;
+}
+
 static struct matches
 find_matches(const struct roster *r, struct str id, meant_fn *meant)
 {
@@ -50,7 +60,7 @@ find_matches(const struct roster *r, struct str id, meant_fn *meant)
 		const struct roster_facts *facts = r->clusters[c].facts;
 
 		for (size_t t = 0; facts != NULL && t < facts->n_tasks; t++) {
-			if (!meant(&facts->tasks[t], id))
+			if (!meant(&facts->tasks[t], id) || is_in(&found, facts->tasks[t].arn))
 				continue;
 			if (found.n < CONTROL_TASKS_MATCHES_MAX)
 				found.first[found.n] =
@@ -145,20 +155,22 @@ has_server(const struct plan_backend *b, const struct desired_endpoint *e)
 static bool
 is_unplaced(const struct plan_backend *b, const struct desired_endpoint *e)
 {
-	for (size_t i = 0; i < b->n_unplaced; i++)
+	for (size_t i = 0; b != NULL && i < b->n_unplaced; i++)
 		if (stands_for(b->unplaced[i], e))
 			return true;
 	return false;
 }
 
+/* Nothing speaks against its taking calls, but no server stands for it: it has no slot
+ * yet, or there is none for it. */
 static enum reason
 reason_of(const struct plan_backend *b, const struct desired_endpoint *e)
 {
-	if (!e->exposed || b == NULL)
+	if (!e->exposed)
 		return e->reason;
-	if (!b->exists)
+	if (b != NULL && !b->exists)
 		return REASON_NO_BACKEND;
-	return is_unplaced(b, e) ? REASON_NO_SLOT : REASON_NONE;
+	return has_server(b, e) ? REASON_NONE : REASON_NO_SLOT;
 }
 
 static void
@@ -170,7 +182,7 @@ put_no_slot(struct control_json *w, const struct control_facts *f, const struct 
 	if (n_slots == 0)
 		control_json_format(w, "message",
 		    "backend `%.*s` of HAProxy has no slots: add a line such as "
-		    "`server-template rc_ 1-20 0.0.0.0:0 disabled` to it and reload HAProxy",
+		    "`server-template rc_ 1-20 0.0.0.0:0 check disabled` to it and reload HAProxy",
 		    STR_ARG(b->name));
 	else
 		control_json_format(w, "message",
@@ -196,14 +208,14 @@ put_message(struct control_json *w, const struct control_facts *f, const struct 
 {
 	if (!e->exposed)
 		control_json_text(w, "message", e->message);
-	else if (reason == REASON_NO_SLOT)
+	else if (reason == REASON_NO_SLOT && is_unplaced(b, e))
 		put_no_slot(w, f, b);
+	else if (reason == REASON_NO_SLOT)
+		put_waiting(w, f);
 	else if (reason == REASON_NO_BACKEND)
 		control_json_format(w, "message",
 		    "HAProxy has no backend `%.*s`: add it to haproxy.cfg, or correct its name in `backends`",
 		    STR_ARG(e->backend));
-	else if (!has_server(b, e))
-		put_waiting(w, f);
 	else
 		control_json_word(w, "message", "");
 }

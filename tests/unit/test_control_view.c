@@ -464,7 +464,7 @@ an_endpoint_waits_while_haproxy_has_not_been_read(void **state)
 	s->facts.actual = NULL;
 	s->facts.connected = false;
 	v = get(&s->facts, "/v1/tasks/aaaa0001");
-	assert_string_equal(text_at(endpoint_of(&v), "reason"), "");
+	assert_string_equal(text_at(endpoint_of(&v), "reason"), "no_slot");
 	assert_string_equal(text_at(endpoint_of(&v), "message"), "HAProxy has not answered yet");
 	json_decref(v.json);
 }
