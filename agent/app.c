@@ -40,6 +40,7 @@ struct app {
 	struct app_sync *sync;
 	struct control_server *control;
 	struct aws_caller_figures *figures;
+	unsigned *budgets; /* used, in percent */
 	struct control_problem *problems;
 	struct arena *names;        /* of problems */
 	struct str *backend_places; /* "backend NAME" */
@@ -75,8 +76,10 @@ tell_facts(void *arg, struct control_facts *ret)
 	struct app *a = arg;
 	const struct reconcile_view v = reconcile_view(app_sync_reconcile(a->sync));
 
-	for (size_t i = 0; i < a->conf->n_sources; i++)
+	for (size_t i = 0; i < a->conf->n_sources; i++) {
 		a->figures[i] = aws_caller_figures(a->sources[i].ecs);
+		a->budgets[i] = bucket_used_percent(&a->sources[i].bucket, clk_mono_ms(&a->clk));
+	}
 	*ret = (struct control_facts){
 		.wall_ms = clk_wall_ms(&a->clk),
 		.mono_ms = clk_mono_ms(&a->clk),
@@ -86,6 +89,7 @@ tell_facts(void *arg, struct control_facts *ret)
 		.config_loaded_wall_ms = a->config.loaded_wall_ms,
 		.roster = v.roster,
 		.figures = a->figures,
+		.budget_used_percent = a->budgets,
 		.desired = v.desired,
 		.actual = v.actual,
 		.plan = v.plan,
@@ -241,8 +245,10 @@ make_tables(struct app *a)
 	a->sources = calloc(a->conf->n_sources, sizeof(*a->sources));
 	a->callers = calloc(a->conf->n_sources, sizeof(struct aws_caller *));
 	a->figures = calloc(a->conf->n_sources, sizeof(*a->figures));
+	a->budgets = calloc(a->conf->n_sources, sizeof(*a->budgets));
 	a->problems = calloc(a->conf->n_backends + 1, sizeof(*a->problems));
-	return a->sources != NULL && a->callers != NULL && a->figures != NULL && a->problems != NULL && name_places(a);
+	return a->sources != NULL && a->callers != NULL && a->figures != NULL && a->budgets != NULL &&
+	       a->problems != NULL && name_places(a);
 }
 
 enum err_code
@@ -300,6 +306,7 @@ app_close(struct app *a)
 	free(a->backend_places);
 	arena_free(a->names);
 	free(a->problems);
+	free(a->budgets);
 	free(a->figures);
 	free(a->callers);
 	free(a->sources);

@@ -73,7 +73,7 @@ def test_status_has_every_field(aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy
             "name": "eu-west-1", "region": "eu-west-1", "account": "123456789012", "credentials": Pattern(".+"),
             "clusters": [{"name": "main", "arn": "arn:aws:ecs:eu-west-1:123456789012:cluster/main",
                           "complete_at": TIME, "age_ms": Number(), "tasks": 2, "error": None}],
-            "calls": Number(1), "throttles": 0, "budget_used_percent": Number(null=True)}],
+            "calls": Number(1), "throttles": 0, "budget_used_percent": Number()}],
         "haproxy": {"address": str(haproxy.runtime.path), "version": haproxy.runtime.info()["Version"],
                     "pid": int(haproxy.runtime.info()["Pid"]), "connected": True, "in_step": True,
                     "last_sync_at": TIME, "last_error": None},

@@ -37,6 +37,32 @@ a_full_bucket_gives_a_burst_and_then_its_rate(void **state)
 }
 
 static void
+what_is_used_is_told_in_percent_of_the_rate(void **state)
+{
+	struct bucket b = bucket_make(2000, 1000);
+
+	(void)state;
+	assert_int_equal(bucket_used_percent(&b, 1000), 0);
+	for (int i = 0; i < 60; i++) /* one a second, where two are allowed */
+		assert_true(bucket_take(&b, 1000 + i * 1000));
+	assert_int_equal(bucket_used_percent(&b, 60999), 50);
+	assert_int_equal(bucket_used_percent(&b, 61000), 50);
+	assert_int_equal(bucket_used_percent(&b, 91000), 25);
+	assert_int_equal(bucket_used_percent(&b, 121000), 0);
+	assert_int_equal(bucket_used_percent(&b, 1000000000), 0);
+}
+
+static void
+without_a_rate_nothing_is_used(void **state)
+{
+	struct bucket b = bucket_make(0, 0);
+
+	(void)state;
+	assert_true(bucket_take(&b, 0));
+	assert_int_equal(bucket_used_percent(&b, 0), 0);
+}
+
+static void
 a_long_rest_fills_it_and_no_more(void **state)
 {
 	static const int64_t rests[] = { 10000, 3600000, INT64_MAX / 2 };
@@ -119,6 +145,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_bucket_gives_a_burst_and_then_its_rate),
+		cmocka_unit_test(what_is_used_is_told_in_percent_of_the_rate),
+		cmocka_unit_test(without_a_rate_nothing_is_used),
 		cmocka_unit_test(a_long_rest_fills_it_and_no_more),
 		cmocka_unit_test(a_clock_that_goes_back_gives_nothing),
 		cmocka_unit_test(the_wait_is_exact_at_any_rate),
