@@ -118,6 +118,7 @@ put_source(struct buf *out, const json_t *source, const struct cli_text_style *s
 {
 	const json_t *clusters = json_object_get(source, "clusters");
 	struct str credentials = cli_json_text(source, "credentials"), account = cli_json_text(source, "account");
+	int64_t budget;
 
 	cli_show_put_label(out, "  ", STR("ecs"));
 	cli_text_put(out, cli_json_text(source, "name"));
@@ -129,7 +130,10 @@ put_source(struct buf *out, const json_t *source, const struct cli_text_style *s
 	cli_text_put(out, credentials);
 	buf_put(out, STR(", "));
 	cli_text_put_count(out, cli_json_count(source, "calls"), "call");
-	buf_printf(out, ", %" PRId64 " throttled\n", cli_json_count(source, "throttles"));
+	buf_printf(out, ", %" PRId64 " throttled", cli_json_count(source, "throttles"));
+	if (cli_json_number(source, "budget_used_percent", &budget))
+		buf_printf(out, ", %" PRId64 " %% of rate_limit used", budget);
+	buf_put_u8(out, '\n');
 	for (size_t i = 0; i < json_array_size(clusters); i++)
 		put_cluster(out, json_array_get(clusters, i), style);
 }
