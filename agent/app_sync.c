@@ -140,15 +140,30 @@ log_steps(const struct plan *p, const struct hap_exec_report *report)
 			log_step(&p->steps[i]);
 }
 
+/* The plan was made for the process that was read; between the two it may have been
+ * replaced, and the next read tells what the new one lacks. */
+static bool
+went_to_another(const struct app_sync *s, const struct hap_exec_report *report)
+{
+	const struct actual *planned_for = reconcile_view(s->reconcile).actual;
+
+	return report->pid != 0 &&
+	       (planned_for->pid != report->pid || planned_for->start_time_s != report->start_time_s);
+}
+
 static void
 on_run(void *arg, const struct hap_exec_report *report)
 {
 	struct app_sync *s = arg;
 	const struct plan *p = MOVE(s->running);
 
-	if (report->err.code == ERR_OK && lists_all_refusals(report))
+	if (report->err.code == ERR_OK && went_to_another(s, report))
+		log_info("sync",
+		    "HAProxy was replaced while it was told of %zu changes; it is read back and told again",
+		    p->n_steps);
+	else if (report->err.code == ERR_OK && lists_all_refusals(report))
 		log_steps(p, report);
-	else if (report->err.code == ERR_OK)
+	else if (report->err.code == ERR_OK) /* else the reconciler says what is wrong */
 		log_info("sync", "HAProxy carried out %zu of %zu commands", report->done, p->n_steps);
 	feed(s, (struct reconcile_event){ .kind = RECONCILE_EXECUTED, .report = report });
 }
