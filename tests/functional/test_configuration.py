@@ -379,6 +379,7 @@ def test_a_bad_endpoint_of_the_environment_names_its_variable(aws: Aws, haproxy:
                                                               start_rollcalld: Callable[..., Rollcalld]) -> None:
     daemon = start_rollcalld(lambda c: c["ecs"].pop("endpoint"), env={"AWS_ENDPOINT_URL": "ftp://user:hidden@x"},
                              wait=False)
+    assert daemon.child.wait() == 1
     daemon.expected_exit = 1
-    line = daemon.wait_line("not started")
+    line, = daemon.lines("not started")
     assert "AWS_ENDPOINT_URL: endpoint: not an http:// or https:// URL" in line and "hidden" not in line
