@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app_managed.h"
 #include "app_state.h"
 #include "app_sync.h"
 #include "aws/aws_caller.h"
@@ -33,10 +34,12 @@ struct app {
 	int64_t started_mono_ms;
 	struct prng rnd;
 	struct app_state *state;
+	struct hap_cas *cas;
 	struct http *http;
 	struct app_source *sources;
 	struct aws_caller **callers; /* sources[i].ecs, as the watch wants them */
 	struct ecs_watch *watch;
+	struct app_managed *managed; /* null: nothing is */
 	struct app_sync *sync;
 	struct control_server *control;
 	struct aws_caller_figures *figures;
@@ -47,6 +50,22 @@ struct app {
 };
 
 /* ---- what the control interface shows ---- */
+
+static size_t
+list_managed_problems(const struct app *a, struct control_problem *ret)
+{
+	const struct managed_view v = app_managed_view(a->managed);
+	const struct fault *faults[MANAGED_N_FAULTS] = { v.file_fault, v.reload_fault };
+	size_t n = 0;
+
+	for (size_t i = 0; i < MANAGED_N_FAULTS; i++)
+		if (faults[i] != NULL && faults[i]->on)
+			ret[n++] = (struct control_problem){
+				.where = STR("haproxy.managed"),
+				.message = str_from_cstr(faults[i]->err.msg),
+			};
+	return n;
+}
 
 static size_t
 list_problems(struct app *a, const struct reconcile_view *v)
@@ -62,6 +81,13 @@ list_problems(struct app *a, const struct reconcile_view *v)
 				.message = str_from_cstr(f->err.msg),
 			};
 	}
+	for (size_t i = 0; i < RECONCILE_N_FILES; i++)
+		if (v->state_faults[i].on)
+			a->problems[n++] = (struct control_problem){
+				.where = STR("state_dir"),
+				.message = str_from_cstr(v->state_faults[i].err.msg),
+			};
+	n += list_managed_problems(a, a->problems + n);
 	if (v->run_fault->on)
 		a->problems[n++] = (struct control_problem){
 			.where = STR("HAProxy"),
@@ -93,6 +119,7 @@ tell_facts(void *arg, struct control_facts *ret)
 		.desired = v.desired,
 		.actual = v.actual,
 		.plan = v.plan,
+		.overlay = v.overlay,
 		.connected = v.connected,
 		.in_step = v.in_step,
 		.ready = v.ready,
@@ -101,6 +128,14 @@ tell_facts(void *arg, struct control_facts *ret)
 		.problems = a->problems,
 		.n_problems = list_problems(a, &v),
 	};
+}
+
+static enum err_code
+act(void *arg, const struct reconcile_order *order, struct buf *said, struct err *e)
+{
+	struct app *a = arg;
+
+	return app_sync_order(a->sync, order, said, e);
 }
 
 /* ---- what comes from ECS goes to the reconciler ---- */
@@ -189,10 +224,44 @@ make_ecs(struct app *a, struct err *e)
 }
 
 static enum err_code
+read_cas(struct app *a, struct err *e)
+{
+	struct str *paths = calloc(a->conf->n_backends + 1, sizeof(*paths));
+	enum err_code code;
+
+	if (paths == NULL)
+		return err_set(e, ERR_NOMEM, "tls_ca_file: %s", err_text(ERR_NOMEM));
+	for (size_t i = 0; i < a->conf->n_backends; i++)
+		paths[i] = a->conf->backends[i].policy.tls_ca_file;
+	code = hap_ca_read(paths, a->conf->n_backends, &a->cas, e);
+	free(paths);
+	for (size_t i = 0; code == ERR_OK && i < a->cas->n_faults; i++)
+		log_warn(
+		    "hap", "tls_ca_file " STR_FMT ": %s", STR_ARG(a->cas->faults[i].path), a->cas->faults[i].err.msg);
+	return code;
+}
+
+static void
+on_passed(void *arg, const struct reconcile_view *v)
+{
+	const struct app *a = arg;
+
+	app_managed_passed(a->managed, v);
+}
+
+static enum err_code
 make_haproxy(struct app *a, struct err *e)
 {
 	struct hap_link *link = NULL;
 	struct hap_exec *exec = NULL;
+	struct app_sync_config with = {
+		.conf = a->conf,
+		.state = a->state,
+		.cas = a->cas,
+		.may_add_backends = managed_may_add(a->conf),
+		.passed = on_passed,
+		.arg = a,
+	};
 	enum err_code code = hap_link_socket_new(a->loop, a->conf->haproxy.socket, &hap_link_default_limits, &link, e);
 
 	if (code != ERR_OK)
@@ -202,7 +271,8 @@ make_haproxy(struct app *a, struct err *e)
 		link->close(link);
 		return code;
 	}
-	code = app_sync_new(a->loop, a->conf, exec, &a->sync, e);
+	with.exec = exec;
+	code = app_sync_new(a->loop, &with, &a->sync, e);
 	if (code != ERR_OK)
 		hap_exec_close(exec);
 	return code;
@@ -214,11 +284,16 @@ make_rooms(struct app *a, struct err *e)
 	enum err_code code = app_state_open(a->conf->state_dir, &a->state, e);
 
 	if (code == ERR_OK)
+		code = read_cas(a, e);
+	if (code == ERR_OK)
+		code = app_managed_new(a->loop, a->conf, &a->managed, e);
+	if (code == ERR_OK)
 		code = make_haproxy(a, e);
 	if (code == ERR_OK)
 		code = make_ecs(a, e);
 	if (code == ERR_OK)
-		code = control_server_new(a->loop, &a->conf->control, tell_facts, a, &a->control, e);
+		code = control_server_new(a->loop, &a->conf->control,
+		    &(struct control_server_daemon){ .facts = tell_facts, .act = act, .arg = a }, &a->control, e);
 	return code;
 }
 
@@ -246,7 +321,7 @@ make_tables(struct app *a)
 	a->callers = calloc(a->conf->n_sources, sizeof(struct aws_caller *));
 	a->figures = calloc(a->conf->n_sources, sizeof(*a->figures));
 	a->budgets = calloc(a->conf->n_sources, sizeof(*a->budgets));
-	a->problems = calloc(a->conf->n_backends + 1, sizeof(*a->problems));
+	a->problems = calloc(a->conf->n_backends + 1 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
 	return a->sources != NULL && a->callers != NULL && a->figures != NULL && a->budgets != NULL &&
 	       a->problems != NULL && name_places(a);
 }
@@ -302,6 +377,8 @@ app_close(struct app *a)
 	if (a->http != NULL)
 		a->http->close(a->http);
 	app_sync_close(a->sync);
+	app_managed_close(a->managed);
+	hap_ca_free(a->cas);
 	app_state_close(a->state);
 	free(a->backend_places);
 	arena_free(a->names);

@@ -13,8 +13,11 @@
 
 #define STATE_PATH_MAX 2048
 
+#define STATE_NAME_MAX 64 /* of a file, with its suffix */
+#define READ_SIZE      ((size_t)4096)
+
 struct app_state {
-	int lock_fd;
+	int dir_fd, lock_fd;
 };
 
 /* Holds on by a lock of the kernel's, which a killed daemon cannot leave behind. */
@@ -58,13 +61,113 @@ app_state_open(struct str dir, struct app_state **ret, struct err *e)
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return err_set(e, ERR_NOMEM, "state_dir");
-	code = lock(path, &s->lock_fd, e);
+	s->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	code = s->dir_fd >= 0 ? lock(path, &s->lock_fd, e) : err_sys(e, errno, "state_dir: cannot open %s", path);
 	if (code != ERR_OK) {
+		if (s->dir_fd >= 0)
+			(void)close(s->dir_fd);
 		free(s);
 		return code;
 	}
 	*ret = s;
 	return ERR_OK;
+}
+
+/* ---- files ---- */
+
+static enum err_code
+read_all(int fd, const char *name, struct buf *out, struct err *e)
+{
+	char chunk[READ_SIZE];
+	ssize_t n;
+
+	while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "state_dir: cannot read %s", name);
+		buf_put(out, str_of(chunk, (size_t)n));
+		if (buf_failed(out, NULL) != ERR_OK)
+			return err_set(e, out->failed, "state_dir: %s: %s, at most %zu bytes are read", name,
+			    err_text(out->failed), out->limit);
+	}
+	return ERR_OK;
+}
+
+enum err_code
+app_state_read(const struct app_state *s, const char *name, struct buf *out, struct err *e)
+{
+	struct stat info;
+	enum err_code code;
+	/* Not to wait for a writer, should it be a pipe. */
+	int fd = openat(s->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0 && errno == ENOENT)
+		return ERR_OK;
+	if (fd < 0)
+		return err_sys(e, errno, "state_dir: cannot open %s", name);
+	if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+		code = err_set(e, ERR_PARSE, "state_dir: %s is not a file", name);
+	else
+		code = read_all(fd, name, out, e);
+	(void)close(fd);
+	return code;
+}
+
+static enum err_code
+write_all(int fd, const char *name, struct str text, struct err *e)
+{
+	while (text.len > 0) {
+		ssize_t n = write(fd, text.ptr, text.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "state_dir: cannot write %s", name);
+		text = str_skip(text, (size_t)n);
+	}
+	return ERR_OK;
+}
+
+static enum err_code
+name_with(const char *name, const char *suffix, char ret[STATE_NAME_MAX], struct err *e)
+{
+	if ((size_t)snprintf(ret, STATE_NAME_MAX, "%s%s", name, suffix) >= STATE_NAME_MAX)
+		return err_set(e, ERR_LIMIT, "state_dir: the name %s is too long", name);
+	return ERR_OK;
+}
+
+enum err_code
+app_state_write(const struct app_state *s, const char *name, struct str text, struct err *e)
+{
+	char beside[STATE_NAME_MAX];
+	enum err_code code = name_with(name, ".new", beside, e);
+	int fd;
+
+	if (code != ERR_OK)
+		return code;
+	fd = openat(s->dir_fd, beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (fd < 0)
+		return err_sys(e, errno, "state_dir: cannot open %s", beside);
+	code = write_all(fd, beside, text, e);
+	if (close(fd) != 0 && code == ERR_OK)
+		code = err_sys(e, errno, "state_dir: cannot write %s", beside);
+	if (code == ERR_OK && renameat(s->dir_fd, beside, s->dir_fd, name) != 0)
+		code = err_sys(e, errno, "state_dir: cannot rename %s", beside);
+	if (code != ERR_OK)
+		(void)unlinkat(s->dir_fd, beside, 0);
+	return code;
+}
+
+enum err_code
+app_state_set_aside(const struct app_state *s, const char *name, struct err *e)
+{
+	char aside[STATE_NAME_MAX];
+	enum err_code code = name_with(name, ".damaged", aside, e);
+
+	if (code == ERR_OK && renameat(s->dir_fd, name, s->dir_fd, aside) != 0)
+		code = err_sys(e, errno, "state_dir: cannot rename %s", name);
+	return code;
 }
 
 void
@@ -73,5 +176,6 @@ app_state_close(struct app_state *s)
 	if (s == NULL)
 		return;
 	(void)close(s->lock_fd);
+	(void)close(s->dir_fd);
 	free(s);
 }

@@ -5,14 +5,21 @@
 
 #include <stdlib.h>
 
+#define APPLIED_FILE "applied.json"
+#define OVERLAY_FILE "overlay.json"
+
 struct app_sync {
 	struct clk clk;
 	const struct conf *conf;
+	const struct app_state *state;
+	const struct hap_cas *cas;
 	struct reconcile *reconcile;
 	struct hap_exec *exec;
 	struct loop_timer *wake;
 	struct str *backend_names;
 	const struct plan *running; /* under way; null: none */
+	void (*passed)(void *arg, const struct reconcile_view *v);
+	void *arg;
 	struct reconcile_actions todo;
 };
 
@@ -23,15 +30,57 @@ static void on_probe(void *arg, const struct hap_text_info *info, const struct e
 static enum err_code
 ask(struct app_sync *s, const struct reconcile_actions *todo, struct err *e)
 {
+	const struct hap_exec_want want = {
+		.backends = s->backend_names,
+		.n = s->conf->n_backends,
+		.cas = s->cas != NULL && s->cas->n > 0,
+	};
+
 	if (todo->read)
-		return hap_exec_read(s->exec, s->backend_names, s->conf->n_backends, on_read, s, e);
+		return hap_exec_read(s->exec, &want, on_read, s, e);
 	if (todo->execute != NULL) {
 		s->running = todo->execute;
-		return hap_exec_run(s->exec, todo->execute, on_run, s, e);
+		return hap_exec_run(s->exec, todo->execute, reconcile_view(s->reconcile).actual, on_run, s, e);
 	}
 	if (todo->probe)
 		return hap_exec_probe(s->exec, on_probe, s, e);
 	return ERR_OK;
+}
+
+/* ---- the files ---- */
+
+static void
+save(struct app_sync *s, enum reconcile_file file, const char *name, const struct buf *text, struct err *e)
+{
+	enum err_code code = e->code;
+
+	if (code == ERR_OK)
+		code = app_state_write(s->state, name, buf_str(text), e);
+	if (!reconcile_saved(s->reconcile, file, clk_mono_ms(&s->clk), e))
+		return;
+	if (code != ERR_OK)
+		log_warn("sync", "%s; work goes on, and after a restart rollcalld knows what was written last", e->msg);
+	else
+		log_info("sync", "state_dir: %s is written again", name);
+}
+
+/* Before a command is sent that they tell of. */
+static void
+save_all(struct app_sync *s, const struct reconcile_actions *todo)
+{
+	struct buf applied = buf_make(APPLIED_TEXT_MAX), overlay = buf_make(OVERLAY_TEXT_MAX);
+	struct err a = ERR_INIT, o = ERR_INIT;
+
+	if (todo->save_applied != NULL) {
+		a.code = applied_write(todo->save_applied, &applied, &a);
+		save(s, RECONCILE_APPLIED, APPLIED_FILE, &applied, &a);
+	}
+	if (todo->save_overlay != NULL) {
+		o.code = overlay_write(todo->save_overlay, &overlay, &o);
+		save(s, RECONCILE_OVERLAY, OVERLAY_FILE, &overlay, &o);
+	}
+	buf_free(&applied);
+	buf_free(&overlay);
 }
 
 static void
@@ -45,6 +94,7 @@ feed(struct app_sync *s, struct reconcile_event ev)
 	reconcile_feed(s->reconcile, &ev, todo);
 	for (size_t i = 0; i < todo->n_notes; i++)
 		log_at(todo->notes[i].level, "sync", "%s", todo->notes[i].text);
+	save_all(s, todo);
 	loop_timer_arm(s->wake, todo->wake_in_ms);
 	if (ask(s, todo, &e) == ERR_OK)
 		return;
@@ -61,10 +111,17 @@ on_wake(void *arg)
 static void
 on_read(void *arg, struct actual *actual, const struct err *e)
 {
-	if (actual != NULL)
-		feed(arg, (struct reconcile_event){ .kind = RECONCILE_ACTUAL, .actual = actual });
-	else
-		feed(arg, (struct reconcile_event){ .kind = RECONCILE_READ_FAILED, .err = e });
+	struct app_sync *s = arg;
+	struct reconcile_view v;
+
+	if (actual == NULL) {
+		feed(s, (struct reconcile_event){ .kind = RECONCILE_READ_FAILED, .err = e });
+		return;
+	}
+	feed(s, (struct reconcile_event){ .kind = RECONCILE_ACTUAL, .actual = actual });
+	v = reconcile_view(s->reconcile);
+	if (s->passed != NULL)
+		s->passed(s->arg, &v);
 }
 
 static void
@@ -82,15 +139,30 @@ static const char *
 what_happens(const struct plan_step *st)
 {
 	switch (st->kind) {
+	case PLAN_BACKEND:
+		return "is made";
+	case PLAN_PUBLISH:
+		return "is open for calls";
+	case PLAN_CA:
+		return "is loaded";
+	case PLAN_ADD:
 	case PLAN_JOIN:
 		return "joins; it takes no call before its first passed check";
 	case PLAN_READY:
 		return "takes calls";
+	case PLAN_DRAIN:
+		return "takes no new call: an operator asked for it";
 	case PLAN_MAINT:
-		return st->is_vacant ? "has no address: closed, as it would fail each of its calls"
-				     : "drains: no new call, what is in flight goes on";
+		if (st->is_vacant)
+			return "has no address: closed, as it would fail each of its calls";
+		if (st->is_respec)
+			return "drains, to come back with the settings that the configuration has now";
+		return "drains: no new call, what is in flight goes on";
 	case PLAN_SHUTDOWN:
 		return "its last streams are shut";
+	case PLAN_DELETE:
+		return "is gone from HAProxy";
+	case PLAN_CHECK:
 	case PLAN_ADDRESS:
 	case PLAN_WEIGHT:
 	case PLAN_MAXCONN:
@@ -123,7 +195,11 @@ log_step(const struct plan_step *st)
 
 	if (what == NULL)
 		return;
-	if (d == NULL)
+	if (st->kind == PLAN_CA)
+		log_info("sync", "certificate authority " STR_FMT ": %s", STR_ARG(st->ca->path), what);
+	else if (st->server.len == 0)
+		log_info("sync", "backend " STR_FMT ": %s", STR_ARG(st->backend), what);
+	else if (d == NULL)
 		log_info("sync", STR_FMT "/" STR_FMT ": %s", STR_ARG(st->backend), STR_ARG(st->server), what);
 	else
 		log_info("sync",
@@ -140,26 +216,14 @@ log_steps(const struct plan *p, const struct hap_exec_report *report)
 			log_step(&p->steps[i]);
 }
 
-/* The plan was made for the process that was read; between the two it may have been
- * replaced, and the next read tells what the new one lacks. */
-static bool
-went_to_another(const struct app_sync *s, const struct hap_exec_report *report)
-{
-	const struct actual *planned_for = reconcile_view(s->reconcile).actual;
-
-	return report->pid != 0 &&
-	       (planned_for->pid != report->pid || planned_for->start_time_s != report->start_time_s);
-}
-
 static void
 on_run(void *arg, const struct hap_exec_report *report)
 {
 	struct app_sync *s = arg;
 	const struct plan *p = MOVE(s->running);
 
-	if (report->err.code == ERR_OK && went_to_another(s, report))
-		log_info("sync",
-		    "HAProxy was replaced while it was told of %zu changes; it is read back and told again",
+	if (report->err.code == ERR_OK && report->is_other)
+		log_info("sync", "HAProxy was replaced before it was told of %zu changes; it is read back first",
 		    p->n_steps);
 	else if (report->err.code == ERR_OK && lists_all_refusals(report))
 		log_steps(p, report);
@@ -170,19 +234,88 @@ on_run(void *arg, const struct hap_exec_report *report)
 
 /* ---- life ---- */
 
+/* A file that cannot be read, or made sense of, is worth a line, and no more: then we
+ * know as little as on the first day. */
+static void
+blame_file(const struct app_sync *s, const char *name, const struct err *why)
+{
+	struct err e = ERR_INIT;
+
+	if (why->code == ERR_PARSE && app_state_set_aside(s->state, name, &e) == ERR_OK)
+		log_warn(
+		    "sync", "state_dir: %s is damaged (%s): kept as %s.damaged, and begun anew", name, why->msg, name);
+	else
+		log_warn("sync", "state_dir: %s cannot be used (%s): begun anew", name, why->msg);
+}
+
+static struct applied *
+read_applied(const struct app_sync *s)
+{
+	struct buf text = buf_make(APPLIED_TEXT_MAX);
+	struct applied *applied = NULL;
+	struct err e = ERR_INIT;
+	enum err_code code = app_state_read(s->state, APPLIED_FILE, &text, &e);
+
+	if (code == ERR_OK && text.len > 0)
+		code = applied_read(buf_str(&text), &applied, &e);
+	if (code != ERR_OK)
+		blame_file(s, APPLIED_FILE, &e);
+	buf_free(&text);
+	return applied;
+}
+
+static struct overlay *
+read_overlay(const struct app_sync *s)
+{
+	struct buf text = buf_make(OVERLAY_TEXT_MAX);
+	struct overlay *overlay = NULL;
+	struct err e = ERR_INIT;
+	enum err_code code = app_state_read(s->state, OVERLAY_FILE, &text, &e);
+
+	if (code == ERR_OK && text.len > 0)
+		code = overlay_read(buf_str(&text), &overlay, &e);
+	if (code != ERR_OK)
+		blame_file(s, OVERLAY_FILE, &e);
+	buf_free(&text);
+	return overlay;
+}
+
+static enum err_code
+make_reconcile(struct app_sync *s, const struct app_sync_config *config, struct err *e)
+{
+	const struct reconcile_config with = {
+		.conf = config->conf,
+		.cas = config->cas != NULL ? config->cas->items : NULL,
+		.n_cas = config->cas != NULL ? config->cas->n : 0,
+		.may_add_backends = config->may_add_backends,
+		.defaults = config->conf->haproxy.managed_defaults,
+		.applied = read_applied(s),
+		.overlay = read_overlay(s),
+	};
+	enum err_code code = reconcile_new(&with, &s->reconcile, e);
+
+	if (code != ERR_OK) {
+		applied_free(with.applied);
+		overlay_free(with.overlay);
+	}
+	return code;
+}
+
 enum err_code
-app_sync_new(struct loop *l, const struct conf *conf, struct hap_exec *exec, struct app_sync **ret, struct err *e)
+app_sync_new(struct loop *l, const struct app_sync_config *config, struct app_sync **ret, struct err *e)
 {
 	struct app_sync *s = calloc(1, sizeof(*s));
+	const struct conf *conf = config->conf;
 	enum err_code code;
 
 	if (s == NULL)
 		return err_set(e, ERR_NOMEM, "driving HAProxy");
 	s->clk = loop_clk(l);
 	s->conf = conf;
+	s->state = config->state;
+	s->cas = config->cas;
 	s->backend_names = calloc(conf->n_backends + 1, sizeof(*s->backend_names));
-	code =
-	    s->backend_names != NULL ? reconcile_new(conf, &s->reconcile, e) : err_set(e, ERR_NOMEM, "backend names");
+	code = s->backend_names != NULL ? make_reconcile(s, config, e) : err_set(e, ERR_NOMEM, "backend names");
 	if (code == ERR_OK)
 		code = loop_timer_new(l, on_wake, s, &s->wake, e);
 	if (code != ERR_OK) {
@@ -191,7 +324,9 @@ app_sync_new(struct loop *l, const struct conf *conf, struct hap_exec *exec, str
 	}
 	for (size_t i = 0; i < conf->n_backends; i++)
 		s->backend_names[i] = conf->backends[i].name;
-	s->exec = exec;
+	s->exec = config->exec;
+	s->passed = config->passed;
+	s->arg = config->arg;
 	*ret = s;
 	return ERR_OK;
 }
@@ -206,6 +341,18 @@ void
 app_sync_roster(struct app_sync *s, struct roster *r)
 {
 	feed(s, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = r });
+}
+
+enum err_code
+app_sync_order(struct app_sync *s, const struct reconcile_order *o, struct buf *ret_said, struct err *e)
+{
+	enum err_code code = reconcile_order(s->reconcile, o, clk_wall_ms(&s->clk), ret_said, e);
+
+	if (code != ERR_OK)
+		return code;
+	log_info("sync", "an operator's order: " STR_FMT, STR_ARG(buf_str(ret_said)));
+	feed(s, (struct reconcile_event){ .kind = RECONCILE_TICK });
+	return ERR_OK;
 }
 
 const struct reconcile *

@@ -5,19 +5,35 @@
 #ifndef APP_SYNC_H
 #define APP_SYNC_H
 
+#include "app_state.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "conf/conf.h"
+#include "hap/hap_ca.h"
 #include "hap/hap_exec.h"
 #include "io/loop.h"
 #include "sync/reconcile.h"
 
 struct app_sync;
 
-/* Owns exec from success on. */
+struct app_sync_config { /* all but exec must outlive it */
+	const struct conf *conf;
+	const struct app_state *state;
+	const struct hap_cas *cas; /* null: none */
+	struct hap_exec *exec;     /* taken over with ERR_OK */
+	bool may_add_backends;
+	void (*passed)(void *arg, const struct reconcile_view *v); /* after each read-back; null: nobody asks */
+	void *arg;
+};
+
+/* Reads what the state directory holds; a damaged file is set aside and said. */
 NODISCARD enum err_code app_sync_new(
-    struct loop *l, const struct conf *conf, struct hap_exec *exec, struct app_sync **ret, struct err *e);
+    struct loop *l, const struct app_sync_config *config, struct app_sync **ret, struct err *e);
 void app_sync_start(struct app_sync *s);
 void app_sync_roster(struct app_sync *s, struct roster *r); /* referenced */
+/* An operator's order (reconcile_order), carried out at once. */
+NODISCARD enum err_code app_sync_order(
+    struct app_sync *s, const struct reconcile_order *o, struct buf *ret_said, struct err *e);
 const struct reconcile *app_sync_reconcile(const struct app_sync *s);
 void app_sync_close(struct app_sync *s); /* null is fine */
 

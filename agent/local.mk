@@ -52,31 +52,50 @@ agent_libcore_a_SOURCES = \
 	%D%/ecs/taskdef.c %D%/ecs/taskdef.h \
 	%D%/ecs/taskdef_cache.c %D%/ecs/taskdef_cache.h \
 	%D%/plan/actual.c %D%/plan/actual.h \
+	%D%/plan/applied.c %D%/plan/applied.h \
+	%D%/plan/applied_pass.c \
 	%D%/plan/desired.c %D%/plan/desired.h \
 	%D%/plan/desired_derive.c \
 	%D%/plan/desired_name.c \
 	%D%/plan/desired_port.c %D%/plan/desired_port.h \
 	%D%/plan/desired_select.c %D%/plan/desired_select.h \
 	%D%/plan/desired_settle.c %D%/plan/desired_settle.h \
+	%D%/plan/desired_spec.c \
 	%D%/plan/desired_verdict.c %D%/plan/desired_verdict.h \
 	%D%/plan/evidence.c %D%/plan/evidence.h \
+	%D%/plan/overlay.c %D%/plan/overlay.h \
 	%D%/plan/plan.c %D%/plan/plan.h \
 	%D%/plan/plan_address.c %D%/plan/plan_address.h \
 	%D%/plan/plan_apply.c \
 	%D%/plan/plan_bind.c %D%/plan/plan_bind.h \
 	%D%/plan/plan_diff.c \
 	%D%/plan/plan_draft.c %D%/plan/plan_draft.h \
+	%D%/plan/plan_enter.c %D%/plan/plan_enter.h \
 	%D%/plan/plan_guard.c \
+	%D%/plan/plan_json.c %D%/plan/plan_json.h \
+	%D%/plan/plan_leave.c %D%/plan/plan_leave.h \
 	%D%/plan/plan_list.c %D%/plan/plan_list.h \
+	%D%/plan/plan_pass.c %D%/plan/plan_pass.h \
 	%D%/plan/plan_say.c %D%/plan/plan_say.h \
-	%D%/plan/plan_slots.c %D%/plan/plan_slots.h \
+	%D%/plan/plan_servers.c %D%/plan/plan_servers.h \
 	%D%/plan/reason.c \
 	%D%/plan/weights.c %D%/plan/weights.h \
+	%D%/hap/hap_master_text.c %D%/hap/hap_master_text.h \
+	%D%/hap/hap_pem.c %D%/hap/hap_pem.h \
+	%D%/hap/hap_render.c %D%/hap/hap_render.h \
+	%D%/hap/hap_server_line.c %D%/hap/hap_server_line.h \
+	%D%/hap/grpc_check.c %D%/hap/grpc_check.h \
 	%D%/hap/hap_text.c %D%/hap/hap_text.h \
+	%D%/hap/hap_text_judge.c \
 	%D%/hap/hap_text_replies.c \
+	%D%/sync/managed.c %D%/sync/managed.h \
+	%D%/sync/managed_file.c %D%/sync/managed_file.h \
 	%D%/sync/reconcile.c %D%/sync/reconcile.h \
+	%D%/sync/reconcile_state.c %D%/sync/reconcile_state.h \
 	%D%/control/control_backends.c %D%/control/control_backends.h \
 	%D%/control/control_json.c %D%/control/control_json.h \
+	%D%/control/control_order.c %D%/control/control_order.h \
+	%D%/control/control_path.c %D%/control/control_path.h \
 	%D%/control/control_status.c %D%/control/control_status.h \
 	%D%/control/control_tasks.c %D%/control/control_tasks.h \
 	%D%/control/control_view.c %D%/control/control_view.h \
@@ -87,7 +106,7 @@ agent_libcore_a_SOURCES = \
 	%D%/cli/cli_why.c %D%/cli/cli_why.h
 
 # What owns handles: rollcalld links it, tests of the drivers too.
-agent_libdrive_a_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(MHD_CFLAGS) $(JANSSON_CFLAGS)
+agent_libdrive_a_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(MHD_CFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
 agent_libdrive_a_SOURCES = \
 	%D%/io/http.h \
 	%D%/io/http_curl.c %D%/io/http_curl.h \
@@ -98,8 +117,11 @@ agent_libdrive_a_SOURCES = \
 	%D%/aws/creds_source.c %D%/aws/creds_source.h \
 	%D%/ecs/ecs_watch.c %D%/ecs/ecs_watch.h \
 	%D%/ecs/ecs_watch_cluster.c %D%/ecs/ecs_watch_cluster.h \
+	%D%/hap/hap_ca.c %D%/hap/hap_ca.h \
 	%D%/hap/hap_exec.c %D%/hap/hap_exec.h \
+	%D%/hap/hap_files.c %D%/hap/hap_files.h \
 	%D%/hap/hap_link.c %D%/hap/hap_link.h \
+	%D%/hap/hap_master.c %D%/hap/hap_master.h \
 	%D%/control/control_server.c %D%/control/control_server.h \
 	%D%/control/control_socket.c %D%/control/control_socket.h
 
@@ -111,7 +133,9 @@ rollcalld_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS)
 rollcalld_SOURCES = \
 	%D%/rollcalld.c \
 	%D%/app.c %D%/app.h \
+	%D%/app_init.c %D%/app_init.h \
 	%D%/app_log.c %D%/app_log.h \
+	%D%/app_managed.c %D%/app_managed.h \
 	%D%/app_state.c %D%/app_state.h \
 	%D%/app_sync.c %D%/app_sync.h
 rollcalld_LDADD = agent/libdrive.a agent/libcore.a $(drive_libs) $(core_libs)
@@ -120,6 +144,9 @@ bin_PROGRAMS += rollcall
 rollcall_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS)
 rollcall_SOURCES = \
 	%D%/cli/rollcall.c \
+	%D%/cli/cli_ask.c %D%/cli/cli_ask.h \
+	%D%/cli/cli_check.c %D%/cli/cli_check.h \
 	%D%/cli/cli_client.c %D%/cli/cli_client.h \
-	%D%/cli/cli_command.c %D%/cli/cli_command.h
+	%D%/cli/cli_command.c %D%/cli/cli_command.h \
+	%D%/cli/cli_order.c %D%/cli/cli_order.h
 rollcall_LDADD = agent/libcore.a $(CURL_LIBS) $(JANSSON_LIBS)

@@ -14,16 +14,18 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "app_init.h"
 #include "app_log.h"
 #include "base/arena.h"
 #include "base/log.h"
 #include "conf/conf_file.h"
 
 enum { EXIT_USAGE = 2 };
+enum { OPTION_INIT = 0x100 }; /* without a letter */
 
 struct options {
 	const char *config_path; /* null: ROLLCALL_CONFIG, else the default file */
-	bool check_only, debug;
+	bool check_only, init_only, debug;
 };
 
 struct daemon {
@@ -39,9 +41,10 @@ static void
 usage(FILE *to)
 {
 	(void)fprintf(to,
-	    "usage: rollcalld [-cdV] [-f FILE]\n"
+	    "usage: rollcalld [-cdV] [--init] [-f FILE]\n"
 	    "  -f FILE  the configuration; else the text in $ROLLCALL_CONFIG, else /etc/rollcall/rollcall.yaml\n"
 	    "  -c       check the configuration and exit\n"
+	    "  --init   make what is missing of haproxy.managed.dir, so that HAProxy can start, and exit\n"
 	    "  -d       log at level debug\n"
 	    "  -V       print the version\n"
 	    "  -h       print this\n");
@@ -51,6 +54,7 @@ static enum err_code
 parse_options(int argc, char **argv, struct options *ret)
 {
 	static const struct option long_options[] = {
+		{ "init", no_argument, NULL, OPTION_INIT },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -67,6 +71,9 @@ parse_options(int argc, char **argv, struct options *ret)
 			break;
 		case 'd':
 			ret->debug = true;
+			break;
+		case OPTION_INIT:
+			ret->init_only = true;
 			break;
 		case 'V':
 			(void)printf("rollcalld %s\n", PACKAGE_VERSION);
@@ -219,6 +226,17 @@ run(const struct conf *conf, const char *name, struct err *e)
 }
 
 static int
+init(const struct conf *conf)
+{
+	struct err e = ERR_INIT;
+
+	if (app_init(conf, &e) == ERR_OK)
+		return EXIT_SUCCESS;
+	(void)fprintf(stderr, "rollcalld --init: %s\n", e.msg);
+	return EXIT_FAILURE;
+}
+
+static int
 load_and_run(const struct options *o, struct arena *a)
 {
 	const struct conf *conf = NULL;
@@ -233,6 +251,8 @@ load_and_run(const struct options *o, struct arena *a)
 	}
 	if (o->check_only)
 		return EXIT_SUCCESS;
+	if (o->init_only)
+		return init(conf);
 	app_log_open(&log, conf->log_format, o->debug ? LOG_DEBUG : conf->log_level);
 	log_warnings(name, &conf->warnings);
 	if (run(conf, name, &e) != ERR_OK) {

@@ -19,6 +19,7 @@ LDADD = agent/libdrive.a agent/libcore.a $(drive_libs) $(core_libs) $(CMOCKA_LIB
 
 unit_tests = \
 	%D%/unit/test_actual \
+	%D%/unit/test_applied \
 	%D%/unit/test_arena \
 	%D%/unit/test_arn \
 	%D%/unit/test_aws_caller \
@@ -31,6 +32,7 @@ unit_tests = \
 	%D%/unit/test_conf \
 	%D%/unit/test_conf_file \
 	%D%/unit/test_conf_scalar \
+	%D%/unit/test_control_order \
 	%D%/unit/test_control_server \
 	%D%/unit/test_control_view \
 	%D%/unit/test_creds \
@@ -40,14 +42,22 @@ unit_tests = \
 	%D%/unit/test_ecs_watch \
 	%D%/unit/test_err \
 	%D%/unit/test_fault \
+	%D%/unit/test_grpc_check \
+	%D%/unit/test_hap_ca \
 	%D%/unit/test_hap_exec \
 	%D%/unit/test_hap_link \
+	%D%/unit/test_hap_server_line \
+	%D%/unit/test_hap_master \
+	%D%/unit/test_hap_render \
 	%D%/unit/test_hap_text \
 	%D%/unit/test_http_curl \
 	%D%/unit/test_log \
 	%D%/unit/test_loop \
+	%D%/unit/test_managed \
+	%D%/unit/test_overlay \
 	%D%/unit/test_plan_address \
 	%D%/unit/test_plan_diff \
+	%D%/unit/test_plan_dynamic \
 	%D%/unit/test_plan_guard \
 	%D%/unit/test_plan_laws \
 	%D%/unit/test_prng \
@@ -63,17 +73,23 @@ unit_tests = \
 control_story = %D%/unit/control_story.c %D%/unit/control_story.h
 fake_ecs = %D%/unit/fake_ecs.c %D%/unit/fake_ecs.h
 fake_loop = %D%/unit/fake_loop.c %D%/unit/fake_loop.h
-laws = %D%/unit/laws.c %D%/unit/laws.h %D%/unit/laws_world.c
+laws = %D%/unit/laws.c %D%/unit/laws.h %D%/unit/laws_ask.c %D%/unit/laws_ask.h \
+	%D%/unit/laws_desired.c %D%/unit/laws_plan.c %D%/unit/laws_world.c
 worlds = %D%/unit/worlds.c %D%/unit/worlds.h
 
 tests_unit_test_aws_caller_SOURCES = %D%/unit/test_aws_caller.c $(fake_loop)
 tests_unit_test_cli_show_SOURCES = %D%/unit/test_cli_show.c $(control_story) $(worlds)
+tests_unit_test_control_order_SOURCES = %D%/unit/test_control_order.c $(control_story) $(worlds)
 tests_unit_test_control_view_SOURCES = %D%/unit/test_control_view.c $(control_story) $(worlds)
 tests_unit_test_creds_SOURCES = %D%/unit/test_creds.c $(fake_loop)
 tests_unit_test_desired_SOURCES = %D%/unit/test_desired.c $(worlds)
 tests_unit_test_ecs_sweep_SOURCES = %D%/unit/test_ecs_sweep.c $(fake_ecs)
 tests_unit_test_ecs_watch_SOURCES = %D%/unit/test_ecs_watch.c $(fake_ecs) $(fake_loop)
+tests_unit_test_applied_SOURCES = %D%/unit/test_applied.c $(worlds)
+tests_unit_test_hap_master_LDADD = $(LDADD) -lpthread
+tests_unit_test_overlay_SOURCES = %D%/unit/test_overlay.c $(worlds)
 tests_unit_test_plan_diff_SOURCES = %D%/unit/test_plan_diff.c $(worlds)
+tests_unit_test_plan_dynamic_SOURCES = %D%/unit/test_plan_dynamic.c $(worlds)
 tests_unit_test_plan_guard_SOURCES = %D%/unit/test_plan_guard.c $(worlds)
 tests_unit_test_plan_laws_SOURCES = %D%/unit/test_plan_laws.c $(laws) $(worlds)
 tests_unit_test_reconcile_SOURCES = %D%/unit/test_reconcile.c $(worlds)
@@ -95,16 +111,20 @@ check_PROGRAMS += \
 	%D%/fuzz/replay_ecs_answer \
 	%D%/fuzz/replay_ecs_sweep \
 	%D%/fuzz/replay_hap_reply \
+	%D%/fuzz/replay_managed \
 	%D%/fuzz/replay_plan \
-	%D%/fuzz/replay_sigv4
+	%D%/fuzz/replay_sigv4 \
+	%D%/fuzz/replay_state
 tests_fuzz_replay_aws_error_SOURCES = %D%/fuzz/fuzz_aws_error.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_conf_SOURCES = %D%/fuzz/fuzz_conf.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_control_path_SOURCES = %D%/fuzz/fuzz_control_path.c %D%/fuzz/replay_main.c $(control_story) $(worlds)
 tests_fuzz_replay_ecs_answer_SOURCES = %D%/fuzz/fuzz_ecs_answer.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_ecs_sweep_SOURCES = %D%/fuzz/fuzz_ecs_sweep.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_hap_reply_SOURCES = %D%/fuzz/fuzz_hap_reply.c %D%/fuzz/replay_main.c
+tests_fuzz_replay_managed_SOURCES = %D%/fuzz/fuzz_managed.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_plan_SOURCES = %D%/fuzz/fuzz_plan.c %D%/fuzz/replay_main.c $(laws) $(worlds)
 tests_fuzz_replay_sigv4_SOURCES = %D%/fuzz/fuzz_sigv4.c %D%/fuzz/replay_main.c
+tests_fuzz_replay_state_SOURCES = %D%/fuzz/fuzz_state.c %D%/fuzz/replay_main.c
 TESTS += %D%/fuzz/replay.sh
 EXTRA_DIST += %D%/fuzz/fuzz.h %D%/fuzz/replay.sh %D%/fuzz/corpus %D%/fuzz/dict
 
@@ -116,8 +136,10 @@ noinst_PROGRAMS += \
 	%D%/fuzz/fuzz_ecs_answer \
 	%D%/fuzz/fuzz_ecs_sweep \
 	%D%/fuzz/fuzz_hap_reply \
+	%D%/fuzz/fuzz_managed \
 	%D%/fuzz/fuzz_plan \
-	%D%/fuzz/fuzz_sigv4
+	%D%/fuzz/fuzz_sigv4 \
+	%D%/fuzz/fuzz_state
 tests_fuzz_fuzz_control_path_SOURCES = %D%/fuzz/fuzz_control_path.c $(control_story) $(worlds)
 tests_fuzz_fuzz_plan_SOURCES = %D%/fuzz/fuzz_plan.c $(laws) $(worlds)
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
@@ -127,8 +149,10 @@ tests_fuzz_fuzz_control_path_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_ecs_answer_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_ecs_sweep_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_hap_reply_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_managed_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_plan_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_sigv4_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_state_LDFLAGS = $(fuzz_ldflags)
 endif
 
 # ---- torture ----
@@ -152,9 +176,17 @@ lint_tests = \
 TESTS += $(lint_tests)
 EXTRA_DIST += $(lint_tests) %D%/lint/allowed-includes
 
+# ---- bench: `make bench`, then tests/bench/apply; no part of check ----
+
+EXTRA_PROGRAMS = %D%/bench/apply
+CLEANFILES += %D%/bench/apply
+tests_bench_apply_SOURCES = %D%/bench/apply.c
+bench: %D%/bench/apply
+.PHONY: bench
+
 # ---- what needs HAProxy and Python: tests/run ----
 
-EXTRA_DIST += %D%/run %D%/functional %D%/fakeaws %D%/rng %D%/vectors
+EXTRA_DIST += %D%/run %D%/haproxy/fetch %D%/functional %D%/fakeaws %D%/rng %D%/vectors
 
 # Directories are copied whole: out with what Python left in them.
 dist-hook:

@@ -83,7 +83,7 @@ on_body(char *bytes, size_t size, size_t n, void *arg)
 }
 
 static bool
-set_options(CURL *curl, const struct target *to, struct buf *body)
+set_options(CURL *curl, const struct target *to, bool post, struct buf *body)
 {
 	CURLcode bad = CURLE_OK;
 
@@ -98,6 +98,11 @@ set_options(CURL *curl, const struct target *to, struct buf *body)
 	if (to->unix_abstract != NULL)
 		SET(ABSTRACT_UNIX_SOCKET, to->unix_abstract);
 	SET(PROTOCOLS_STR, "http");
+	if (post) {
+		SET(POST, 1L);
+		SET(POSTFIELDSIZE, 0L);
+		SET(POSTFIELDS, "");
+	}
 	SET(FOLLOWLOCATION, 0L);
 	SET(PATH_AS_IS, 1L);
 	SET(PROXY, "");
@@ -149,12 +154,12 @@ judge(CURL *curl, const char *where, CURLcode status, const struct buf *body, st
 }
 
 static enum err_code
-ask(CURL *curl, const char *where, const struct target *to, struct cli_client_answer *ret, struct err *e)
+ask(CURL *curl, const char *where, const struct target *to, bool post, struct cli_client_answer *ret, struct err *e)
 {
 	struct cli_client_answer answer = { .body = buf_make(CLI_CLIENT_ANSWER_MAX) };
 	enum err_code code;
 
-	if (!set_options(curl, to, &answer.body))
+	if (!set_options(curl, to, post, &answer.body))
 		return err_set(e, ERR_ARG, "%s: libcurl cannot speak to that", where);
 	code = judge(curl, where, curl_easy_perform(curl), &answer.body, e);
 	if (code != ERR_OK) {
@@ -166,8 +171,8 @@ ask(CURL *curl, const char *where, const struct target *to, struct cli_client_an
 	return ERR_OK;
 }
 
-enum err_code
-cli_client_get(const struct cli_client *c, struct str path, struct cli_client_answer *ret, struct err *e)
+static enum err_code
+request(const struct cli_client *c, struct str path, bool post, struct cli_client_answer *ret, struct err *e)
 {
 	struct target to;
 	enum err_code code = find_target(c->where, path, &to, e);
@@ -176,8 +181,20 @@ cli_client_get(const struct cli_client *c, struct str path, struct cli_client_an
 	if (code == ERR_OK && curl == NULL)
 		code = err_set(e, ERR_NOMEM, "no memory to ask the daemon");
 	if (code == ERR_OK)
-		code = ask(curl, c->where, &to, ret, e);
+		code = ask(curl, c->where, &to, post, ret, e);
 	curl_easy_cleanup(curl);
 	buf_free(&to.url);
 	return code;
+}
+
+enum err_code
+cli_client_get(const struct cli_client *c, struct str path, struct cli_client_answer *ret, struct err *e)
+{
+	return request(c, path, false, ret, e);
+}
+
+enum err_code
+cli_client_post(const struct cli_client *c, struct str path, struct cli_client_answer *ret, struct err *e)
+{
+	return request(c, path, true, ret, e);
 }

@@ -31,7 +31,10 @@ struct cli_client_answer {
  */
 NODISCARD enum err_code cli_client_get(
     const struct cli_client *c, struct str path, struct cli_client_answer *ret, struct err *e);
-/* Appends segment so that it stays one segment of a path. */
+/* The same with POST and no body. */
+NODISCARD enum err_code cli_client_post(
+    const struct cli_client *c, struct str path, struct cli_client_answer *ret, struct err *e);
+/* Appends segment so that it stays one segment of a path, or one value of a query. */
 void cli_client_put_segment(struct buf *out, struct str segment);
 
 #endif

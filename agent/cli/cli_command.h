@@ -16,17 +16,21 @@ enum cli_command_exit { CLI_COMMAND_OK, CLI_COMMAND_REFUSED, CLI_COMMAND_USAGE, 
 struct cli_command_run {
 	struct cli_client client;
 	struct cli_text_style style;
-	bool json;  /* --json */
-	bool ready; /* --ready */
+	bool json;            /* --json */
+	bool ready;           /* --ready */
+	const char *how_long; /* --for, or null */
 	FILE *out, *err;
 };
 
 typedef enum cli_command_exit cli_command_fn(const struct cli_command_run *run, int n, char *const *arguments);
 
+/* The option of its own that a command has. */
+enum cli_command_option { CLI_TAKES_NONE, CLI_TAKES_READY, CLI_TAKES_FOR };
+
 struct cli_command {
 	const char *name, *arguments, *summary;
 	int min, max; /* arguments */
-	bool takes_ready;
+	enum cli_command_option takes;
 	cli_command_fn *fn;
 };
 

@@ -13,8 +13,9 @@
 #include "cli/cli_json.h"
 #include "cli/cli_table.h"
 
-#define LABEL_WIDTH   18
-#define TASK_ID_SHOWN 8 /* characters, on a terminal: enough for `why` */
+#define LABEL_WIDTH     18
+#define BACKEND_COLUMNS 9 /* and one each for what a backend rarely is */
+#define TASK_ID_SHOWN   8 /* characters, on a terminal: enough for `why` */
 
 static const char *const states[] = { "ready", "joining", "down", "draining", "ejected", "held" };
 
@@ -198,6 +199,21 @@ put_servers(struct buf *out, const json_t *status)
 	buf_put_u8(out, '\n');
 }
 
+/* What operators have asked for; ordinarily nothing. */
+static void
+put_overrides(struct buf *out, const json_t *status)
+{
+	int64_t holds = cli_json_count(status, "holds"), pauses = cli_json_count(status, "pauses");
+
+	if (holds == 0 && pauses == 0)
+		return;
+	cli_show_put_label(out, "  ", STR("operator"));
+	cli_text_put_count(out, holds, "hold");
+	buf_put(out, STR(", "));
+	cli_text_put_count(out, pauses, "pause");
+	buf_put_u8(out, '\n');
+}
+
 static void
 put_frozen(struct buf *out, const json_t *frozen, const struct cli_text_style *style)
 {
@@ -237,6 +253,7 @@ cli_show_status(const json_t *status, const struct cli_text_style *style, struct
 		put_source(out, json_array_get(sources, i), style);
 	put_haproxy(out, json_object_get(status, "haproxy"), style);
 	put_servers(out, status);
+	put_overrides(out, status);
 	put_frozen(out, json_object_get(status, "frozen"), style);
 	put_problems(out, json_object_get(status, "problems"), style);
 	return buf_failed(out, e);
@@ -255,19 +272,26 @@ count_in_state(const json_t *servers, const char *state)
 }
 
 static bool
-any_frozen(const json_t *backends)
+any(const json_t *backends, const char *name)
 {
 	for (size_t i = 0; i < json_array_size(backends); i++)
-		if (cli_json_bool(json_array_get(backends, i), "frozen"))
+		if (cli_json_bool(json_array_get(backends, i), name))
 			return true;
 	return false;
 }
 
 static void
-add_backend(struct cli_table *t, const json_t *backend, bool with_frozen)
+add_flag(struct cli_table *t, const json_t *backend, const char *name)
+{
+	bool on = cli_json_bool(backend, name);
+
+	cli_table_cell(t, on ? CLI_TEXT_BAD : CLI_TEXT_PLAIN, on ? STR("yes") : STR("no"));
+}
+
+static void
+add_backend(struct cli_table *t, const json_t *backend, bool with_frozen, bool with_paused)
 {
 	const json_t *servers = json_object_get(backend, "servers");
-	bool frozen = cli_json_bool(backend, "frozen");
 
 	cli_table_cell(t, CLI_TEXT_PLAIN, cli_json_text(backend, "name"));
 	cli_table_cell(t, CLI_TEXT_PLAIN, or_dash(cli_json_text(backend, "kind")));
@@ -275,32 +299,42 @@ add_backend(struct cli_table *t, const json_t *backend, bool with_frozen)
 	for (size_t i = 0; i < N_STATES; i++)
 		cli_table_number(t, count_in_state(servers, states[i]));
 	if (with_frozen)
-		cli_table_cell(t, frozen ? CLI_TEXT_BAD : CLI_TEXT_PLAIN, frozen ? STR("yes") : STR("no"));
+		add_flag(t, backend, "frozen");
+	if (with_paused)
+		add_flag(t, backend, "paused");
 }
 
 enum err_code
 cli_show_backends(const json_t *backends, const struct cli_text_style *style, struct buf *out, struct err *e)
 {
-	static const struct cli_table_column columns[] = {
-		{ .title = "BACKEND", .yields = true }, { .title = "KIND", .drops = true },
-		{ .title = "STRATEGY", .drops = true }, { .title = "READY", .right = true },
-		{ .title = "JOINING", .right = true }, { .title = "DOWN", .right = true },
-		{ .title = "DRAINING", .right = true }, { .title = "EJECTED", .right = true, .drops = true },
-		{ .title = "HELD", .right = true, .drops = true }, { .title = "FROZEN" }, /* only if one is */
+	struct cli_table_column columns[BACKEND_COLUMNS + 2] = {
+		{ .title = "BACKEND", .yields = true },
+		{ .title = "KIND", .drops = true },
+		{ .title = "STRATEGY", .drops = true },
+		{ .title = "READY", .right = true },
+		{ .title = "JOINING", .right = true },
+		{ .title = "DOWN", .right = true },
+		{ .title = "DRAINING", .right = true },
+		{ .title = "EJECTED", .right = true, .drops = true },
+		{ .title = "HELD", .right = true, .drops = true },
 	};
-	const size_t n_columns = sizeof(columns) / sizeof(columns[0]);
+	size_t n_columns = BACKEND_COLUMNS;
 	CLEANUP(cli_table_free_at) struct cli_table *t = NULL;
-	bool with_frozen = any_frozen(backends);
+	bool with_frozen = any(backends, "frozen"), with_paused = any(backends, "paused");
 
 	if (json_array_size(backends) == 0) {
 		buf_put(out, STR("no backends: `backends` in the configuration names none\n"));
 		return buf_failed(out, e);
 	}
-	t = cli_table_new(columns, with_frozen ? n_columns : n_columns - 1);
+	if (with_frozen)
+		columns[n_columns++] = (struct cli_table_column){ .title = "FROZEN" };
+	if (with_paused)
+		columns[n_columns++] = (struct cli_table_column){ .title = "PAUSED" };
+	t = cli_table_new(columns, n_columns);
 	if (t == NULL)
 		return err_set(e, ERR_NOMEM, "no memory for a table");
 	for (size_t i = 0; i < json_array_size(backends); i++)
-		add_backend(t, json_array_get(backends, i), with_frozen);
+		add_backend(t, json_array_get(backends, i), with_frozen, with_paused);
 	return cli_table_render(t, style, out, e);
 }
 

@@ -65,6 +65,21 @@ put_who(struct buf *out, const json_t *task)
 	buf_put(out, STR(": "));
 }
 
+/* Whose hand it is, and how to end it: nothing that ECS says will. */
+static void
+put_hold(struct buf *out, const json_t *server)
+{
+	if (server == NULL || !str_eq(cli_json_text(server, "state"), STR("held")))
+		return;
+	cli_show_put_label(out, "  ", STR("held"));
+	cli_text_put(out, cli_json_text(server, "reason"));
+	buf_put(out, STR("; `rollcall ready "));
+	cli_text_put(out, cli_json_text(server, "backend"));
+	buf_put_u8(out, '/');
+	cli_text_put(out, cli_json_text(server, "name"));
+	buf_put(out, STR("` ends that\n"));
+}
+
 static void
 put_place(struct heading *h, struct str backend, struct str full)
 {
@@ -79,6 +94,7 @@ put_place(struct heading *h, struct str backend, struct str full)
 	buf_put(h->out, STR(", "));
 	cli_text_put_toned(h->out, h->style, cli_show_tone(state), state);
 	buf_put_u8(h->out, '\n');
+	put_hold(h->out, server);
 	h->n_servers++;
 }
 

@@ -19,7 +19,7 @@
 #define WIDTH_MAX     10000
 
 struct options {
-	const char *socket;
+	const char *socket, *how_long;
 	bool json, ready, help, version;
 };
 
@@ -30,15 +30,16 @@ put_help(FILE *to)
 	for (size_t i = 0; cli_command_at(i) != NULL; i++) {
 		const struct cli_command *c = cli_command_at(i);
 
-		(void)fprintf(to, "  %-9s%-13s%s\n", c->name, c->arguments, c->summary);
+		(void)fprintf(to, "  %-11s%-15s%s\n", c->name, c->arguments, c->summary);
 	}
-	(void)fputs("  help                  this\n"
+	(void)fputs("  help                      this\n"
 		    "\n"
 		    "options:\n"
 		    "  -s, --socket SOCKET|URL   rollcalld's control socket (a path or abns@NAME), or the\n"
 		    "                            http:// URL of its read-only door; else $ROLLCALL_SOCKET,\n"
 		    "                            else " CLI_CLIENT_DEFAULT_SOCKET "\n"
 		    "      --json                the daemon's document instead of text\n"
+		    "      --for TIME            how long: 500ms, 30s, 5m, 2h; else until `ready` or `resume`\n"
 		    "  -h, --help                this\n"
 		    "  -V, --version             the version of this command\n"
 		    "\n"
@@ -64,6 +65,7 @@ parse_options(int argc, char **argv, struct options *ret)
 		{ "socket", required_argument, NULL, 's' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "ready", no_argument, NULL, 'r' },
+		{ "for", required_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
@@ -80,6 +82,9 @@ parse_options(int argc, char **argv, struct options *ret)
 			break;
 		case 'r':
 			ret->ready = true;
+			break;
+		case 'f':
+			ret->how_long = optarg;
 			break;
 		case 'h':
 			ret->help = true;
@@ -155,6 +160,7 @@ run_command(const struct options *o, const struct cli_command *c, int n, char *c
 		.style = find_style(),
 		.json = o->json,
 		.ready = o->ready,
+		.how_long = o->how_long,
 		.out = stdout,
 		.err = stderr,
 	};
@@ -180,8 +186,10 @@ choose_command(const struct options *o, int n, char *const *words)
 		return complain_usage("an argument is missing after", c->name);
 	if (n - 1 > c->max)
 		return complain_usage("too many arguments after", c->name);
-	if (o->ready && !c->takes_ready)
+	if (o->ready && c->takes != CLI_TAKES_READY)
 		return complain_usage("--ready does not go with", c->name);
+	if (o->how_long != NULL && c->takes != CLI_TAKES_FOR)
+		return complain_usage("--for does not go with", c->name);
 	return run_command(o, c, n - 1, words + 1);
 }
 

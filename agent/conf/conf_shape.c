@@ -231,10 +231,11 @@ is_grpc_service(struct str s)
 	return consists_of(s, 200, ALPHA DIGIT "_.");
 }
 
+/* Ends in HAProxy's file, where # would begin a comment. */
 static bool
 is_url_path(struct str s)
 {
-	return is_plain(s, 1000) && s.ptr[0] == '/';
+	return consists_of(s, 1000, ALPHA DIGIT "-_.:/~?@!&*+,;=%()") && s.ptr[0] == '/';
 }
 
 static bool
@@ -367,7 +368,7 @@ const struct conf_shape conf_shape_grpc_service = {
 };
 const struct conf_shape conf_shape_url_path = {
 	.is = is_url_path,
-	.wants = "a path that begins with / and has no blanks",
+	.wants = "a path that begins with / and has only letters, digits and -_.:/~?@!&*+,;=%()",
 	.may_be_empty = true,
 };
 const struct conf_shape conf_shape_group = {

@@ -105,7 +105,7 @@ serving_text(const struct plan_server *s)
 	case EVIDENCE_NONE:
 		return "nothing has been heard of its task lately: kept";
 	case EVIDENCE_RUNNING:
-		return "";
+		return s->is_stale ? "was added with other settings than the configuration has now" : "";
 	case EVIDENCE_STOPPING:
 	case EVIDENCE_STOPPED:
 	case EVIDENCE_REPLACED:
@@ -152,12 +152,40 @@ put_state_reason(struct control_json *w, const struct plan_server *s)
 	}
 }
 
+/* By whom, what and until when. */
 static void
-put_reason(struct control_json *w, const struct held_index *index, const struct plan_server *s)
+put_hold(struct control_json *w, const struct overlay_hold *hold)
+{
+	struct buf text = buf_make(CONTROL_VIEW_MESSAGE_MAX);
+
+	overlay_say(hold, &text);
+	control_json_text(w, "reason", buf_str(&text));
+	buf_free(&text);
+}
+
+/* The hold that the plan knows, else one of its weight alone, or one so new that no
+ * plan has it. */
+static const struct overlay_hold *
+find_hold(const struct control_facts *f, const struct plan_server *s)
+{
+	struct overlay_key key;
+
+	if (s->hold != NULL || s->state == PLAN_STATE_DRAINING || s->desired == NULL || f->overlay == NULL)
+		return s->hold;
+	key = overlay_key_of(s->backend, s->desired);
+	return overlay_find(f->overlay, &key);
+}
+
+static void
+put_reason(
+    struct control_json *w, const struct control_facts *f, const struct held_index *index, const struct plan_server *s)
 {
 	const struct plan_held *held = find_held(index, s->backend, s->actual->name);
+	const struct overlay_hold *hold = find_hold(f, s);
 
-	if (held != NULL && held->message.len > 0)
+	if (hold != NULL)
+		put_hold(w, hold);
+	else if (held != NULL && held->message.len > 0)
 		control_json_text(w, "reason", held->message);
 	else
 		put_state_reason(w, s);
@@ -203,10 +231,10 @@ changed_at(const struct control_facts *f, const struct actual_server *a)
 }
 
 static void
-put_server(
-    struct control_json *w, const struct control_facts *f, const struct held_index *index, const struct plan_server *s)
+put_server(struct control_json *w, const char *name, const struct control_facts *f, const struct held_index *index,
+    const struct plan_server *s)
 {
-	control_json_object(w, NULL);
+	control_json_object(w, name);
 	control_json_text(w, "name", s->actual->name);
 	control_json_text(w, "backend", s->backend);
 	if (s->desired != NULL)
@@ -220,7 +248,7 @@ put_server(
 	control_json_number(w, "sessions", s->actual->sessions);
 	control_json_time(w, "since", changed_at(f, s->actual));
 	control_json_word(w, "evidence", evidence_name(s->evidence));
-	put_reason(w, index, s);
+	put_reason(w, f, index, s);
 	control_json_object_end(w);
 }
 
@@ -232,8 +260,17 @@ put_servers(
 {
 	control_json_array(w, "servers");
 	for (size_t i = 0; p != NULL && i < p->n_servers; i++)
-		put_server(w, f, index, &p->servers[i]);
+		put_server(w, NULL, f, index, &p->servers[i]);
 	control_json_array_end(w);
+}
+
+static void
+put_pause(struct control_json *w, const struct control_facts *f, struct str backend, const struct plan_backend *p)
+{
+	const struct overlay_pause *pause = f->overlay != NULL ? overlay_find_pause(f->overlay, backend) : NULL;
+
+	control_json_bool(w, "paused", pause != NULL || (f->overlay == NULL && p != NULL && p->is_paused));
+	control_json_time(w, "paused_until", pause != NULL ? pause->until_wall_ms : 0);
 }
 
 static void
@@ -247,22 +284,49 @@ put_backend(struct control_json *w, const struct control_facts *f, const struct 
 	control_json_word(w, "kind", conf->managed ? "managed" : "declared");
 	control_json_word(w, "strategy", p != NULL ? plan_strategy_name(p->strategy) : "");
 	control_json_bool(w, "frozen", false);
+	put_pause(w, f, conf->name, p);
 	put_servers(w, f, index, p);
 	control_json_object_end(w);
+}
+
+void
+control_backends_put(struct control_json *w, const char *name, const struct control_facts *f, struct str backend)
+{
+	struct held_index index = index_held(f->plan);
+
+	control_json_array(w, name);
+	for (size_t i = 0; f->conf != NULL && i < f->conf->n_backends; i++)
+		if (backend.len == 0 || str_eq(f->conf->backends[i].name, backend))
+			put_backend(w, f, &index, &f->conf->backends[i]);
+	control_json_array_end(w);
+	free(index.held);
+}
+
+void
+control_backends_put_server(
+    struct control_json *w, const char *name, const struct control_facts *f, struct str backend, struct str server)
+{
+	const struct plan_backend *p = f->plan != NULL ? plan_find(f->plan, backend) : NULL;
+	struct held_index index;
+
+	for (size_t i = 0; p != NULL && i < p->n_servers; i++) {
+		if (!str_eq(p->servers[i].actual->name, server))
+			continue;
+		index = index_held(f->plan);
+		put_server(w, name, f, &index, &p->servers[i]);
+		free(index.held);
+		return;
+	}
+	control_json_null(w, name);
 }
 
 void
 control_backends_list(const struct control_facts *f, struct str arg, struct control_response *ret)
 {
 	struct control_json w = control_json_make(&ret->body);
-	struct held_index index = index_held(f->plan);
 
 	(void)arg;
-	control_json_array(&w, NULL);
-	for (size_t i = 0; f->conf != NULL && i < f->conf->n_backends; i++)
-		put_backend(&w, f, &index, &f->conf->backends[i]);
-	control_json_array_end(&w);
-	free(index.held);
+	control_backends_put(&w, NULL, f, STR(""));
 }
 
 static void

@@ -3,7 +3,8 @@
  *
  * libmicrohttpd has an epoll descriptor of its own for all its sockets; when that
  * is readable, MHD_run does what there is to do and returns.  Each request makes
- * one struct upload, which lives until libmicrohttpd says that it is over.
+ * one struct upload, which lives until libmicrohttpd says that it is over; it keeps
+ * the query as it was sent, which nothing else tells.
  */
 #include "config.h"
 
@@ -12,12 +13,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <microhttpd.h>
 #include <uv.h>
 
 #include "base/log.h"
+#include "control/control_order.h"
 #include "control/control_socket.h"
 #include "io/loop.h"
 
@@ -29,12 +32,13 @@ struct control_server {
 	struct loop_timer *timer;
 	struct control_socket socket;
 	struct control_server_limits limits;
-	control_server_facts_fn *facts;
-	void *arg;
+	struct control_server_daemon daemon;
 };
 
 struct upload {
+	bool begun;   /* its head has been looked at */
 	size_t bytes; /* of the body, so far */
+	char query[]; /* as sent, without the question mark */
 };
 
 /* ---- one request ---- */
@@ -92,15 +96,44 @@ refuse_body(const struct control_server *s, struct MHD_Connection *c)
 	return send_answer(c, &answer);
 }
 
-static enum MHD_Result
-answer_request(struct control_server *s, struct MHD_Connection *c, const char *method, const char *path)
+static void
+carry_out(const struct control_server *s, const struct control_order *order, struct control_response *ret)
 {
-	struct control_request rq = { .method = str_from_cstr(method), .path = str_from_cstr(path) };
-	struct control_response answer;
+	struct control_facts facts = { 0 };
+	struct buf said = buf_make(CONTROL_VIEW_MESSAGE_MAX);
+	struct err e = ERR_INIT;
+	enum err_code code = s->daemon.act(s->daemon.arg, &order->what, &said, &e);
+
+	s->daemon.facts(s->daemon.arg, &facts);
+	control_order_answer(&facts, order, code, &e, buf_str(&said), ret);
+	buf_free(&said);
+}
+
+static void
+show(const struct control_server *s, const struct control_request *rq, struct control_response *ret)
+{
 	struct control_facts facts = { 0 };
 
-	s->facts(s->arg, &facts);
-	control_view_answer(&facts, &rq, &answer);
+	s->daemon.facts(s->daemon.arg, &facts);
+	control_view_answer(&facts, rq, ret);
+}
+
+static enum MHD_Result
+answer_request(const struct control_server *s, struct MHD_Connection *c, const struct control_request *rq)
+{
+	struct control_order order;
+	struct control_response answer;
+
+	switch (control_order_take(rq, &order, &answer)) {
+	case CONTROL_ORDER_NONE:
+		show(s, rq, &answer);
+		break;
+	case CONTROL_ORDER_TAKEN:
+		carry_out(s, &order, &answer);
+		break;
+	case CONTROL_ORDER_REFUSED:
+		break;
+	}
 	return send_answer(c, &answer);
 }
 
@@ -114,13 +147,29 @@ announces_too_much(const struct control_server *s, struct MHD_Connection *c)
 	return text != NULL && !str_to_u64(str_from_cstr(text), s->limits.body, &bytes);
 }
 
-static enum MHD_Result
-begin_request(const struct control_server *s, struct MHD_Connection *c, void **state)
+/* The first that we hear of a request.  What is returned is its *state. */
+static void *
+on_target(void *arg, const char *target, struct MHD_Connection *c)
 {
-	if (announces_too_much(s, c))
-		return refuse_body(s, c);
-	*state = calloc(1, sizeof(struct upload));
-	return *state != NULL ? MHD_YES : MHD_NO;
+	struct str whole = str_from_cstr(target), query = STR("");
+	struct upload *u;
+	size_t at;
+
+	(void)arg;
+	(void)c;
+	if (str_find(whole, '?', &at))
+		query = str_skip(whole, at + 1);
+	u = calloc(1, sizeof(*u) + query.len + 1);
+	if (u != NULL)
+		memcpy(u->query, query.ptr, query.len);
+	return u;
+}
+
+static enum MHD_Result
+begin_request(const struct control_server *s, struct MHD_Connection *c, struct upload *u)
+{
+	u->begun = true;
+	return announces_too_much(s, c) ? refuse_body(s, c) : MHD_YES;
 }
 
 /* An answer can't be given before the body has been read, so that too long a one
@@ -137,18 +186,22 @@ static enum MHD_Result
 on_request(void *arg, struct MHD_Connection *c, const char *path, const char *method, const char *version,
     const char *body, size_t *body_size, void **state)
 {
-	struct control_server *s = arg;
+	const struct control_server *s = arg;
 	struct upload *u = *state;
 
 	(void)version;
 	(void)body;
 	if (u == NULL)
-		return begin_request(s, c, state);
+		return MHD_NO;
+	if (!u->begun)
+		return begin_request(s, c, u);
 	if (*body_size > 0)
 		return take_body(s, u, body_size);
 	if (u->bytes > s->limits.body)
 		return refuse_body(s, c);
-	return answer_request(s, c, method, path);
+	return answer_request(s, c,
+	    &(struct control_request){
+		.method = str_from_cstr(method), .path = str_from_cstr(path), .query = str_from_cstr(u->query) });
 }
 
 static void
@@ -239,8 +292,9 @@ start_mhd(struct control_server *s, struct err *e)
 	};
 
 	s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, s,
-	    MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_NOTIFY_COMPLETED,
-	    on_request_over, NULL, MHD_OPTION_UNESCAPE_CALLBACK, leave_encoded, NULL, MHD_OPTION_END);
+	    MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_URI_LOG_CALLBACK,
+	    on_target, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_request_over, NULL, MHD_OPTION_UNESCAPE_CALLBACK,
+	    leave_encoded, NULL, MHD_OPTION_END);
 	if (s->mhd == NULL)
 		return err_set(e, ERR_NOMEM, "cannot start the HTTP server of the control socket");
 	return ERR_OK;
@@ -285,7 +339,7 @@ start(struct control_server *s, struct loop *l, struct err *e)
 
 enum err_code
 control_server_new_within(struct loop *l, const struct control_server_limits *limits, const struct conf_listen *where,
-    control_server_facts_fn *facts, void *arg, struct control_server **ret, struct err *e)
+    const struct control_server_daemon *daemon, struct control_server **ret, struct err *e)
 {
 	struct control_server *s = calloc(1, sizeof(*s));
 	enum err_code code;
@@ -293,8 +347,7 @@ control_server_new_within(struct loop *l, const struct control_server_limits *li
 	if (s == NULL)
 		return err_set(e, ERR_NOMEM, "no memory for the control socket");
 	s->limits = *limits;
-	s->facts = facts;
-	s->arg = arg;
+	s->daemon = *daemon;
 	code = control_socket_open(where, &s->socket, e);
 	if (code != ERR_OK) {
 		free(s);
@@ -311,7 +364,7 @@ control_server_new_within(struct loop *l, const struct control_server_limits *li
 }
 
 enum err_code
-control_server_new(struct loop *l, const struct conf_listen *where, control_server_facts_fn *facts, void *arg,
+control_server_new(struct loop *l, const struct conf_listen *where, const struct control_server_daemon *daemon,
     struct control_server **ret, struct err *e)
 {
 	const struct control_server_limits limits = {
@@ -321,7 +374,7 @@ control_server_new(struct loop *l, const struct conf_listen *where, control_serv
 		.body = CONTROL_SERVER_BODY_MAX,
 	};
 
-	return control_server_new_within(l, &limits, where, facts, arg, ret, e);
+	return control_server_new_within(l, &limits, where, daemon, ret, e);
 }
 
 void

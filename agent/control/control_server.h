@@ -4,7 +4,7 @@
  * idle times; one thread.
  *
  * What is not HTTP, or too long in its head, libmicrohttpd refuses by itself, with
- * a page of its own; everything else is answered by control_view.
+ * a page of its own; everything else is answered by control_view, or asked for by control_order.
  */
 #ifndef CONTROL_CONTROL_SERVER_H
 #define CONTROL_CONTROL_SERVER_H
@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "conf/conf.h"
 #include "control/control_view.h"
+#include "sync/reconcile.h"
 
 #define CONTROL_SERVER_CONNECTIONS_MAX 64
 #define CONTROL_SERVER_IDLE_S          10
@@ -29,9 +30,15 @@ struct control_server_limits {
 struct control_server;
 struct loop;
 
-/* Fills in what is known now; the values are borrowed until the answer is made,
- * which is before control returns to the loop.  ret comes zeroed. */
-typedef void control_server_facts_fn(void *arg, struct control_facts *ret);
+/* What stands behind the door. */
+struct control_server_daemon {
+	/* Fills in what is known now; the values are borrowed until the answer is made,
+	 * which is before control returns to the loop.  ret comes zeroed. */
+	void (*facts)(void *arg, struct control_facts *ret);
+	/* Carries out an order; said and e as reconcile_order gives them. */
+	enum err_code (*act)(void *arg, const struct reconcile_order *order, struct buf *said, struct err *e);
+	void *arg;
+};
 
 /*
  * Binds `where` (a path): makes a missing directory around it, replaces a stale
@@ -39,12 +46,12 @@ typedef void control_server_facts_fn(void *arg, struct control_facts *ret);
  * rollcalld is listening").  Mode and group are set before anybody can connect.
  */
 NODISCARD enum err_code control_server_new(struct loop *l, const struct conf_listen *where,
-    control_server_facts_fn *facts, void *arg, struct control_server **ret, struct err *e);
+    const struct control_server_daemon *daemon, struct control_server **ret, struct err *e);
 /* The same with other limits than those above. */
 NODISCARD enum err_code control_server_new_within(struct loop *l, const struct control_server_limits *limits,
-    const struct conf_listen *where, control_server_facts_fn *facts, void *arg, struct control_server **ret,
+    const struct conf_listen *where, const struct control_server_daemon *daemon, struct control_server **ret,
     struct err *e);
-/* Hangs up on everybody and unlinks the socket; null is fine.  Not from facts. */
+/* Hangs up on everybody and unlinks the socket; null is fine.  Not from facts or act. */
 void control_server_close(struct control_server *s);
 
 #endif

@@ -285,6 +285,8 @@ put_counts(struct control_json *w, const struct control_facts *f)
 	for (size_t i = 0; i < N_STATES; i++)
 		control_json_number(w, plan_state_name(states[i]), count_in_state(f->plan, states[i]));
 	control_json_object_end(w);
+	control_json_number(w, "holds", f->overlay != NULL ? (int64_t)overlay_count(f->overlay) : 0);
+	control_json_number(w, "pauses", f->overlay != NULL ? (int64_t)overlay_count_pauses(f->overlay) : 0);
 	control_json_array(w, "frozen");
 	control_json_array_end(w);
 }

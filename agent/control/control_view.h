@@ -12,6 +12,8 @@
  *   lists                []
  * `service` is the name that `services` and `match.service` are compared with:
  * "family:NAME" for a task that no service started.
+ *
+ * This is what GET and HEAD answer; what POST asks for is control_order's.
  */
 #ifndef CONTROL_CONTROL_VIEW_H
 #define CONTROL_CONTROL_VIEW_H
@@ -29,10 +31,10 @@
 #include "ecs/roster.h"
 #include "plan/actual.h"
 #include "plan/desired.h"
+#include "plan/overlay.h"
 #include "plan/plan.h"
 
 #define CONTROL_VIEW_BODY_MAX    ((size_t)256 << 20)
-#define CONTROL_VIEW_PATH_MAX    4096 /* bytes of a path, decoded; more is a 400 */
 #define CONTROL_VIEW_MESSAGE_MAX ((size_t)4096)
 
 struct control_problem {
@@ -53,6 +55,7 @@ struct control_facts {
 	const struct desired *desired;            /* what the plan was made from */
 	const struct actual *actual;              /* likewise */
 	const struct plan *plan;
+	const struct overlay *overlay; /* what operators have asked for, be it in the plan already or not */
 	bool connected, in_step, ready;
 	int64_t last_sync_wall_ms; /* when HAProxy was last seen in step; 0: never */
 	struct fault haproxy_fault;
@@ -64,6 +67,7 @@ struct control_facts {
 
 struct control_request {
 	struct str method, path; /* path as sent: percent-encoded, without the query */
+	struct str query;        /* as sent, without the question mark; views take none and look at none */
 };
 
 struct control_response {
@@ -79,5 +83,10 @@ void control_view_answer(const struct control_facts *f, const struct control_req
 /* The same error body, for faults that the server itself meets (413, 400) and for
  * the views.  ret is overwritten; what its body owned is freed by the caller. */
 void control_view_error(int status, const char *code, struct str message, struct control_response *ret);
+void control_view_bad_path(struct control_response *ret); /* the 400 of a path that is none */
+/* A JSON answer begins with an empty body, which the caller fills; if that failed it
+ * ends as a 503. */
+void control_view_begin(int status, struct control_response *ret);
+void control_view_finish(struct control_response *ret);
 
 #endif

@@ -2,9 +2,9 @@
  * Reading back, carrying out, asking who is there: see hap_exec.h.
  *
  * Each request is one batch on the link, and begins with `show info`, so that what
- * comes back names its process.  The one exception is a backend whose name a
- * frontend has, too: `show stat NAME` then means the frontend, and a second batch
- * asks by number.  Requests under way are kept in a list only so that closing can
+ * comes back names its process; a plan's commands follow only if it is the one that
+ * the plan was made for.  The one exception is a backend whose name a frontend has,
+ * too: `show stat NAME` then means the frontend, and a second batch asks by number.  Requests under way are kept in a list only so that closing can
  * free them.
  */
 #include "config.h"
@@ -36,12 +36,15 @@ struct reading {
 	struct actual *actual;           /* owns all of it */
 	struct actual_backend *backends; /* actual->backends, while it is filled */
 	struct shadowed *shadowed;       /* per backend */
+	bool cas;                        /* asked for: the last reply */
 	hap_exec_read_fn *done;
 };
 
 struct running {
 	const struct plan *plan;
-	bool *sent; /* per step */
+	uint64_t pid, start_time_s; /* whom it is for */
+	unsigned major, minor;
+	size_t *n_sent; /* per step: commands */
 	struct hap_exec_report report;
 	hap_exec_run_fn *done;
 };
@@ -102,8 +105,9 @@ commands_put_info(struct commands *c)
 }
 
 static enum err_code
-commands_ask(const struct commands *c, struct hap_exec *x, hap_link_done_fn *done, struct request *r, struct err *e)
+commands_ask(const struct commands *c, hap_link_gate_fn *gate, hap_link_done_fn *done, struct request *r, struct err *e)
 {
+	struct hap_link *link = r->exec->link;
 	struct str *list;
 	size_t begin = 0;
 	enum err_code rc = buf_failed(&c->text, e);
@@ -116,7 +120,7 @@ commands_ask(const struct commands *c, struct hap_exec *x, hap_link_done_fn *don
 		list[i] = str_of(c->text.ptr + begin, c->ends[i] - begin);
 		begin = c->ends[i];
 	}
-	rc = x->link->ask(x->link, list, c->n, done, r, e);
+	rc = link->ask(link, list, c->n, gate, done, r, e);
 	free(list);
 	return rc;
 }
@@ -129,7 +133,7 @@ request_release(struct request *r)
 	if (r->kind == REQUEST_READ)
 		actual_free(r->u.read.actual);
 	if (r->kind == REQUEST_RUN)
-		free(r->u.run.sent);
+		free(r->u.run.n_sent);
 	free(r);
 }
 
@@ -275,7 +279,7 @@ ask_shadowed(struct request *r, struct err *e)
 	if ((rc = commands_make(1 + rd->actual->n_backends, &c, e)) != ERR_OK)
 		return rc;
 	if ((rc = put_shadowed(rd, &c, e)) == ERR_OK)
-		rc = commands_ask(&c, r->exec, on_shadowed, r, e);
+		rc = commands_ask(&c, NULL, on_shadowed, r, e);
 	commands_free(&c);
 	return rc;
 }
@@ -316,6 +320,8 @@ read_replies(struct request *r, const struct str *replies, size_t *ret_n_shadowe
 	a->read_mono_ms = clk_mono_ms(&r->exec->clk);
 	for (size_t i = 0; rc == ERR_OK && i < a->n_backends; i++)
 		rc = read_backend(rd, i, replies[1 + 2 * i], replies[2 + 2 * i], ret_n_shadowed, e);
+	if (rc == ERR_OK && rd->cas)
+		rc = hap_text_parse_cas(a->arena, replies[1 + 2 * a->n_backends], &a->cas, &a->n_cas, e);
 	return rc;
 }
 
@@ -382,6 +388,10 @@ put_questions(const struct reading *rd, struct commands *c, struct err *e)
 			return rc;
 		commands_mark(c);
 	}
+	if (rd->cas) {
+		buf_put(&c->text, STR(HAP_TEXT_ASK_CAS));
+		commands_mark(c);
+	}
 	return ERR_OK;
 }
 
@@ -391,17 +401,16 @@ ask_everything(struct request *r, struct err *e)
 	struct commands c;
 	enum err_code rc;
 
-	if ((rc = commands_make(1 + 2 * r->u.read.actual->n_backends, &c, e)) != ERR_OK)
+	if ((rc = commands_make(2 + 2 * r->u.read.actual->n_backends, &c, e)) != ERR_OK)
 		return rc;
 	if ((rc = put_questions(&r->u.read, &c, e)) == ERR_OK)
-		rc = commands_ask(&c, r->exec, on_read_back, r, e);
+		rc = commands_ask(&c, NULL, on_read_back, r, e);
 	commands_free(&c);
 	return rc;
 }
 
 enum err_code
-hap_exec_read(
-    struct hap_exec *x, const struct str *backends, size_t n, hap_exec_read_fn *done, void *arg, struct err *e)
+hap_exec_read(struct hap_exec *x, const struct hap_exec_want *want, hap_exec_read_fn *done, void *arg, struct err *e)
 {
 	struct request *r = request_new(x, REQUEST_READ, arg, e);
 	enum err_code rc;
@@ -409,7 +418,9 @@ hap_exec_read(
 	if (r == NULL)
 		return ERR_NOMEM;
 	r->u.read.done = done;
-	if ((rc = reading_open(&r->u.read, backends, n, e)) != ERR_OK || (rc = ask_everything(r, e)) != ERR_OK)
+	r->u.read.cas = want->cas;
+	if ((rc = reading_open(&r->u.read, want->backends, want->n, e)) != ERR_OK ||
+	    (rc = ask_everything(r, e)) != ERR_OK)
 		request_free(r);
 	return rc;
 }
@@ -423,12 +434,16 @@ note_refusal(struct hap_exec_report *report, const struct plan_step *st, const s
 		report->refusals[report->n_refusals++] = (struct hap_exec_refusal){ .step = st, .err = *why };
 }
 
+/* Of the replies to one step the first that is not DONE counts. */
 static void
-note_verdict(struct hap_exec_report *report, const struct plan_step *st, struct str reply)
+note_verdict(struct hap_exec_report *report, const struct plan_step *st, const struct str *replies, size_t n)
 {
+	enum hap_text_verdict verdict = HAP_TEXT_DONE;
 	struct err e = ERR_INIT;
 
-	switch (hap_text_judge(st, reply, &e)) {
+	for (size_t i = 0; verdict == HAP_TEXT_DONE && i < n; i++)
+		verdict = hap_text_judge(st, i, replies[i], &e);
+	switch (verdict) {
 	case HAP_TEXT_DONE:
 		report->done++;
 		return;
@@ -437,7 +452,8 @@ note_verdict(struct hap_exec_report *report, const struct plan_step *st, struct 
 		return;
 	case HAP_TEXT_GONE:
 		report->gone++;
-		note_refusal(report, st, &e);
+		if (st->kind != PLAN_DELETE) /* which wants just that */
+			note_refusal(report, st, &e);
 		return;
 	case HAP_TEXT_REFUSED:
 		report->refused++;
@@ -463,18 +479,44 @@ note_process(struct hap_exec_report *report, struct str reply, struct err *e)
 	return ERR_OK;
 }
 
+/* The gate: steps go only to the process that the plan was made for. */
+static bool
+is_made_for(void *arg, struct str reply)
+{
+	struct request *r = arg;
+	struct running *run = &r->u.run;
+	struct hap_exec_report *report = &run->report;
+
+	if (note_process(report, reply, &report->err) != ERR_OK)
+		return false;
+	report->is_other = report->pid != run->pid || report->start_time_s != run->start_time_s;
+	return !report->is_other;
+}
+
+/* Nothing was told: not even the refusals of our own count. */
+static void
+unsend_all(struct running *run)
+{
+	run->report.refused = 0;
+	run->report.n_refusals = 0;
+	run->report.unsent = run->plan->n_steps;
+}
+
 static void
 judge_replies(struct running *run, const struct str *replies, size_t n)
 {
 	size_t at = 1; /* replies[0] is about the process */
 
 	for (size_t i = 0; i < run->plan->n_steps; i++) {
-		if (!run->sent[i])
+		size_t n_sent = run->n_sent[i];
+
+		if (n_sent == 0)
 			continue;
-		if (at < n)
-			note_verdict(&run->report, &run->plan->steps[i], replies[at++]);
+		if (n >= at + n_sent)
+			note_verdict(&run->report, &run->plan->steps[i], replies + at, n_sent);
 		else
 			run->report.unsent++;
+		at += n_sent;
 	}
 }
 
@@ -487,14 +529,35 @@ on_ran(void *arg, const struct str *replies, size_t n, const struct err *failed)
 	struct hap_exec_report copy;
 	void *done_arg = r->arg;
 
-	if (n > 0)
-		(void)note_process(report, replies[0], &report->err);
-	judge_replies(&r->u.run, replies, n);
+	if (report->is_other || report->err.code != ERR_OK)
+		unsend_all(&r->u.run);
+	else
+		judge_replies(&r->u.run, replies, n);
 	if (failed != NULL)
 		report->err = *failed;
 	copy = *report;
 	request_free(r);
 	done(done_arg, &copy);
+}
+
+/* All commands of a step, or none of them. */
+static enum err_code
+put_step(struct running *run, const struct plan_step *st, size_t n, struct commands *c, struct err *e)
+{
+	size_t n_before = c->n, len_before = c->text.len;
+	enum err_code rc = ERR_OK;
+
+	if (n == 0) /* which makes it say why */
+		rc = hap_text_step(st, 0, run->major, run->minor, &c->text, e);
+	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
+		rc = hap_text_step(st, i, run->major, run->minor, &c->text, e);
+		commands_mark(c);
+	}
+	if (rc != ERR_OK || n == 0) {
+		c->n = n_before;
+		c->text.len = len_before;
+	}
+	return rc;
 }
 
 /* The steps as commands; one that cannot be sent is refused here. */
@@ -504,18 +567,28 @@ put_steps(struct running *run, struct commands *c)
 	commands_put_info(c);
 	for (size_t i = 0; i < run->plan->n_steps; i++) {
 		const struct plan_step *st = &run->plan->steps[i];
+		size_t n = hap_text_n_commands(st);
 		struct err e = ERR_INIT;
 
 		if (buf_failed(&c->text, NULL) != ERR_OK)
 			return; /* not of this step's making: the whole batch fails */
-		if (hap_text_step(st, &c->text, &e) == ERR_OK) {
-			commands_mark(c);
-			run->sent[i] = true;
+		if (put_step(run, st, n, c, &e) == ERR_OK) {
+			run->n_sent[i] = n;
 		} else {
 			run->report.refused++;
 			note_refusal(&run->report, st, &e);
 		}
 	}
+}
+
+static size_t
+count_commands(const struct plan *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_steps; i++)
+		n += hap_text_n_commands(&p->steps[i]);
+	return n;
 }
 
 static enum err_code
@@ -525,19 +598,20 @@ ask_steps(struct request *r, struct err *e)
 	struct commands c;
 	enum err_code rc;
 
-	run->sent = calloc(run->plan->n_steps > 0 ? run->plan->n_steps : 1, sizeof(*run->sent));
-	if (run->sent == NULL)
+	run->n_sent = calloc(run->plan->n_steps > 0 ? run->plan->n_steps : 1, sizeof(*run->n_sent));
+	if (run->n_sent == NULL)
 		return err_set(e, ERR_NOMEM, "no memory for commands to HAProxy");
-	if ((rc = commands_make(1 + run->plan->n_steps, &c, e)) != ERR_OK)
+	if ((rc = commands_make(1 + count_commands(run->plan), &c, e)) != ERR_OK)
 		return rc;
 	put_steps(run, &c);
-	rc = commands_ask(&c, r->exec, on_ran, r, e);
+	rc = commands_ask(&c, is_made_for, on_ran, r, e);
 	commands_free(&c);
 	return rc;
 }
 
 enum err_code
-hap_exec_run(struct hap_exec *x, const struct plan *p, hap_exec_run_fn *done, void *arg, struct err *e)
+hap_exec_run(struct hap_exec *x, const struct plan *p, const struct actual *made_for, hap_exec_run_fn *done, void *arg,
+    struct err *e)
 {
 	struct request *r = request_new(x, REQUEST_RUN, arg, e);
 	enum err_code rc;
@@ -545,6 +619,10 @@ hap_exec_run(struct hap_exec *x, const struct plan *p, hap_exec_run_fn *done, vo
 	if (r == NULL)
 		return ERR_NOMEM;
 	r->u.run.plan = p;
+	r->u.run.pid = made_for->pid;
+	r->u.run.start_time_s = made_for->start_time_s;
+	r->u.run.major = made_for->major;
+	r->u.run.minor = made_for->minor;
 	r->u.run.done = done;
 	if ((rc = ask_steps(r, e)) != ERR_OK)
 		request_free(r);
@@ -590,7 +668,7 @@ hap_exec_probe(struct hap_exec *x, hap_exec_probe_fn *done, void *arg, struct er
 	if (r == NULL)
 		return ERR_NOMEM;
 	r->u.probe.done = done;
-	if ((rc = x->link->ask(x->link, &command, 1, on_probed, r, e)) != ERR_OK)
+	if ((rc = x->link->ask(x->link, &command, 1, NULL, on_probed, r, e)) != ERR_OK)
 		request_free(r);
 	return rc;
 }

@@ -31,16 +31,26 @@ struct hap_exec_refusal {
 /*
  * done + gone + retry + refused + unsent = the steps of the plan.  A step that is
  * not fit to be sent (hap_text_step) is refused without asking HAProxy; the others
- * are sent all the same.
+ * are sent all the same.  A step may be several commands (a CA): its verdict is that
+ * of the first that was not carried out.  A server that DELETE finds gone is counted as
+ * gone, and is no refusal.
  */
 struct hap_exec_report {
 	uint64_t pid, start_time_s; /* the process that carried it out; 0: it did not say */
 	bool stopping;              /* it is on its way out: an old worker */
+	bool is_other;              /* not the process that the plan was made for: it was told nothing, all is unsent */
 	size_t done, gone, retry, refused;
 	size_t unsent;                                           /* no answer came: carried out or not */
 	struct hap_exec_refusal refusals[HAP_EXEC_REFUSALS_MAX]; /* the first ones: GONE, REFUSED */
 	size_t n_refusals;
 	struct err err; /* code OK, or what cut the batch short */
+};
+
+/* What a read asks for. */
+struct hap_exec_want {
+	const struct str *backends; /* each must be one of HAProxy's names (ERR_ARG) */
+	size_t n;
+	bool cas; /* actual->cas, too */
 };
 
 /* actual is the caller's to free; null on failure.  e is null on success. */
@@ -53,13 +63,13 @@ typedef void hap_exec_probe_fn(void *arg, const struct hap_text_info *info, cons
 /* Owns the link once it returns ERR_OK. */
 NODISCARD enum err_code hap_exec_new(struct hap_link *k, const struct clk *clk, struct hap_exec **ret, struct err *e);
 /* All three: io/http.h's contract. */
-/* Copies the names.  Each must be one of HAProxy's (ERR_ARG). */
+/* Copies the names. */
 NODISCARD enum err_code hap_exec_read(
-    struct hap_exec *x, const struct str *backends, size_t n, hap_exec_read_fn *done, void *arg, struct err *e);
-/* Borrows p until done.  The batch begins with `show info`, so that the report
- * tells which process took it. */
-NODISCARD enum err_code hap_exec_run(
-    struct hap_exec *x, const struct plan *p, hap_exec_run_fn *done, void *arg, struct err *e);
+    struct hap_exec *x, const struct hap_exec_want *want, hap_exec_read_fn *done, void *arg, struct err *e);
+/* Borrows p until done; made_for only during the call.  The batch begins with `show info`; its steps are sent only once
+ * that has named the process that `made_for` was read from. */
+NODISCARD enum err_code hap_exec_run(struct hap_exec *x, const struct plan *p, const struct actual *made_for,
+    hap_exec_run_fn *done, void *arg, struct err *e);
 NODISCARD enum err_code hap_exec_probe(struct hap_exec *x, hap_exec_probe_fn *done, void *arg, struct err *e);
 void hap_exec_close(struct hap_exec *x); /* no callback comes after; null is fine; fine inside a callback */
 

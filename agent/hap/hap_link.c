@@ -47,6 +47,8 @@ struct batch {
 	struct batch *next;
 	struct buf out; /* GREETING and the commands */
 	size_t n;       /* commands */
+	size_t gate_at; /* of out: so much is sent before the gate is asked; all, where there is none */
+	hap_link_gate_fn *gate;
 	hap_link_done_fn *done;
 	void *arg;
 	struct str *replies; /* n */
@@ -63,8 +65,9 @@ struct talk {
 		uv_tcp_t tcp;
 	} uv;
 	uv_connect_t connect;
-	uv_write_t write;
+	uv_write_t write, write_rest;
 	bool connected;
+	bool gate_asked;
 	size_t unwritten; /* when the idle timer was last armed */
 	struct buf in;
 	size_t scanned; /* of in: no prompt begins before */
@@ -267,10 +270,41 @@ is_stranger(const struct talk *t, struct str *ret_said)
 	return t->n_ends == 0 && t->in.len >= STRANGER_MIN && t->in.ptr[0] != '\n';
 }
 
+static enum err_code write_part(struct talk *t, uv_write_t *req, size_t from, size_t to);
+
+static void
+fail_as_out_of_step(struct talk *t)
+{
+	struct err e = ERR_INIT;
+
+	(void)err_set(&e, ERR_PARSE,
+	    "HAProxy's socket %s: more replies than commands: not known which belongs to which", t->link->address);
+	talk_fail_all(t, &e);
+}
+
+/* True: the batch ends here. */
+static bool
+is_stopped_by_gate(struct talk *t)
+{
+	const struct batch *b = t->batch;
+
+	if (b->gate == NULL || t->gate_asked || n_answered(t) == 0)
+		return false;
+	t->gate_asked = true;
+	if (n_answered(t) > 1 || t->in.len > t->scanned) {
+		fail_as_out_of_step(t);
+		return true;
+	}
+	if (!b->gate(b->arg, reply_at(t, N_GREETING))) {
+		talk_end(t, 1, NULL);
+		return true;
+	}
+	return b->gate_at < b->out.len && write_part(t, &t->write_rest, b->gate_at, b->out.len) != ERR_OK;
+}
+
 static void
 talk_check(struct talk *t)
 {
-	struct err e = ERR_INIT;
 	struct str said;
 	bool fits = find_prompts(t);
 
@@ -278,15 +312,14 @@ talk_check(struct talk *t)
 		fail_as_stranger(t, said);
 	} else if (!fits) {
 		fail_as_too_large(t, "a reply", t->link->limits.max_reply);
+	} else if (is_stopped_by_gate(t)) {
+		return;
 	} else if (t->n_ends == N_GREETING + t->batch->n) {
 		if (t->in.len == t->scanned) {
 			talk_end(t, t->batch->n, NULL);
 			return;
 		}
-		(void)err_set(&e, ERR_PARSE,
-		    "HAProxy's socket %s: more replies than commands: not known which belongs to which",
-		    t->link->address);
-		talk_fail_all(t, &e);
+		fail_as_out_of_step(t);
 	}
 }
 
@@ -377,12 +410,26 @@ fail_to_connect(struct talk *t, int status)
 	talk_fail(t, &e);
 }
 
+/* These bytes of what the batch says; on failure the talk is over. */
+static enum err_code
+write_part(struct talk *t, uv_write_t *req, size_t from, size_t to)
+{
+	/* uv_buf_t is for reading, too, and so is not const; uv_write only reads it. */
+	uv_buf_t bytes = uv_buf_init((char *)t->batch->out.ptr + from, (unsigned)(to - from));
+	int status = uv_write(req, &t->uv.stream, &bytes, 1, on_written);
+
+	if (status == 0) {
+		arm_idle(t);
+		return ERR_OK;
+	}
+	fail_as_closed(t, ERR_IO, uv_strerror(status));
+	return ERR_IO;
+}
+
 static void
 on_connected(uv_connect_t *req, int status)
 {
 	struct talk *t = req->handle->data;
-	struct str out;
-	uv_buf_t bytes;
 
 	if (t->link == NULL)
 		return;
@@ -391,16 +438,11 @@ on_connected(uv_connect_t *req, int status)
 		return;
 	}
 	t->connected = true;
-	out = buf_str(&t->batch->out);
-	/* uv_buf_t is for reading, too, and so is not const; uv_write only reads it. */
-	bytes = uv_buf_init((char *)t->batch->out.ptr, (unsigned)out.len);
-	status = uv_write(&t->write, &t->uv.stream, &bytes, 1, on_written);
-	if (status == 0)
-		status = uv_read_start(&t->uv.stream, on_alloc, on_read);
+	if (write_part(t, &t->write, 0, t->batch->gate_at) != ERR_OK)
+		return;
+	status = uv_read_start(&t->uv.stream, on_alloc, on_read);
 	if (status != 0)
 		fail_as_closed(t, ERR_IO, uv_strerror(status));
-	else
-		arm_idle(t);
 }
 
 static void
@@ -516,6 +558,32 @@ on_kick(void *arg)
 		fail_to_connect(t, status);
 }
 
+static bool
+is_plain_line(struct str s)
+{
+	return str_trim(s).len > 0 && str_is_printable(s) && memchr(s.ptr, ';', s.len) == NULL;
+}
+
+/* One line, or "... <<" and a payload of lines that HAProxy cannot take for its end. */
+static bool
+is_command(struct str s)
+{
+	struct str rest = s, line;
+	bool has_payload = str_find(s, '\n', &(size_t){ 0 });
+
+	if (!has_payload)
+		return is_plain_line(s) && !str_has_suffix(s, STR("<<"));
+	if (!str_next(&rest, '\n', &line) || !is_plain_line(line) || !str_has_suffix(line, STR(" <<")))
+		return false;
+	while (str_next(&rest, '\n', &line)) {
+		if (rest.ptr == NULL)
+			return line.len == 0; /* after the last newline */
+		if (str_trim(line).len == 0 || !str_is_printable(line))
+			return false;
+	}
+	return false;
+}
+
 static enum err_code
 check_commands(const struct hap_link_socket *k, const struct str *commands, size_t n, struct err *e)
 {
@@ -523,8 +591,7 @@ check_commands(const struct hap_link_socket *k, const struct str *commands, size
 		if (commands[i].len > k->limits.max_command)
 			return err_set(e, ERR_LIMIT, "a command of %zu bytes: HAProxy takes %zu", commands[i].len,
 			    k->limits.max_command);
-		if (str_trim(commands[i]).len == 0 || !str_is_printable(commands[i]) ||
-		    memchr(commands[i].ptr, ';', commands[i].len) != NULL)
+		if (!is_command(commands[i]))
 			return err_set(e, ERR_ARG, "command %zu is not one plain line", i + 1);
 	}
 	return ERR_OK;
@@ -541,14 +608,18 @@ batch_fill(struct batch *b, const struct str *commands, size_t n, struct err *e)
 	buf_put(&b->out, STR(GREETING));
 	for (size_t i = 0; i < n; i++) {
 		buf_put(&b->out, commands[i]);
-		buf_put_u8(&b->out, '\n');
+		buf_put_u8(&b->out, '\n'); /* of a payload: the empty line that ends it */
+		if (i == 0 && b->gate != NULL)
+			b->gate_at = b->out.len;
 	}
+	if (b->gate_at == 0)
+		b->gate_at = b->out.len;
 	return buf_failed(&b->out, e);
 }
 
 static enum err_code
-socket_ask(
-    struct hap_link *link, const struct str *commands, size_t n, hap_link_done_fn *done, void *arg, struct err *e)
+socket_ask(struct hap_link *link, const struct str *commands, size_t n, hap_link_gate_fn *gate, hap_link_done_fn *done,
+    void *arg, struct err *e)
 {
 	struct hap_link_socket *k = (struct hap_link_socket *)link;
 	struct batch *b;
@@ -561,6 +632,7 @@ socket_ask(
 	if ((b = calloc(1, sizeof(*b))) == NULL)
 		return err_set(e, ERR_NOMEM, "no memory for commands to HAProxy");
 	b->out = buf_make(k->limits.max_commands);
+	b->gate = gate;
 	if ((rc = batch_fill(b, commands, n, e)) != ERR_OK) {
 		batch_free(b);
 		return rc;

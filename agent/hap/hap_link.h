@@ -13,6 +13,7 @@
 #ifndef HAP_HAP_LINK_H
 #define HAP_HAP_LINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,11 +44,23 @@ extern const struct hap_link_limits hap_link_default_limits;
  */
 typedef void hap_link_done_fn(void *arg, const struct str *replies, size_t n, const struct err *e);
 
+/* Given the reply to the first command: is the rest to be sent? */
+typedef bool hap_link_gate_fn(void *arg, struct str reply);
+
 struct hap_link {
-	/* Copies the commands; each is one line without its newline, and without ';',
-	 * which HAProxy would split it at (ERR_ARG). */
-	enum err_code (*ask)(
-	    struct hap_link *k, const struct str *commands, size_t n, hap_link_done_fn *done, void *arg, struct err *e);
+	/*
+	 * Copies the commands; each is one line without its newline, and without ';',
+	 * which HAProxy would split it at (ERR_ARG).  One with a payload is its line,
+	 * which ends in " <<", and lines of payload, each with its newline, and none of
+	 * them empty, for that would end it: the link does (ERR_ARG again).  It has one
+	 * reply, whose payload prompts ("+ ", 2.6 and 3.0) are the reader's to skip.
+	 *
+	 * gate may be null.  Otherwise only the first command is sent until it has
+	 * answered; if gate says no, that is the end of the batch: done gets this reply
+	 * (n is 1), and no error.  It must not close the link.
+	 */
+	enum err_code (*ask)(struct hap_link *k, const struct str *commands, size_t n, hap_link_gate_fn *gate,
+	    hap_link_done_fn *done, void *arg, struct err *e);
 	void (*close)(struct hap_link *k); /* frees it; no callback comes after; fine inside one */
 };
 

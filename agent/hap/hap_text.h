@@ -1,14 +1,14 @@
 /*
  * HAProxy's runtime API as text: commands out, replies in.  Pure.
  *
- * Every reply wording that means success is listed in hap_text.c, by version
+ * Every reply wording that means success is listed in hap_text_judge.c, by version
  * (facts/haproxy.md, sections 2 to 5 and 12); text that is not known is REFUSED,
  * never DONE.  Replies come as hap_link hands them out: without the prompt, with
  * the "[4]: " that `set severity-output number` puts before some of them, with or
  * without newlines at the end.
  *
- * hap_text.c writes commands and judges replies to them; hap_text_replies.c reads
- * the tables that `show` answers.
+ * hap_text.c writes commands, hap_text_judge.c judges the replies to them, and
+ * hap_text_replies.c reads the tables that `show` answers.
  */
 #ifndef HAP_HAP_TEXT_H
 #define HAP_HAP_TEXT_H
@@ -28,7 +28,9 @@
 
 /* With `fall 1` HAProxy shows the full health count before it has checked at all.
  * There a server counts as passed only after it has drained for so long without a
- * failed check (and its last check passed). */
+ * failed check (and its last check passed).  `health down` after the drain would make
+ * the first passed check visible, but HAProxy takes it of servers without checks, too,
+ * and these stay down for ever (measured: 2.6 to 3.4). */
 #define HAP_TEXT_FALL_1_WAIT_S 10
 
 enum hap_text_verdict {
@@ -49,15 +51,24 @@ struct hap_text_info {
 /* One of HAProxy's own names for a backend or server: [A-Za-z0-9_.:-]. */
 bool hap_text_name_ok(struct str name);
 
-/* Refuses, with ERR_ARG, a name or address that would need quoting: nothing from
- * outside reaches the socket but what HAProxy's own name rules allow.  Appends one
- * command without its newline; nothing on failure. */
-NODISCARD enum err_code hap_text_step(const struct plan_step *st, struct buf *out, struct err *e);
-/* What a reply to this step means; e says it in HAProxy's words unless DONE. */
-enum hap_text_verdict hap_text_judge(const struct plan_step *st, struct str reply, struct err *e);
+/* How many commands carry out a step: one; a CA is new, set, add ... commit.  0: it
+ * is not fit to be sent, as hap_text_step will tell. */
+size_t hap_text_n_commands(const struct plan_step *st);
+/*
+ * Command number i of a step for HAProxy major.minor; appended without its newline,
+ * nothing on failure.  It is one line but for a CA's payload ("... <<", then lines).
+ * Refuses, with ERR_ARG, a name or address that would need quoting: nothing from
+ * outside reaches the socket but what HAProxy's own name rules allow.  What is refused
+ * is so for each of its commands.
+ */
+NODISCARD enum err_code hap_text_step(
+    const struct plan_step *st, size_t i, unsigned major, unsigned minor, struct buf *out, struct err *e);
+/* What a reply to command i of this step means; e says it in HAProxy's words unless DONE. */
+enum hap_text_verdict hap_text_judge(const struct plan_step *st, size_t i, struct str reply, struct err *e);
 /* "show servers state NAME", "show stat NAME 6 -1"; refuses names as above. */
 NODISCARD enum err_code hap_text_ask_servers(struct str backend, struct buf *out, struct err *e);
 NODISCARD enum err_code hap_text_ask_stat(struct str backend, struct buf *out, struct err *e);
+#define HAP_TEXT_ASK_CAS "show ssl ca-file"
 
 NODISCARD enum err_code hap_text_parse_info(
     struct arena *a, struct str reply, struct hap_text_info *ret, struct err *e);
@@ -71,5 +82,20 @@ bool hap_text_is_shadowed(struct str servers_reply, struct str stat_reply, struc
  * an error. */
 NODISCARD enum err_code hap_text_parse_backend(struct arena *a, struct str name, struct str servers_reply,
     struct str stat_reply, struct actual_backend *ret, struct err *e);
+/* The CA files that hold a certificate; one that was only begun (`new`, `set` without
+ * `commit`) is not among them.  A HAProxy without TLS has none. */
+NODISCARD enum err_code hap_text_parse_cas(
+    struct arena *a, struct str reply, const struct str **ret, size_t *ret_n, struct err *e);
+
+/* One numeric IPv4 or IPv6 address, as bytes; false: it is none. */
+struct hap_text_address {
+	int family;
+	unsigned char bytes[16];
+};
+bool hap_text_address_parse(struct str text, struct hap_text_address *ret);
+/* Bytes from outside, fit for one line of an error: up to a newline, and never longer
+ * than HAP_TEXT_SAID_MAX. */
+#define HAP_TEXT_SAID_MAX 80
+void hap_text_escape(struct str s, char ret[HAP_TEXT_SAID_MAX + 1]);
 
 #endif

@@ -113,7 +113,7 @@ struct reading {
 	size_t n, cap;
 	size_t next; /* `show stat` lists servers in the same order: look here first */
 	size_t n_in_stat;
-	bool small_weights;
+	bool small_weights, is_unpublished;
 	uint8_t column_at[COLUMNS_MAX]; /* of a column of the reply: enum stat_column, or N_STAT_COLUMNS */
 };
 
@@ -507,11 +507,13 @@ is_no_check_yet(struct str status)
 }
 
 /*
- * A server that leaves maintenance begins with health = rise, and the first check
- * that passes makes it rise + fall - 1, the full count; what the last check said
- * may be about an address that a slot had before.  So passed is the full count
- * and a good check.  In maintenance a slot is not checked and shows no counts; a
- * dynamic server that was never enabled may be, and one good check is all it needs.
+ * A server that leaves maintenance begins with health = rise (rise - 1 with
+ * init-state down), and the first check that passes makes it rise + fall - 1, the
+ * full count; what the last check said may be about an address that a slot had
+ * before.  So passed is the full count and a good check.  In maintenance a slot is
+ * not checked and shows no counts, nor does a dynamic server that has served; one
+ * that was never enabled may be checked, and one good check is all it needs.
+ * plan/actual.h has the stages.
  */
 static enum actual_check
 check_of(const struct row *row, const struct str *cells)
@@ -588,8 +590,9 @@ read_stat_server(struct reading *rd, const struct str *cells, struct err *e)
 	return ERR_OK;
 }
 
-/* "random" has no name of its own here ("unknown"), hashes have the name of what
- * they hash.  Below the level `operator` HAProxy shows none. */
+/* "random" has no name of its own here ("unknown"; from 3.3 it is also what a backend
+ * without `balance` has), hashes have the name of what they hash.  Below the level
+ * `operator` HAProxy shows none. */
 static bool
 needs_small_weights(struct str algo)
 {
@@ -599,6 +602,14 @@ needs_small_weights(struct str algo)
 		if (str_eq(algo, str_from_cstr(others[i])))
 			return false;
 	return true;
+}
+
+/* "UP (UNPUB)", "DOWN (UNPUB)" */
+static void
+read_stat_backend(struct reading *rd, const struct str *cells)
+{
+	rd->small_weights = needs_small_weights(cells[STAT_ALGO]);
+	rd->is_unpublished = str_has_suffix(cells[STAT_STATUS], STR(" (UNPUB)"));
 }
 
 static enum err_code
@@ -615,7 +626,7 @@ read_stat(struct reading *rd, struct str reply, struct err *e)
 		if (str_eq(cells[STAT_TYPE], STR("2")))
 			rc = read_stat_server(rd, cells, e);
 		else if (str_eq(cells[STAT_TYPE], STR("1")))
-			rd->small_weights = needs_small_weights(cells[STAT_ALGO]);
+			read_stat_backend(rd, cells);
 	}
 	return rc;
 }
@@ -688,6 +699,91 @@ hap_text_parse_backend(struct arena *a, struct str name, struct str servers_repl
 		    STR_ARG(str_first(name, 60)));
 	keep_those_in_both(&rd, &b);
 	b.small_weights = rd.small_weights;
+	b.is_unpublished = rd.is_unpublished;
 	*ret = b;
+	return ERR_OK;
+}
+
+/* ---- show ssl ca-file ---- */
+
+/* "NAME - 3 certificate(s)"; the name may hold anything that a path may.  False: not
+ * such a line, or none were loaded. */
+static bool
+read_ca_line(struct str line, struct str *ret_name)
+{
+	const struct str after = STR(" certificate(s)");
+	struct str count;
+	uint64_t n;
+
+	if (!str_has_suffix(line, after))
+		return false;
+	line = str_first(line, line.len - after.len);
+	count = str_after_last(line, ' ');
+	if (count.len == line.len || !str_to_u64(count, UINT32_MAX, &n) || n == 0)
+		return false;
+	line = str_first(line, line.len - count.len);
+	if (!str_has_suffix(line, STR(" - ")))
+		return false;
+	*ret_name = str_first(line, line.len - 3);
+	return ret_name->len > 0 && str_is_printable(*ret_name);
+}
+
+static size_t
+count_lines(struct str s)
+{
+	struct str line;
+	size_t n = 0;
+
+	while (str_next(&s, '\n', &line))
+		n++;
+	return n;
+}
+
+/* The table of those that are committed; above it there may be a transaction. */
+static bool
+open_ca_table(struct str *rest)
+{
+	struct str line;
+
+	while (str_next(rest, '\n', &line))
+		if (str_eq(line, STR("# filename")))
+			return true;
+	return false;
+}
+
+static bool
+has_no_tls(struct str reply)
+{
+	struct str text = str_trim(reply);
+
+	if (str_has_prefix(text, STR("[6]: ")))
+		text = str_skip(text, 5);
+	return str_has_prefix(text, STR("Unknown command"));
+}
+
+enum err_code
+hap_text_parse_cas(struct arena *a, struct str reply, const struct str **ret, size_t *ret_n, struct err *e)
+{
+	struct str rest = reply, line, name, *cas;
+	size_t n = 0;
+
+	if (has_no_tls(reply)) {
+		*ret = NULL;
+		*ret_n = 0;
+		return ERR_OK;
+	}
+	if (!open_ca_table(&rest))
+		return err_set(e, ERR_PARSE, "`show ssl ca-file`: no table of files");
+	if ((cas = ARENA_ARRAY(a, struct str, count_lines(rest))) == NULL)
+		return no_memory(e);
+	while (str_next(&rest, '\n', &line)) {
+		if (!read_ca_line(line, &name))
+			continue;
+		if (!arena_str(a, name, &cas[n]))
+			return no_memory(e);
+		n++;
+	}
+	*ret = cas;
+	*ret_n = n;
 	return ERR_OK;
 }

@@ -48,6 +48,8 @@ struct desired_server {
 	unsigned weight;  /* of a SERVE: 1..256 (0 only where the operator's is 0), scaled within its backend; else 0 */
 	unsigned maxconn; /* 0: leave it alone */
 	int64_t drain_timeout_ms;
+	const struct conf_policy *policy; /* all that its line says */
+	uint64_t spec;                    /* desired_spec of it */
 };
 
 struct desired_backend {
@@ -96,6 +98,11 @@ const struct desired_endpoint *desired_endpoints_of(
 /* The order in which tasks took their addresses: by start (else creation), then
  * creation, then ARN; 0 only for one task. */
 int desired_task_age_cmp(const struct roster_task *a, const struct roster_task *b);
+
+/* What a server's line says and cannot be changed while it lives (proto, tls, whether and
+ * how often it is checked, observe, slowstart), as a number that stays the same from run
+ * to run; never 0. */
+uint64_t desired_spec(const struct conf_policy *policy);
 
 /* design.md, section 4: "rc_" + id + "_" + container (cut) + "_" + port; at most 100
  * bytes of HAProxy's alphabet.  An id holds no "_", so id and port can be read out

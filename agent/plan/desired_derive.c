@@ -172,6 +172,8 @@ fill_draft(struct derive *dv, const struct place *at, const struct conf_backend 
 	s->port = key->port;
 	s->maxconn = entry->policy.maxconn;
 	s->drain_timeout_ms = drain_timeout_of(entry, at->task, container);
+	s->policy = &entry->policy;
+	s->spec = desired_spec(s->policy);
 	return arena_str(dv->arena, str_from_cstr(text), &s->address) &&
 	       desired_server_name(dv->arena, at->task->id, container, key->port, &s->name, NULL) == ERR_OK;
 }

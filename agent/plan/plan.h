@@ -1,9 +1,10 @@
 /*
  * The plan: an ordered list of single steps that brings actual nearer to desired.
  *
- * Backends with slots (rc_1, rc_2 ...) are planned in plan_slots.c, over the pairing
- * of slots and candidates that plan_bind.c makes; dynamic servers get a file beside
- * them.
+ * A backend is planned by one of two strategies: slots (rc_1, rc_2 ...), which are
+ * given to candidates, or servers added and deleted at run time, each named after
+ * its task.  A managed backend may hold both kinds: those that its file names, and
+ * slots beyond them on HAProxy 2.6.
  *
  * plan_diff is the heart of the agent and is pure.  It is given what should be,
  * what is, and what we remember of our own doing (plan_memory: since when a
@@ -11,12 +12,19 @@
  * the next pass goes on from that.  Additions come first, so that capacity never
  * dips; a slot is addressed only when nothing runs on it any more.
  *
- * Laws, tested on random states (tests/unit/test_plan_laws.c):
+ * Laws, tested on random states (tests/unit/test_plan_laws.c), over all versions, both
+ * strategies, holds, plans that were cut off after any step, and reloads:
  *   - a state that is as desired gives an empty plan;
- *   - plan, apply, read back, again: desired is reached in a few rounds and stays;
+ *   - plan, apply, read back, again: desired is reached in a few rounds and stays, with
+ *     memory of what was done before and without;
  *   - no step touches a server that is not ours, or a backend that is not there;
  *   - a server that serves is touched by a removal only on the evidence that its
- *     candidate carries, and by none if nothing explains it;
+ *     candidate carries, by an operator's hold, or to come back with other settings:
+ *     then one at a time, and never the last that takes calls;
+ *   - what nothing explains is not touched, but for what had begun on proof;
+ *   - nothing is done against a hold, or in a paused backend, without proof;
+ *   - nobody takes a call before a passed check, unless HAProxy does not check it, or it
+ *     served under the process before;
  *   - no slot is given an address while it has sessions, or is not in maintenance.
  */
 #ifndef PLAN_PLAN_H
@@ -30,28 +38,48 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "plan/actual.h"
+#include "plan/applied.h"
 #include "plan/desired.h"
 #include "plan/evidence.h"
+#include "plan/overlay.h"
 
 #define PLAN_ARENA_MAX          ((size_t)128 << 20)
 #define PLAN_SHUTDOWN_REPEAT_MS INT64_C(5000) /* streams that outlive a shutdown are shut again */
 
-/* name, text, does it take calls away from a server that may be serving? */
-#define PLAN_STEP_KINDS(X)           \
-	X(ADDRESS, "address", false) \
-	X(WEIGHT, "weight", false)   \
-	X(MAXCONN, "maxconn", false) \
-	X(JOIN, "join", false)       \
-	X(READY, "ready", false)     \
-	X(MAINT, "maint", true)      \
-	X(SHUTDOWN, "shutdown", true)
+/* name, text, does it take away a server, or its calls, that may be serving? */
+#define PLAN_STEP_KINDS(X)            \
+	X(BACKEND, "backend", false)  \
+	X(PUBLISH, "publish", false)  \
+	X(CA, "ca", false)            \
+	X(ADD, "add", false)          \
+	X(CHECK, "check", false)      \
+	X(ADDRESS, "address", false)  \
+	X(WEIGHT, "weight", false)    \
+	X(MAXCONN, "maxconn", false)  \
+	X(JOIN, "join", false)        \
+	X(READY, "ready", false)      \
+	X(DRAIN, "drain", true)       \
+	X(MAINT, "maint", true)       \
+	X(SHUTDOWN, "shutdown", true) \
+	X(DELETE, "delete", true)
 
 /*
- * JOIN: state drain, so that HAProxy checks it but sends no call.
+ * BACKEND, PUBLISH: a managed backend of HAProxy 3.4 (add backend, publish backend).
+ * CA: a certificate authority for servers with TLS, loaded before the first that names it.
+ * ADD: add server, which is in maintenance then; CHECK: its checks begin (enable health).
+ * JOIN: state drain, so that HAProxy checks a slot but sends no call.
+ * DRAIN: state drain of a server that serves: an operator asked for it.
+ * DELETE: del server, in maintenance and without sessions.
  *
- * In this order within a plan: all of ADDRESS, WEIGHT, MAXCONN, JOIN that make
- * servers enter, by server; READY; WEIGHT and MAXCONN of servers that serve; MAINT;
- * SHUTDOWN.  One MAINT comes earlier: that of a vacant slot, be it addressed next or not.
+ * The life of a dynamic server (facts/haproxy.md, sections 1 and 12):
+ *   3.2 and later   ADD (starts_down), CHECK, READY at once: DOWN until a check passes
+ *   3.0             ADD, CHECK; MAINT with a passed check; READY
+ *   unchecked, or trusted (ready under the process before): ADD, CHECK if checked, READY
+ *
+ * In this order within a plan: BACKEND, PUBLISH, CA; all of ADD, CHECK, ADDRESS, WEIGHT,
+ * MAXCONN, JOIN that make servers enter, by server, and the READY that goes with them;
+ * READY; WEIGHT and MAXCONN of servers that serve; DRAIN and MAINT; SHUTDOWN; DELETE.
+ * One MAINT comes earlier: that of a vacant slot, be it addressed next or not.
  */
 enum plan_step_kind {
 #define X(name, text, removes) PLAN_##name,
@@ -59,12 +87,27 @@ enum plan_step_kind {
 #undef X
 };
 
+/* A CA file of the configuration, read. */
+struct plan_ca {
+	struct str path; /* as tls_ca_file names it */
+	struct str name; /* in HAProxy: made of its content, so that another content is another name */
+	struct str pem;  /* printable lines */
+};
+
 struct plan_step {
 	enum plan_step_kind kind;
-	struct str backend, server;
-	struct str address; /* ADDRESS */
-	uint16_t port;      /* ADDRESS */
-	unsigned value;     /* WEIGHT, MAXCONN */
+	struct str backend, server;       /* server: empty for BACKEND, PUBLISH, CA; backend: empty for CA */
+	struct str address;               /* ADDRESS, ADD */
+	uint16_t port;                    /* ADDRESS, ADD */
+	unsigned value;                   /* WEIGHT, MAXCONN; ADD: the weight */
+	const struct conf_policy *policy; /* ADD: what its line says */
+	struct str defaults;              /* BACKEND: the named defaults section */
+	const struct plan_ca *ca;         /* CA; ADD: the one its line names, or null */
+	bool starts_down;                 /* ADD: init-state down */
+	bool is_respec;                   /* MAINT, SHUTDOWN, DELETE: it comes back at once with other settings */
+	bool by_operator; /* DRAIN, MAINT: a hold asks for it; ADDRESS, ADD: a hold keeps it from serving */
+	bool is_begun;    /* a removal that no candidate explains any more, but that we had begun on this evidence */
+	bool is_overdue;  /* MAINT: it has waited for others to join as long as it may */
 	enum evidence evidence;
 	const struct desired_server *why; /* the candidate behind it; null: none, the slot is vacant */
 	bool is_vacant;                   /* MAINT of a slot that holds no address and no session: nothing leaves */
@@ -88,8 +131,10 @@ struct plan_server {
 	const struct actual_server *actual;
 	const struct desired_server *desired; /* null: no task known explains it */
 	enum plan_state state;
-	/* The candidate's; REPLACED also for the second slot of one candidate, NONE
-	 * where there is no candidate. */
+	const struct overlay_hold *hold; /* HELD: by whom and how; else null.  Borrowed from the overlay */
+	bool is_stale;                   /* was added with other settings than the configuration has now */
+	/* The candidate's; REPLACED also for the second server of one candidate; where there
+	 * is no candidate NONE, or what its removal had begun on. */
 	enum evidence evidence;
 };
 
@@ -106,6 +151,12 @@ struct plan_backend {
 	size_t n_unplaced;
 	size_t n_joining, n_draining; /* servers that do, the latter with sessions left: a reason to look again soon */
 	unsigned keep_percent;        /* of those that should serve; see plan_guard */
+	bool is_paused;               /* by the operator: only what is proven to end is touched */
+	bool is_closed;               /* nobody enters now: it is paused, or HAProxy is going down */
+	/* Keys of the configuration that somebody wrote and that its slots cannot take (bits as
+	 * in conf_policy.set): their own line in HAProxy's configuration decides. */
+	uint32_t unheeded;
+	struct str missing_ca; /* tls_ca_file that could not be read: whoever needs it is unplaced; empty: none */
 };
 
 /* Removals that the evidence does not carry (yet): kept in service. */
@@ -116,14 +167,16 @@ struct plan_held {
 	struct str message;
 };
 
-/* Since when each server that has streams left is in maintenance, from pass to pass.
- * Keyed by backend, server and address:port, so that a reused slot starts anew. */
+/* Since when each server that has streams left is in maintenance, or waits to go there
+ * until others serve, from pass to pass.  Keyed by backend, server and address:port, so
+ * that a reused slot starts anew. */
 struct plan_memory_entry {
 	struct str backend, server, address;
 	uint16_t port;
 	int64_t drain_since_ms; /* monotonic: first seen so */
 	bool was_shut;
 	int64_t shut_ms; /* monotonic: when SHUTDOWN was last in a plan; if was_shut */
+	bool is_serving; /* not in maintenance yet: drain_since_ms is when it was first to go */
 };
 
 /* Zeroed: nothing is remembered.  Lives in the plan that it came with: keep that
@@ -146,7 +199,14 @@ struct plan {
 };
 
 struct plan_rules {
-	int64_t now_ms; /* monotonic */
+	int64_t now_ms;                /* monotonic */
+	const struct applied *applied; /* of the process that actual was read from; null: nothing is known */
+	const struct applied *former;  /* of the one before, if trusted; null: every server is gated */
+	const struct overlay *overlay; /* null: nobody's hand */
+	const struct plan_ca *cas;
+	size_t n_cas;
+	bool may_add_backends; /* managed backends are made at run time where HAProxy can */
+	struct str defaults;   /* haproxy.managed.defaults, for BACKEND */
 };
 
 /* desired and actual must outlive the plan; memory need not (its entries are copied). */

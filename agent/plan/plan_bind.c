@@ -1,10 +1,11 @@
 /*
- * Slots and candidates paired by address:port: see plan_bind.h.
+ * Servers and candidates paired: see plan_bind.h.
  *
- * Both are sorted by address, the best of each address first, and walked side by
- * side.  Of several candidates at one address the one that serves wins, then one
- * that stays, then the newer task: a slot whose task ended while the next one
- * has its address already is relabelled by this, without a command.
+ * Candidates are looked up by address:port in a sorted list, the best claim on each
+ * first, and by name in desired's own order.  Of several candidates at one address the
+ * one that serves wins, then one that stays, then the newer task: a slot whose task
+ * ended while the next one has its address already is relabelled by this, without a
+ * command.
  */
 #include "config.h"
 
@@ -15,6 +16,12 @@
 struct claim { /* of a candidate on an address */
 	struct plan_address key;
 	const struct desired_server *candidate;
+};
+
+struct claims {
+	const struct desired_backend *desired;
+	struct claim *by_address;
+	struct plan_address *keys; /* by candidate */
 };
 
 /* ---- candidates, best first ---- */
@@ -32,156 +39,217 @@ by_claim(const void *a, const void *b)
 	return order != 0 ? order : str_cmp(x->candidate->name, y->candidate->name);
 }
 
-static struct claim *
-list_claims(struct arena *a, const struct desired_backend *b)
+static bool
+list_claims(struct arena *a, const struct desired_backend *b, struct claims *ret)
 {
-	struct claim *claims = ARENA_ARRAY(a, struct claim, b->n_servers);
-
-	if (claims == NULL)
-		return NULL;
+	ret->desired = b;
+	ret->by_address = ARENA_ARRAY(a, struct claim, b->n_servers);
+	ret->keys = ARENA_ARRAY(a, struct plan_address, b->n_servers);
+	if (ret->by_address == NULL || ret->keys == NULL)
+		return false;
 	for (size_t i = 0; i < b->n_servers; i++) {
 		const struct desired_server *s = &b->servers[i];
 
-		claims[i].candidate = s;
-		(void)plan_address_parse(s->address, s->port, &claims[i].key);
+		(void)plan_address_parse(s->address, s->port, &ret->keys[i]);
+		ret->by_address[i] = (struct claim){ .key = ret->keys[i], .candidate = s };
 	}
 	if (b->n_servers > 0)
-		qsort(claims, b->n_servers, sizeof(*claims), by_claim);
-	return claims;
+		qsort(ret->by_address, b->n_servers, sizeof(struct claim), by_claim);
+	return true;
 }
 
-/* ---- slots, best first ---- */
+static const struct desired_server *
+best_at(const struct claims *c, const struct plan_address *key)
+{
+	size_t low = 0, high = c->desired->n_servers;
+
+	if (key->family == PLAN_ADDRESS_NONE)
+		return NULL;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (plan_address_cmp(&c->by_address[mid].key, key) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == c->desired->n_servers || plan_address_cmp(&c->by_address[low].key, key) != 0)
+		return NULL;
+	return c->by_address[low].candidate;
+}
+
+/* The first candidate of this name, in desired's order; n_servers: none. */
+static size_t
+first_named(const struct desired_backend *b, struct str name)
+{
+	size_t low = 0, high = b->n_servers;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (str_cmp(b->servers[mid].name, name) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* Of the same name: the one at this address, else the one that matters most. */
+static const struct desired_server *
+best_named(const struct claims *c, struct str name, const struct plan_address *key, bool *ret_is_moved)
+{
+	const struct desired_backend *b = c->desired;
+	const struct desired_server *best = NULL;
+
+	for (size_t i = first_named(b, name); i < b->n_servers && str_eq(b->servers[i].name, name); i++) {
+		if (key->family != PLAN_ADDRESS_NONE && plan_address_cmp(&c->keys[i], key) == 0) {
+			*ret_is_moved = false;
+			return &b->servers[i];
+		}
+		if (best == NULL || b->servers[i].want < best->want)
+			best = &b->servers[i];
+	}
+	*ret_is_moved = best != NULL;
+	return best;
+}
+
+/* ---- servers ---- */
+
+static int
+by_number(const void *a, const void *b)
+{
+	const struct actual_server *x = ((const struct plan_bound *)a)->server;
+	const struct actual_server *y = ((const struct plan_bound *)b)->server;
+
+	if (x->is_slot != y->is_slot)
+		return x->is_slot ? -1 : 1;
+	if (x->is_slot && x->slot != y->slot)
+		return x->slot < y->slot ? -1 : 1;
+	return str_cmp(x->name, y->name);
+}
+
+static bool
+list_servers(struct arena *a, const struct actual_backend *b, struct plan_binding *ret)
+{
+	ret->servers = ARENA_ARRAY(a, struct plan_bound, b->n_servers);
+	if (ret->servers == NULL)
+		return false;
+	for (size_t i = 0; i < b->n_servers; i++) {
+		const struct actual_server *s = &b->servers[i];
+		struct plan_bound *bound = &ret->servers[ret->n_servers];
+
+		if (!s->is_ours)
+			continue;
+		bound->server = s;
+		(void)plan_address_parse(s->address, s->port, &bound->key);
+		ret->n_servers++;
+		ret->n_slots += s->is_slot ? 1 : 0;
+	}
+	if (ret->n_servers > 0)
+		qsort(ret->servers, ret->n_servers, sizeof(struct plan_bound), by_number);
+	return true;
+}
+
+static void
+bind_one(const struct claims *c, struct plan_bound *s)
+{
+	const struct desired_server *there = best_at(c, &s->key);
+
+	if (s->server->is_slot) {
+		s->stands_for = there;
+		return;
+	}
+	s->stands_for = best_named(c, s->server->name, &s->key, &s->is_moved);
+	if (s->stands_for != NULL || there == NULL || there->want != DESIRED_SERVE)
+		return;
+	s->stands_for = there;
+	s->is_replaced = true;
+}
+
+/* ---- several for one ---- */
+
+static bool
+takes_calls(const struct plan_bound *s)
+{
+	return s->server->admin == ACTUAL_READY && s->server->up;
+}
 
 static int
 quality(const struct actual_server *s)
 {
 	switch (s->admin) {
 	case ACTUAL_READY:
-		return s->up ? 0 : 1;
+		return 0;
 	case ACTUAL_DRAIN:
-		return s->check == ACTUAL_CHECK_PASSED || s->check == ACTUAL_UNCHECKED ? 2 : 3;
+		return s->check == ACTUAL_CHECK_PASSED || s->check == ACTUAL_UNCHECKED ? 1 : 2;
 	case ACTUAL_MAINT:
 		break;
 	}
-	return 4;
+	return 3;
 }
 
+/* Pointers into one array, which is in the order of by_number. */
 static int
-by_number(const void *a, const void *b)
+by_candidate(const void *a, const void *b)
 {
-	const struct plan_slot *x = a, *y = b;
+	const struct plan_bound *x = *(struct plan_bound *const *)a, *y = *(struct plan_bound *const *)b;
 
-	if (x->server->slot != y->server->slot)
-		return x->server->slot < y->server->slot ? -1 : 1;
-	return str_cmp(x->server->name, y->server->name);
+	if (x->stands_for != y->stands_for)
+		return x->stands_for < y->stands_for ? -1 : 1;
+	if (x->is_moved != y->is_moved)
+		return x->is_moved ? 1 : -1;
+	if (takes_calls(x) != takes_calls(y))
+		return takes_calls(x) ? -1 : 1;
+	if ((x->server->admin == ACTUAL_READY) != (y->server->admin == ACTUAL_READY))
+		return x->server->admin == ACTUAL_READY ? -1 : 1; /* one that is only kept is not brought back */
+	if (x->server->is_slot != y->server->is_slot)
+		return x->server->is_slot ? 1 : -1;
+	if (quality(x->server) != quality(y->server))
+		return quality(x->server) - quality(y->server);
+	return (x > y) - (x < y);
 }
 
-static int
-by_address(const void *a, const void *b)
+/* Which of them is the second matters only while the candidate stays: if it leaves,
+ * they all do.  One at another address serves until one at the right one does. */
+static bool
+is_second(const struct plan_bound *best, const struct plan_bound *s)
 {
-	const struct plan_slot *x = *(struct plan_slot *const *)a, *y = *(struct plan_slot *const *)b;
-	int order = plan_address_cmp(&x->key, &y->key);
-
-	if (order == 0)
-		order = quality(x->server) - quality(y->server);
-	return order != 0 ? order : by_number(x, y);
+	if (s == best || s->stands_for->want == DESIRED_LEAVE)
+		return false;
+	return !(s->is_moved && takes_calls(s) && !takes_calls(best));
 }
 
 static bool
-list_slots(struct arena *a, const struct actual_backend *b, struct plan_binding *ret)
+rank(struct arena *a, struct plan_binding *b)
 {
-	ret->slots = ARENA_ARRAY(a, struct plan_slot, b->n_servers);
-	ret->n_slots = 0;
-	if (ret->slots == NULL)
-		return false;
-	for (size_t i = 0; i < b->n_servers; i++) {
-		const struct actual_server *s = &b->servers[i];
-		struct plan_slot *slot = &ret->slots[ret->n_slots];
+	struct plan_bound **sorted = ARENA_ARRAY(a, struct plan_bound *, b->n_servers), *best = NULL;
+	size_t n = 0;
 
-		if (!s->is_ours || !s->is_slot)
-			continue;
-		slot->server = s;
-		(void)plan_address_parse(s->address, s->port, &slot->key);
-		ret->n_slots++;
+	if (sorted == NULL)
+		return false;
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (b->servers[i].stands_for != NULL && !b->servers[i].is_replaced)
+			sorted[n++] = &b->servers[i];
+	if (n > 0)
+		qsort(sorted, n, sizeof(struct plan_bound *), by_candidate);
+	for (size_t i = 0; i < n; i++) {
+		if (best == NULL || best->stands_for != sorted[i]->stands_for)
+			best = sorted[i];
+		sorted[i]->is_second = is_second(best, sorted[i]);
 	}
-	if (ret->n_slots > 0)
-		qsort(ret->slots, ret->n_slots, sizeof(struct plan_slot), by_number);
 	return true;
 }
 
-static struct plan_slot **
-sort_by_address(struct arena *a, const struct plan_binding *b)
-{
-	struct plan_slot **sorted = ARENA_ARRAY(a, struct plan_slot *, b->n_slots);
-
-	if (sorted == NULL)
-		return NULL;
-	for (size_t i = 0; i < b->n_slots; i++)
-		sorted[i] = &b->slots[i];
-	if (b->n_slots > 0)
-		qsort(sorted, b->n_slots, sizeof(struct plan_slot *), by_address);
-	return sorted;
-}
-
-/* ---- pairs ---- */
-
-/* All slots at one address stand for the best claim on it.  Which of them is the
- * second matters only while the candidate stays: if it leaves, they all do. */
+/* One at another address has the name that its candidate needs, unless that can have a slot. */
 static void
-pair(struct plan_slot **slots, size_t n, const struct claim *best)
+note_held(const struct claims *c, struct plan_binding *b)
 {
-	for (size_t i = 0; i < n; i++) {
-		slots[i]->stands_for = best->candidate;
-		slots[i]->is_second = i > 0 && best->candidate->want != DESIRED_LEAVE;
-	}
-}
+	for (size_t i = 0; i < b->n_servers; i++) {
+		const struct plan_bound *s = &b->servers[i];
 
-static size_t
-count_slots_at(struct plan_slot *const *slots, size_t n, const struct plan_address *key)
-{
-	size_t same = 0;
-
-	while (same < n && plan_address_cmp(&slots[same]->key, key) == 0)
-		same++;
-	return same;
-}
-
-static size_t
-count_claims_on(const struct claim *claims, size_t n, const struct plan_address *key)
-{
-	size_t same = 0;
-
-	while (same < n && plan_address_cmp(&claims[same].key, key) == 0)
-		same++;
-	return same;
-}
-
-static void
-walk(struct plan_slot **slots, size_t n_slots, const struct claim *claims, size_t n_claims,
-    const struct desired_backend *desired, bool *is_held)
-{
-	size_t s = 0, c = 0;
-
-	/* Those without an address come first, and pair with nothing. */
-	while (s < n_slots && slots[s]->key.family == PLAN_ADDRESS_NONE)
-		s++;
-	while (c < n_claims && claims[c].key.family == PLAN_ADDRESS_NONE)
-		c++;
-	while (s < n_slots && c < n_claims) {
-		const struct plan_address *key = &claims[c].key;
-		int order = plan_address_cmp(&slots[s]->key, key);
-		size_t same;
-
-		if (order != 0) {
-			s += order < 0 ? 1 : 0;
-			c += order > 0 ? 1 : 0;
-			continue;
-		}
-		same = count_slots_at(slots + s, n_slots - s, key);
-		pair(slots + s, same, &claims[c]);
-		s += same;
-		for (same = count_claims_on(claims + c, n_claims - c, key); same > 0; same--)
-			is_held[claims[c++].candidate - desired->servers] = true;
+		if (s->stands_for != NULL && !s->is_replaced && (!s->is_moved || b->n_slots == 0))
+			b->is_held[s->stands_for - c->desired->servers] = true;
 	}
 }
 
@@ -189,15 +257,30 @@ bool
 plan_bind(struct arena *a, const struct desired_backend *desired, const struct actual_backend *actual,
     struct plan_binding *ret)
 {
-	struct claim *claims = list_claims(a, desired);
-	struct plan_slot **sorted;
+	struct claims claims;
 
-	ret->is_held = ARENA_ARRAY(a, bool, desired->n_servers);
-	if (claims == NULL || ret->is_held == NULL || !list_slots(a, actual, ret))
+	*ret = (struct plan_binding){ .is_held = ARENA_ARRAY(a, bool, desired->n_servers) };
+	if (ret->is_held == NULL || !list_claims(a, desired, &claims) || !list_servers(a, actual, ret))
 		return false;
-	sorted = sort_by_address(a, ret);
-	if (sorted == NULL)
-		return false;
-	walk(sorted, ret->n_slots, claims, desired->n_servers, desired, ret->is_held);
-	return true;
+	for (size_t i = 0; i < ret->n_servers; i++)
+		bind_one(&claims, &ret->servers[i]);
+	note_held(&claims, ret);
+	return rank(a, ret);
+}
+
+static int
+by_name(const void *key, const void *item)
+{
+	const struct str *name = key;
+	const struct plan_bound *s = item;
+
+	return str_cmp(*name, s->server->name);
+}
+
+const struct plan_bound *
+plan_bind_find_named(const struct plan_binding *b, struct str name)
+{
+	if (b->n_servers == b->n_slots)
+		return NULL;
+	return bsearch(&name, b->servers + b->n_slots, b->n_servers - b->n_slots, sizeof(*b->servers), by_name);
 }

@@ -5,15 +5,94 @@
 #include "config.h"
 
 #include "plan/plan.h"
-#include "plan/plan_draft.h"
-#include "plan/plan_slots.h"
+#include "plan/plan_pass.h"
+#include "plan/plan_say.h"
+#include "plan/plan_servers.h"
+
+static bool
+is_at_least(const struct actual *a, unsigned major, unsigned minor)
+{
+	return a->major > major || (a->major == major && a->minor >= minor);
+}
 
 static enum plan_strategy
-strategy_of(const struct actual_backend *b)
+strategy_of(const struct actual *a, const struct actual_backend *b)
 {
-	if (b == NULL || !b->exists || b->n_slots == 0)
+	if (b == NULL || !b->exists)
 		return PLAN_STRATEGY_NONE;
-	return PLAN_STRATEGY_SLOTS;
+	if (b->n_slots > 0)
+		return PLAN_STRATEGY_SLOTS;
+	return is_at_least(a, 3, 0) ? PLAN_STRATEGY_DYNAMIC : PLAN_STRATEGY_NONE;
+}
+
+/* ---- backends that are made at run time ---- */
+
+/* What `add backend` takes from the named defaults must be all that is asked for. */
+static bool
+may_be_added(const struct plan_pass *p)
+{
+	const struct plan_rules *rules = p->draft->rules;
+	const struct conf_policy *policy = &p->desired->conf->policy;
+
+	return p->desired->conf->managed && rules->may_add_backends && rules->defaults.len > 0 &&
+	       is_at_least(p->draft->actual, 3, 4) && policy->balance == CONF_BALANCE_ROUNDROBIN &&
+	       (policy->check.type == CONF_CHECK_INHERIT || policy->check.type == CONF_CHECK_OFF);
+}
+
+static void
+add_backend_step(struct plan_pass *p, enum plan_step_kind kind)
+{
+	struct plan_step step = plan_pass_step(p, kind, NULL, NULL);
+
+	if (kind == PLAN_BACKEND)
+		step.defaults = p->draft->rules->defaults;
+	(void)plan_pass_emit(p, PLAN_PHASE_BACKEND, step);
+}
+
+static void
+make_backend(struct plan_pass *p)
+{
+	bool exists = p->actual != NULL && p->actual->exists;
+
+	if (!exists && may_be_added(p)) {
+		add_backend_step(p, PLAN_BACKEND);
+		add_backend_step(p, PLAN_PUBLISH);
+	} else if (exists && p->actual->is_unpublished && p->desired->conf->managed) {
+		add_backend_step(p, PLAN_PUBLISH);
+	}
+}
+
+/* ---- one backend ---- */
+
+static uint32_t
+bit(enum conf_policy_key key)
+{
+	return UINT32_C(1) << key;
+}
+
+/* A managed backend has all of it from its file. */
+static uint32_t
+unheeded_by(const struct plan_pass *p)
+{
+	const struct conf_policy *policy = &p->desired->conf->policy;
+	enum conf_check_type check = policy->check.type;
+
+	if (p->desired->conf->managed)
+		return 0;
+	switch (p->strategy) {
+	case PLAN_STRATEGY_SLOTS:
+		return policy->set &
+		       (bit(CONF_POLICY_PROTO) | bit(CONF_POLICY_TLS) | bit(CONF_POLICY_TLS_VERIFY) |
+			   bit(CONF_POLICY_TLS_CA_FILE) | bit(CONF_POLICY_TLS_SNI) | bit(CONF_POLICY_SLOWSTART) |
+			   bit(CONF_POLICY_CHECK) | bit(CONF_POLICY_OBSERVE));
+	case PLAN_STRATEGY_DYNAMIC:
+		if (check == CONF_CHECK_TCP || check == CONF_CHECK_HTTP || check == CONF_CHECK_GRPC)
+			return policy->set & bit(CONF_POLICY_CHECK);
+		break;
+	case PLAN_STRATEGY_NONE:
+		break;
+	}
+	return 0;
 }
 
 /* Nothing can be done there: all who should serve are without a place. */
@@ -32,36 +111,54 @@ plan_nothing(struct plan_draft *d, const struct desired_backend *desired, struct
 }
 
 static bool
-plan_backend(struct plan_draft *d, const struct desired_backend *desired, const struct actual_backend *actual,
-    struct plan_backend *ret)
+say_paused(struct plan_pass *p)
 {
-	ret->name = desired->name;
-	ret->keep_percent = desired->conf->policy.outlier.panic_threshold_percent;
-	ret->exists = actual != NULL && actual->exists;
-	ret->strategy = strategy_of(actual);
-	switch (ret->strategy) {
-	case PLAN_STRATEGY_SLOTS:
-		return plan_slots(d, desired, actual, ret);
-	case PLAN_STRATEGY_NONE:
-	case PLAN_STRATEGY_DYNAMIC: /* not chosen yet */
-		break;
-	}
-	return plan_nothing(d, desired, ret);
+	struct plan_held held = { .backend = p->desired->name, .server = STR("") };
+
+	if (!p->is_paused || p->n_put_off == 0)
+		return true;
+	if (!plan_say(p->draft->arena, &held.message,
+		"the backend is paused by an operator: %zu changes wait until it is resumed", p->n_put_off))
+		return false;
+	plan_draft_hold(p->draft, held);
+	return true;
 }
 
 static bool
-plan_all(struct plan_draft *d, const struct desired *desired, const struct actual *actual, struct plan *p)
+plan_backend(struct plan_draft *d, const struct desired_backend *desired, struct plan_backend *ret)
+{
+	struct plan_pass p = {
+		.draft = d,
+		.desired = desired,
+		.actual = actual_find(d->actual, desired->name),
+		.is_paused = d->rules->overlay != NULL && overlay_find_pause(d->rules->overlay, desired->name) != NULL,
+		.is_stopping = d->actual->stopping,
+	};
+	bool ok;
+
+	p.strategy = strategy_of(d->actual, p.actual);
+	ret->name = desired->name;
+	ret->keep_percent = desired->conf->policy.outlier.panic_threshold_percent;
+	ret->exists = p.actual != NULL && p.actual->exists;
+	ret->strategy = p.strategy;
+	ret->is_paused = p.is_paused;
+	ret->is_closed = plan_pass_is_closed(&p);
+	ret->unheeded = unheeded_by(&p);
+	make_backend(&p);
+	ok = ret->exists ? plan_servers(&p, ret) : plan_nothing(d, desired, ret);
+	return ok && say_paused(&p);
+}
+
+static bool
+plan_all(struct plan_draft *d, const struct desired *desired, struct plan *p)
 {
 	struct plan_backend *backends = ARENA_ARRAY(d->arena, struct plan_backend, desired->n_backends);
 
 	if (backends == NULL)
 		return false;
-	for (size_t i = 0; i < desired->n_backends; i++) {
-		const struct desired_backend *b = &desired->backends[i];
-
-		if (!plan_backend(d, b, actual_find(actual, b->name), &backends[i]))
+	for (size_t i = 0; i < desired->n_backends; i++)
+		if (!plan_backend(d, &desired->backends[i], &backends[i]))
 			return false;
-	}
 	p->backends = backends;
 	p->n_backends = desired->n_backends;
 	return plan_draft_freeze(d, p);
@@ -79,8 +176,7 @@ plan_diff(const struct plan_rules *rules, const struct desired *desired, const s
 
 	if (p == NULL || scratch == NULL)
 		return err_set(e, ERR_NOMEM, "a plan: %s", err_text(ERR_NOMEM));
-	plan_draft_start(&d, rules, memory, a, scratch);
-	ok = plan_all(&d, desired, actual, p);
+	ok = plan_draft_start(&d, rules, actual, memory, a, scratch) && plan_all(&d, desired, p);
 	plan_draft_free(&d);
 	if (!ok)
 		return err_set(e, ERR_NOMEM, "a plan: out of memory, or over %zu MiB", PLAN_ARENA_MAX >> 20);

@@ -5,20 +5,24 @@
 
 #include <stdlib.h>
 
-void
-plan_draft_start(struct plan_draft *d, const struct plan_rules *rules, const struct plan_memory *before,
-    struct arena *arena, struct arena *scratch)
+bool
+plan_draft_start(struct plan_draft *d, const struct plan_rules *rules, const struct actual *actual,
+    const struct plan_memory *before, struct arena *arena, struct arena *scratch)
 {
 	*d = (struct plan_draft){
-		.now_ms = rules->now_ms,
+		.rules = rules,
+		.actual = actual,
 		.before = before,
 		.arena = arena,
 		.scratch = scratch,
 		.memory = PLAN_LIST_OF(struct plan_memory_entry),
+		.held = PLAN_LIST_OF(struct plan_held),
+		.is_ca_loading = ARENA_ARRAY(scratch, bool, rules->n_cas),
 		.next_ms = INT64_MAX,
 	};
 	for (size_t i = 0; i < PLAN_N_PHASES; i++)
 		d->steps[i] = PLAN_LIST_OF(struct plan_step);
+	return d->is_ca_loading != NULL;
 }
 
 void
@@ -27,6 +31,7 @@ plan_draft_free(struct plan_draft *d)
 	for (size_t i = 0; i < PLAN_N_PHASES; i++)
 		plan_list_free(&d->steps[i]);
 	plan_list_free(&d->memory);
+	plan_list_free(&d->held);
 }
 
 void
@@ -36,6 +41,15 @@ plan_draft_step(struct plan_draft *d, enum plan_phase phase, struct plan_step st
 
 	if (to != NULL)
 		*to = step;
+}
+
+void
+plan_draft_hold(struct plan_draft *d, struct plan_held held)
+{
+	struct plan_held *to = plan_list_add(&d->held);
+
+	if (to != NULL)
+		*to = held;
 }
 
 /* ---- what is remembered ---- */
@@ -56,12 +70,14 @@ plan_draft_recall(const struct plan_draft *d, struct str backend, const struct a
 		.server = s->name,
 		.address = s->address,
 		.port = s->port,
-		.drain_since_ms = d->now_ms };
+		.drain_since_ms = d->rules->now_ms,
+		.is_serving = s->admin != ACTUAL_MAINT };
 	const struct plan_memory_entry *was = NULL;
 
 	if (d->before->n > 0)
 		was = bsearch(&anew, d->before->entries, d->before->n, sizeof(anew), by_server);
-	if (was == NULL || was->port != s->port || !str_eq(was->address, s->address))
+	if (was == NULL || was->port != s->port || !str_eq(was->address, s->address) ||
+	    was->is_serving != anew.is_serving)
 		return anew;
 	return *was;
 }
@@ -135,9 +151,23 @@ freeze_memory(struct plan_draft *d, struct plan *p)
 	return true;
 }
 
+static bool
+freeze_held(struct plan_draft *d, struct plan *p)
+{
+	struct plan_held *held = ARENA_ARRAY(d->arena, struct plan_held, d->held.n);
+
+	if (d->held.failed || held == NULL)
+		return false;
+	if (d->held.n > 0)
+		memcpy(held, d->held.items, d->held.n * sizeof(*held));
+	p->held = held;
+	p->n_held = d->held.n;
+	return true;
+}
+
 bool
 plan_draft_freeze(struct plan_draft *d, struct plan *p)
 {
 	p->next_ms = d->next_ms;
-	return freeze_steps(d, p) && freeze_memory(d, p);
+	return freeze_steps(d, p) && freeze_held(d, p) && freeze_memory(d, p);
 }

@@ -15,30 +15,45 @@
 #include "plan/plan_list.h"
 
 /* The order of steps in the plan. */
-enum plan_phase { PLAN_PHASE_ENTER, PLAN_PHASE_READY, PLAN_PHASE_TUNE, PLAN_PHASE_MAINT, PLAN_PHASE_SHUTDOWN };
-#define PLAN_N_PHASES 5
+enum plan_phase {
+	PLAN_PHASE_BACKEND,
+	PLAN_PHASE_CA,
+	PLAN_PHASE_ENTER,
+	PLAN_PHASE_READY,
+	PLAN_PHASE_TUNE,
+	PLAN_PHASE_MAINT, /* and DRAIN */
+	PLAN_PHASE_SHUTDOWN,
+	PLAN_PHASE_DELETE,
+	/* must stay last */
+	PLAN_N_PHASES
+};
 
 struct plan_draft {
-	int64_t now_ms;
+	const struct plan_rules *rules;
+	const struct actual *actual;
 	const struct plan_memory *before;
 	struct arena *arena;   /* the plan's */
 	struct arena *scratch; /* of this call */
 	struct plan_list steps[PLAN_N_PHASES];
 	struct plan_list memory;
+	struct plan_list held;
+	bool *is_ca_loading; /* by rules->cas: a step of this plan loads it */
 	int64_t next_ms;
 };
 
-/* Borrows all of it. */
-void plan_draft_start(struct plan_draft *d, const struct plan_rules *rules, const struct plan_memory *before,
-    struct arena *arena, struct arena *scratch);
+/* Borrows all of it.  False: out of memory; d may be freed then, too. */
+NODISCARD bool plan_draft_start(struct plan_draft *d, const struct plan_rules *rules, const struct actual *actual,
+    const struct plan_memory *before, struct arena *arena, struct arena *scratch);
 void plan_draft_free(struct plan_draft *d);
 void plan_draft_step(struct plan_draft *d, enum plan_phase phase, struct plan_step step);
-/* What was remembered of this server at this address, or a new entry as of now. */
+/* What was remembered of this server at this address, in maintenance or still serving;
+ * or a new entry as of now. */
 struct plan_memory_entry plan_draft_recall(
     const struct plan_draft *d, struct str backend, const struct actual_server *s);
 void plan_draft_remember(struct plan_draft *d, struct plan_memory_entry entry);
+void plan_draft_hold(struct plan_draft *d, struct plan_held held);
 void plan_draft_wake(struct plan_draft *d, int64_t at_ms);
-/* Fills steps, memory and next_ms of *p.  False: memory ran out here or before. */
+/* Fills steps, held, memory and next_ms of *p.  False: memory ran out here or before. */
 NODISCARD bool plan_draft_freeze(struct plan_draft *d, struct plan *p);
 
 #endif

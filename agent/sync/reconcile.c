@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include "sync/reconcile.h"
+#include "sync/reconcile_state.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -18,15 +19,20 @@
 #define RETRY_LAST_MS    INT64_C(1000) /* HAProxy is next door: asking is cheap */
 #define REFUSED_FIRST_MS INT64_C(1000)
 #define REFUSED_LAST_MS  INT64_C(30000) /* the same commands are refused again: no hurry */
+#define FINDINGS_TOLD    8              /* of one pass, in a line each */
 
 enum asked { ASKED_NOTHING, ASKED_READ, ASKED_EXECUTE, ASKED_PROBE };
 
 struct reconcile {
+	struct reconcile_config config;
 	const struct conf *conf;
+	struct reconcile_state state;
 	struct roster *roster;
 	struct desired *desired;
 	struct actual *actual;
 	struct plan *plan;
+	int64_t plan_ms;    /* when it was made */
+	bool plan_ran;      /* it was carried out */
 	bool roster_is_new; /* desired was not derived from it yet */
 
 	enum asked asked;
@@ -42,22 +48,30 @@ struct reconcile {
 
 	bool connected, in_step, ready;
 	int64_t last_sync_wall_ms;
-	struct fault haproxy_fault, run_fault, derive_fault;
+	struct fault haproxy_fault, run_fault, derive_fault, hold_fault;
 	struct fault *backend_faults;
 };
 
 enum err_code
-reconcile_new(const struct conf *conf, struct reconcile **ret, struct err *e)
+reconcile_new(const struct reconcile_config *config, struct reconcile **ret, struct err *e)
 {
 	struct reconcile *r = calloc(1, sizeof(*r));
+	enum err_code code = ERR_OK;
 
 	if (r != NULL)
-		r->backend_faults = calloc(conf->n_backends + 1, sizeof(*r->backend_faults));
-	if (r == NULL || r->backend_faults == NULL) {
+		r->backend_faults = calloc(config->conf->n_backends + 1, sizeof(*r->backend_faults));
+	if (r == NULL || r->backend_faults == NULL)
+		code = err_set(e, ERR_NOMEM, "the reconciler");
+	if (code == ERR_OK)
+		code = reconcile_state_init(&r->state, config, e);
+	if (code != ERR_OK) {
+		if (r != NULL)
+			free(r->backend_faults);
 		free(r);
-		return err_set(e, ERR_NOMEM, "the reconciler");
+		return code;
 	}
-	r->conf = conf;
+	r->config = *config;
+	r->conf = config->conf;
 	r->look_now = true;
 	*ret = r;
 	return ERR_OK;
@@ -72,6 +86,7 @@ reconcile_free(struct reconcile *r)
 	actual_free(r->actual);
 	desired_free(r->desired);
 	roster_unref(r->roster);
+	reconcile_state_free(&r->state);
 	free(r->backend_faults);
 	free(r);
 }
@@ -84,12 +99,15 @@ reconcile_view(const struct reconcile *r)
 		.desired = r->desired,
 		.actual = r->actual,
 		.plan = r->plan,
+		.overlay = r->state.overlay,
+		.applied = r->state.applied,
 		.connected = r->connected,
 		.in_step = r->in_step,
 		.ready = r->ready,
 		.last_sync_wall_ms = r->last_sync_wall_ms,
 		.haproxy_fault = &r->haproxy_fault,
 		.run_fault = &r->run_fault,
+		.state_faults = r->state.faults,
 		.backend_faults = r->backend_faults,
 	};
 }
@@ -237,32 +255,70 @@ raise_backend(struct reconcile *r, size_t i, int64_t now_ms, struct reconcile_ac
 	note_fault(out, &r->backend_faults[i], now_ms, e, "looking again at every pass");
 }
 
+/* No place for a task, and what makes one. */
 static void
-judge_backend(struct reconcile *r, size_t i, int64_t now_ms, struct reconcile_actions *out)
+blame_places(const struct reconcile *r, const struct plan_backend *b, struct err *ret)
 {
-	const struct plan_backend *b = &r->plan->backends[i];
-	struct err e = ERR_INIT;
+	const struct conf_backend *conf = conf_backend_by_name(r->conf, b->name);
+	bool is_managed = conf != NULL && conf->managed; /* sync/managed.c makes it, and says why it can't */
 
-	if (!b->exists)
-		err_fill(&e, ERR_CONF, 0,
+	if (!b->exists && !is_managed)
+		err_fill(ret, ERR_CONF, 0,
 		    "backend `" STR_FMT
 		    "` is not in HAProxy's configuration: add it, or correct the name in `backends`",
 		    STR_ARG(b->name));
-	else if (b->strategy == PLAN_STRATEGY_NONE)
-		err_fill(&e, ERR_CONF, 0,
+	else if (b->strategy == PLAN_STRATEGY_NONE && !is_managed)
+		err_fill(ret, ERR_CONF, 0,
 		    "backend `" STR_FMT
 		    "` has no slots: add `server-template rc_ 1-20 0.0.0.0:0 check disabled` to it in "
 		    "HAProxy's configuration",
 		    STR_ARG(b->name));
-	else if (b->n_unplaced > 0)
-		err_fill(&e, ERR_LIMIT, 0,
+	else if (b->missing_ca.len > 0)
+		err_fill(ret, ERR_CONF, 0,
+		    "backend `" STR_FMT "`: tls_ca_file " STR_FMT
+		    " could not be read: servers that need it are left out",
+		    STR_ARG(b->name), STR_ARG(b->missing_ca));
+	else if (b->n_unplaced > 0 && b->strategy == PLAN_STRATEGY_SLOTS && !b->is_closed && !is_managed)
+		err_fill(ret, ERR_LIMIT, 0,
 		    "backend `" STR_FMT "`: no free slot for %zu task(s), all %zu are in use: raise the count of its "
 		    "`server-template rc_` line",
 		    STR_ARG(b->name), b->n_unplaced, actual_find(r->actual, b->name)->n_slots);
+}
+
+static void
+blame_unheeded(const struct plan_backend *b, struct err *ret)
+{
+	struct buf keys = buf_make(sizeof(ret->msg));
+
+	for (unsigned key = 0; key < CONF_N_POLICY_KEYS; key++)
+		if ((b->unheeded & UINT32_C(1) << key) != 0)
+			buf_printf(
+			    &keys, "%s`%s`", keys.len > 0 ? ", " : "", conf_policy_key_name((enum conf_policy_key)key));
+	err_fill(ret, ERR_CONF, 0,
+	    "backend `" STR_FMT "`: " STR_FMT " without effect on slots: their server-template or default-server line "
+	    "in HAProxy's configuration decides",
+	    STR_ARG(b->name), STR_ARG(buf_str(&keys)));
+	buf_free(&keys);
+}
+
+static void
+judge_backend(struct reconcile *r, size_t i, int64_t now_ms, struct reconcile_actions *out)
+{
+	const struct plan_backend *b = &r->plan->backends[i];
+	const bool was_paused = r->backend_faults[i].err.code == ERR_CANCELLED;
+	struct err e = ERR_INIT;
+
+	blame_places(r, b, &e);
+	if (e.code == ERR_OK && b->is_paused)
+		err_fill(&e, ERR_CANCELLED, 0,
+		    "backend `" STR_FMT "` is paused: only what is proven to end is touched, until `rollcall resume`",
+		    STR_ARG(b->name));
+	else if (e.code == ERR_OK && b->unheeded != 0)
+		blame_unheeded(b, &e);
 	if (e.code != ERR_OK)
 		raise_backend(r, i, now_ms, out, &e);
 	else if (fault_clear(&r->backend_faults[i]))
-		note(out, LOG_INFO, "backend `" STR_FMT "`: mended", STR_ARG(b->name));
+		note(out, LOG_INFO, "backend `" STR_FMT "`: %s", STR_ARG(b->name), was_paused ? "goes on" : "mended");
 }
 
 static bool
@@ -288,20 +344,110 @@ derive(struct reconcile *r, int64_t now_ms, struct reconcile_actions *out)
 }
 
 static bool
-make_plan(struct reconcile *r, const struct plan_memory *memory, int64_t now_ms, struct reconcile_actions *out)
+make_plan(struct reconcile *r, const struct plan_memory *memory, const struct reconcile_event *ev,
+    struct reconcile_actions *out)
 {
-	const struct plan_rules rules = { .now_ms = now_ms };
+	const int64_t now_ms = ev->mono_ms;
+	struct plan_rules rules = {
+		.now_ms = now_ms,
+		.cas = r->config.cas,
+		.n_cas = r->config.n_cas,
+		.may_add_backends = r->config.may_add_backends,
+		.defaults = r->config.defaults,
+	};
 	struct plan *p = NULL;
 	struct err e = ERR_INIT;
 
-	if (plan_diff(&rules, r->desired, r->actual, memory, &p, &e) != ERR_OK || plan_guard(&rules, p, &e) != ERR_OK) {
+	if (reconcile_state_rules(&r->state, r->roster, ev->wall_ms, &rules, &e) != ERR_OK ||
+	    plan_diff(&rules, r->desired, r->actual, memory, &p, &e) != ERR_OK || plan_guard(&rules, p, &e) != ERR_OK) {
 		plan_free(p);
 		err_prefix(&e, "comparing HAProxy with what it should hold");
 		note_fault(out, &r->derive_fault, now_ms, &e, "keeping what it holds");
 		return false;
 	}
 	r->plan = p;
+	r->plan_ms = now_ms;
+	r->plan_ran = false;
 	return true;
+}
+
+/* ---- what was applied, and whose hand it was ---- */
+
+static void
+note_findings(struct reconcile *r, const struct applied_findings *found, const struct reconcile_event *ev,
+    struct reconcile_actions *out)
+{
+	struct buf said = buf_make(sizeof(out->notes[0].text));
+
+	for (size_t i = 0; i < found->n; i++) {
+		struct err e = ERR_INIT;
+
+		buf_reset(&said);
+		if (reconcile_state_respect(&r->state, &found->items[i], ev->wall_ms, &said, &e) != ERR_OK)
+			note_fault(out, &r->hold_fault, ev->mono_ms, &e, "this hand is not respected");
+		else if (i < FINDINGS_TOLD)
+			note(out, LOG_INFO, STR_FMT, STR_ARG(buf_str(&said)));
+	}
+	if (found->n > FINDINGS_TOLD)
+		note(out, LOG_INFO, "%zu more servers were changed on HAProxy's socket; `rollcall servers` shows them",
+		    found->n - FINDINGS_TOLD);
+	buf_free(&said);
+}
+
+/* A shadow infers nothing: it never asked for what it sees. */
+static bool
+observe(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_actions *out)
+{
+	struct applied_findings found;
+	struct err e = ERR_INIT;
+
+	if (!r->conf->haproxy.apply)
+		return true;
+	if (reconcile_state_observe(&r->state, r->actual, ev->wall_ms, &found, &e) != ERR_OK) {
+		note_fault(out, &r->derive_fault, ev->mono_ms, &e, "keeping what HAProxy holds");
+		return false;
+	}
+	note_findings(r, &found, ev, out);
+	return true;
+}
+
+/* What is not told to HAProxy now is not expected of it either. */
+static bool
+expect(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_actions *out)
+{
+	struct err e = ERR_INIT;
+
+	if (reconcile_state_expect(&r->state, r->actual, r->plan, ev->wall_ms, &e) == ERR_OK)
+		return true;
+	note_fault(out, &r->derive_fault, ev->mono_ms, &e, "keeping what HAProxy holds");
+	look_again_in(r, ev->mono_ms, RECONCILE_CALM_MS);
+	return false;
+}
+
+/*
+ * Since when each server drains: as the plan before remembered it, or, by the first
+ * plan of a daemon, as the one before this daemon wrote down.  Streams that a plan
+ * would have shut, but that was not carried out, are still to be shut.
+ */
+static struct plan_memory
+recall(const struct reconcile *r, const struct plan *before, const struct reconcile_event *ev, struct arena *a)
+{
+	struct plan_memory memory = { .n = 0 };
+	struct plan_memory_entry *entries;
+
+	if (before == NULL)
+		return reconcile_state_drains(&r->state, a, ev->wall_ms, ev->mono_ms);
+	memory = before->memory;
+	entries = r->plan_ran ? NULL : ARENA_ARRAY(a, struct plan_memory_entry, memory.n);
+	if (entries == NULL)
+		return memory;
+	for (size_t i = 0; i < memory.n; i++) {
+		entries[i] = memory.entries[i];
+		if (entries[i].was_shut && entries[i].shut_ms == r->plan_ms)
+			entries[i].was_shut = false;
+	}
+	memory.entries = entries;
+	return memory;
 }
 
 static bool
@@ -342,6 +488,15 @@ look_again_in_time(struct reconcile *r, int64_t now_ms)
 	look_again_in(r, now_ms, is_moving(r->plan) ? RECONCILE_CLOSE_MS : RECONCILE_CALM_MS);
 	if (r->plan->next_ms > now_ms && r->plan->next_ms < r->next_ms)
 		r->next_ms = r->plan->next_ms;
+}
+
+static void
+look_when_a_hold_ends(struct reconcile *r, const struct reconcile_event *ev)
+{
+	const int64_t in_ms = r->state.next_end_wall_ms - ev->wall_ms;
+
+	if (r->state.next_end_wall_ms != INT64_MAX && in_ms >= 0 && in_ms < r->next_ms - ev->mono_ms)
+		r->next_ms = ev->mono_ms + in_ms;
 }
 
 static void
@@ -419,16 +574,33 @@ carry_on(struct reconcile *r, const struct reconcile_event *ev, struct reconcile
 		r->refused_runs = 0;
 		if (fault_clear(&r->run_fault))
 			note(out, LOG_INFO, "HAProxy takes our commands again");
-		settle(r, ev);
+		if (expect(r, ev, out))
+			settle(r, ev);
 		return;
 	}
 	r->in_step = false;
-	if (!may_execute(r, ev->mono_ms))
+	if (!may_execute(r, ev->mono_ms) || !expect(r, ev, out))
 		return;
 	r->rounds++;
 	r->ran_steps = steps_mark(r->plan);
 	r->asked = ASKED_EXECUTE;
 	out->execute = r->plan;
+}
+
+static bool
+make_pass(
+    struct reconcile *r, const struct plan *before, const struct reconcile_event *ev, struct reconcile_actions *out)
+{
+	struct arena *scratch = arena_new(PLAN_ARENA_MAX);
+	struct plan_memory memory = { .n = 0 };
+	bool planned = false;
+
+	if (scratch != NULL)
+		memory = recall(r, before, ev, scratch);
+	if (observe(r, ev, out) && r->roster != NULL && derive(r, ev->mono_ms, out))
+		planned = make_plan(r, &memory, ev, out);
+	arena_free(scratch);
+	return planned;
 }
 
 /* The old plan's memory outlives it by this much: the new plan copies it. */
@@ -437,14 +609,12 @@ on_actual(struct reconcile *r, const struct reconcile_event *ev, struct reconcil
 {
 	struct plan *old_plan = MOVE(r->plan);
 	struct actual *old_actual = r->actual;
-	const struct plan_memory memory = old_plan != NULL ? old_plan->memory : (struct plan_memory){ 0 };
-	bool planned = false;
+	bool planned;
 
 	on_answer(r, out);
 	r->actual = ev->actual;
 	(void)meet_process(r, r->actual->pid, r->actual->start_time_s, out);
-	if (r->roster != NULL && derive(r, ev->mono_ms, out))
-		planned = make_plan(r, &memory, ev->mono_ms, out);
+	planned = make_pass(r, old_plan, ev, out);
 	plan_free(old_plan);
 	actual_free(old_actual);
 	if (!planned) {
@@ -456,6 +626,7 @@ on_actual(struct reconcile *r, const struct reconcile_event *ev, struct reconcil
 	for (size_t i = 0; i < r->plan->n_backends; i++)
 		judge_backend(r, i, ev->mono_ms, out);
 	carry_on(r, ev, out);
+	look_when_a_hold_ends(r, ev);
 }
 
 static void
@@ -482,6 +653,7 @@ on_executed(struct reconcile *r, const struct reconcile_event *ev, struct reconc
 		return;
 	}
 	on_answer(r, out);
+	r->plan_ran = !report->is_other;
 	if (report->n_refusals > 0)
 		on_refusal(r, ev, out);
 	else
@@ -520,6 +692,8 @@ reconcile_feed(struct reconcile *r, const struct reconcile_event *ev, struct rec
 	ret->read = false;
 	ret->probe = false;
 	ret->execute = NULL;
+	ret->save_applied = NULL;
+	ret->save_overlay = NULL;
 	ret->n_notes = 0;
 	switch (ev->kind) {
 	case RECONCILE_ROSTER:
@@ -541,5 +715,32 @@ reconcile_feed(struct reconcile *r, const struct reconcile_event *ev, struct rec
 	case RECONCILE_TICK:
 		break;
 	}
+	if (r->conf->haproxy.apply)
+		reconcile_state_save(&r->state, ev->kind == RECONCILE_ACTUAL, ev->wall_ms, ret);
 	choose(r, ev->mono_ms, ret);
+}
+
+bool
+reconcile_saved(struct reconcile *r, enum reconcile_file file, int64_t mono_ms, const struct err *e)
+{
+	struct fault *f = &r->state.faults[file];
+
+	if (e == NULL || e->code == ERR_OK)
+		return fault_clear(f);
+	if (file == RECONCILE_APPLIED)
+		r->state.applied_is_unsaved = true;
+	else
+		r->state.overlay_is_unsaved = true;
+	return fault_raise(f, mono_ms, e);
+}
+
+enum err_code
+reconcile_order(
+    struct reconcile *r, const struct reconcile_order *o, int64_t now_wall_ms, struct buf *ret_said, struct err *e)
+{
+	enum err_code code = reconcile_state_order(&r->state, r->conf, r->actual, r->plan, o, now_wall_ms, ret_said, e);
+
+	if (code == ERR_OK)
+		r->look_now = true;
+	return code;
 }

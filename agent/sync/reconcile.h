@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -22,15 +23,18 @@
 #include "ecs/roster.h"
 #include "hap/hap_exec.h"
 #include "plan/actual.h"
+#include "plan/applied.h"
 #include "plan/desired.h"
+#include "plan/overlay.h"
 #include "plan/plan.h"
 
-#define RECONCILE_PROBE_MS  INT64_C(250)  /* how soon another HAProxy process is noticed */
-#define RECONCILE_CLOSE_MS  INT64_C(250)  /* between reads while servers join or drain */
-#define RECONCILE_CALM_MS   INT64_C(2000) /* between reads otherwise */
-#define RECONCILE_ROUNDS    3             /* plans in a row before a breath */
-#define RECONCILE_BREATH_MS INT64_C(1000) /* if they ask for the same; else RECONCILE_CLOSE_MS */
-#define RECONCILE_NOTES_MAX 16
+#define RECONCILE_PROBE_MS   INT64_C(250)  /* how soon another HAProxy process is noticed */
+#define RECONCILE_CLOSE_MS   INT64_C(250)  /* between reads while servers join or drain */
+#define RECONCILE_CALM_MS    INT64_C(2000) /* between reads otherwise */
+#define RECONCILE_ROUNDS     3             /* plans in a row before a breath */
+#define RECONCILE_BREATH_MS  INT64_C(1000) /* if they ask for the same; else RECONCILE_CLOSE_MS */
+#define RECONCILE_NOTES_MAX  16
+#define RECONCILE_FOR_MAX_MS (INT64_C(366) * 86400000) /* an order holds no longer, unless it has no end */
 
 enum reconcile_event_kind {
 	RECONCILE_ROSTER,       /* a new one was published */
@@ -40,6 +44,24 @@ enum reconcile_event_kind {
 	RECONCILE_PROBED,       /* show info was answered */
 	RECONCILE_PROBE_FAILED, /* it was not */
 	RECONCILE_TICK          /* the wake-up asked for has come (or any other time) */
+};
+
+enum reconcile_order_kind {
+	RECONCILE_DRAIN_SERVER,  /* no new call */
+	RECONCILE_READY_SERVER,  /* ends every hold of it, whoever made it */
+	RECONCILE_WEIGH_SERVER,  /* or back to what it would be by itself */
+	RECONCILE_PAUSE_BACKEND, /* only what is proven to end is touched */
+	RECONCILE_RESUME_BACKEND
+};
+
+/* What an operator asks of us.  Borrowed texts, from outside. */
+struct reconcile_order {
+	enum reconcile_order_kind kind;
+	struct str backend; /* PAUSE, RESUME: empty is all */
+	struct str server;  /* as the backend lists it */
+	bool weight_is_auto;
+	unsigned weight; /* 0..256, HAProxy's */
+	int64_t for_ms;  /* how long; 0: until it is ended */
 };
 
 struct reconcile_event {
@@ -60,9 +82,14 @@ struct reconcile_note {
 	char text[512];
 };
 
-/* What to do now: at most one of read, execute and probe, and none while one is
- * under way. */
+/*
+ * What to do now: at most one of read, execute and probe, and none while one is under
+ * way.  What is to be saved is written first, and reconcile_saved called: a command
+ * is sent only after the file that tells of it was written, or could not be.
+ */
 struct reconcile_actions {
+	const struct applied *save_applied; /* borrowed until the next event, as is the other */
+	const struct overlay *save_overlay;
 	bool read, probe;
 	const struct plan *execute; /* stays valid until EXECUTED */
 	int64_t wake_in_ms;         /* when to send a TICK; never negative */
@@ -70,25 +97,52 @@ struct reconcile_actions {
 	size_t n_notes;
 };
 
+enum reconcile_file { RECONCILE_APPLIED, RECONCILE_OVERLAY };
+#define RECONCILE_N_FILES 2
+
+struct reconcile_config {
+	const struct conf *conf; /* must outlive the reconciler, as must what follows */
+	const struct plan_ca *cas;
+	size_t n_cas;
+	bool may_add_backends;
+	struct str defaults;
+	/* As the files have them; null: none.  Taken over with ERR_OK. */
+	struct applied *applied;
+	struct overlay *overlay;
+};
+
 struct reconcile_view {
 	const struct roster *roster;   /* each null until there is one; borrowed until the next event */
 	const struct desired *desired; /* what plan was made from, as is actual */
 	const struct actual *actual;
 	const struct plan *plan;
-	bool connected; /* the last thing asked of HAProxy was answered */
-	bool in_step;   /* nothing is left to do, and no server waits for its first check */
-	bool ready;     /* design.md, section 9; once true it stays */
+	const struct overlay *overlay; /* never null; newer than the plan if an order came since */
+	const struct applied *applied; /* null: nothing of this process */
+	bool connected;                /* the last thing asked of HAProxy was answered */
+	bool in_step;                  /* nothing is left to do, and no server waits for its first check */
+	bool ready;                    /* design.md, section 9; once true it stays */
 	int64_t last_sync_wall_ms;
 	const struct fault *haproxy_fault;
 	const struct fault *run_fault;      /* HAProxy refused a command */
+	const struct fault *state_faults;   /* by enum reconcile_file: it could not be written */
 	const struct fault *backend_faults; /* as conf->backends: not there, no slots, slots used up */
 };
 
 struct reconcile;
 
-/* conf must outlive it. */
-NODISCARD enum err_code reconcile_new(const struct conf *conf, struct reconcile **ret, struct err *e);
+NODISCARD enum err_code reconcile_new(const struct reconcile_config *config, struct reconcile **ret, struct err *e);
 void reconcile_feed(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_actions *ret);
+/* A file was written (e null or ERR_OK), or could not be: then it is tried again at the
+ * next pass.  True: log it now. */
+bool reconcile_saved(struct reconcile *r, enum reconcile_file file, int64_t mono_ms, const struct err *e);
+/*
+ * Takes down what the operator asks; a pass is due then: feed a TICK.  ret_said gets
+ * one printable sentence: what is so from now on.  ERR_ARG: no such backend or server,
+ * or a number out of range.  ERR_REFUSED: it is there, but cannot be held.  ERR_LIMIT:
+ * too many holds.  On failure nothing has changed.
+ */
+NODISCARD enum err_code reconcile_order(
+    struct reconcile *r, const struct reconcile_order *o, int64_t now_wall_ms, struct buf *ret_said, struct err *e);
 struct reconcile_view reconcile_view(const struct reconcile *r);
 /* Is this task (by ARN) behind a server that HAProxy still holds? */
 bool reconcile_holds(const struct reconcile *r, struct str task_arn);

@@ -1,6 +1,7 @@
 /*
- * Any method and any path: the answer is JSON with a status that the contract has,
- * and nothing breaks.  Input: the method, a newline, the path.
+ * Any method and any target: the answer is JSON with a status that the contract has,
+ * and nothing breaks; an order that is taken is within its bounds.  Input: the method,
+ * a newline, the path, and behind a question mark the query.
  */
 #include "config.h"
 
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 
 #include <jansson.h>
+
+#include "control/control_order.h"
 
 #include "control_story.h"
 #include "fuzz.h"
@@ -44,15 +47,57 @@ check(const struct control_response *answer)
 	json_decref(document);
 }
 
+static void
+check_name(struct str name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		assert(name.ptr[i] > ' ' && name.ptr[i] < 0x7f && name.ptr[i] != '/' && name.ptr[i] != ';');
+}
+
+static void
+check_order(const struct reconcile_order *o)
+{
+	bool of_server =
+	    o->kind == RECONCILE_DRAIN_SERVER || o->kind == RECONCILE_READY_SERVER || o->kind == RECONCILE_WEIGH_SERVER;
+
+	assert(of_server == (o->server.len > 0));
+	assert(!of_server || o->backend.len > 0);
+	assert(o->weight <= 256 && o->for_ms >= 0 && o->for_ms <= INT64_C(365) * 24 * 3600 * 1000);
+	check_name(o->backend);
+	check_name(o->server);
+}
+
+static void
+answer_order(const struct control_order *o, struct control_response *ret)
+{
+	check_order(&o->what);
+	control_order_answer(facts(), o, ERR_OK, NULL, STR("done"), ret);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct control_request rq = { .path = str_of(data, size) };
 	struct control_response answer;
+	struct control_order order;
+	size_t at;
 
 	if (size == 0 || !str_next(&rq.path, '\n', &rq.method))
 		return 0;
-	control_view_answer(facts(), &rq, &answer);
+	if (str_find(rq.path, '?', &at)) {
+		rq.query = str_skip(rq.path, at + 1);
+		rq.path = str_first(rq.path, at);
+	}
+	switch (control_order_take(&rq, &order, &answer)) {
+	case CONTROL_ORDER_NONE:
+		control_view_answer(facts(), &rq, &answer);
+		break;
+	case CONTROL_ORDER_TAKEN:
+		answer_order(&order, &answer);
+		break;
+	case CONTROL_ORDER_REFUSED:
+		break;
+	}
 	check(&answer);
 	buf_free(&answer.body);
 	return 0;

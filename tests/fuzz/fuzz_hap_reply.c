@@ -1,7 +1,8 @@
 /*
  * What HAProxy may say, read and judged.  The first byte selects who reads the rest:
  * `show info`, the two tables of a backend (split at the first NUL), a reply to a
- * step, or names and an address for a command.
+ * step, names and an address for a command, a policy for a server line, a bundle of
+ * certificates, or the table of CA files.
  *
  * Laws: what was read is within its bounds; a step is done only if the reply is one
  * of the wordings that this file spells again, in its own way; a command is one
@@ -18,6 +19,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "fuzz.h"
+#include "hap/hap_pem.h"
+#include "hap/hap_server_line.h"
 #include "hap/hap_text.h"
 
 #define ARENA_MAX ((size_t)8 << 20)
@@ -156,31 +159,111 @@ has_oracle(struct str text)
 	return !str_find(text, '\0', &at) && !str_find(text, ':', &at);
 }
 
+/* Every sentence that means success, spelled whole. */
+static bool
+is_known_words(enum plan_step_kind kind, size_t i, struct str text)
+{
+	static const struct {
+		enum plan_step_kind kind;
+		size_t i;
+		const char *words;
+	} known[] = {
+		{ PLAN_BACKEND, 0, "New backend registered." },
+		{ PLAN_BACKEND, 0, "[6]: New backend registered." },
+		{ PLAN_PUBLISH, 0, "Backend published." },
+		{ PLAN_PUBLISH, 0, "[6]: Backend published." },
+		{ PLAN_ADD, 0, "New server registered." },
+		{ PLAN_ADD, 0, "[6]: New server registered." },
+		{ PLAN_DELETE, 0, "Server deleted." },
+		{ PLAN_DELETE, 0, "[6]: Server deleted." },
+		{ PLAN_CA, 0, "New CA file created 'a.pem'!" },
+		{ PLAN_CA, 0, "[5]: New CA file created 'a.pem'!" },
+		{ PLAN_CA, 0, "CA file 'a.pem' already exists!" },
+		{ PLAN_CA, 0, "[3]: CA file 'a.pem' already exists!" },
+		{ PLAN_CA, 1, "transaction created for CA a.pem!" },
+		{ PLAN_CA, 1, "[5]: transaction created for CA a.pem!" },
+		{ PLAN_CA, 1, "transaction updated for CA a.pem!" },
+		{ PLAN_CA, 1, "[5]: transaction updated for CA a.pem!" },
+	};
+
+	for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
+		if (known[k].kind == kind && known[k].i == i && str_eq(text, str_from_cstr(known[k].words)))
+			return true;
+	return kind == PLAN_CA && i == 2 && str_has_prefix(text, STR("Committing a.pem")) &&
+	       str_has_suffix(text, STR("\nSuccess!"));
+}
+
+static bool
+is_silent(enum plan_step_kind kind)
+{
+	return kind == PLAN_CHECK || kind == PLAN_WEIGHT || kind == PLAN_MAXCONN || kind == PLAN_JOIN ||
+	       kind == PLAN_READY || kind == PLAN_DRAIN || kind == PLAN_MAINT || kind == PLAN_SHUTDOWN;
+}
+
+/* The first seven are what the corpus of old is about; a CA has three commands. */
+static const struct {
+	enum plan_step_kind kind;
+	size_t i;
+} judged[] = {
+	{ PLAN_ADDRESS, 0 },
+	{ PLAN_WEIGHT, 0 },
+	{ PLAN_MAXCONN, 0 },
+	{ PLAN_JOIN, 0 },
+	{ PLAN_READY, 0 },
+	{ PLAN_MAINT, 0 },
+	{ PLAN_SHUTDOWN, 0 },
+	{ PLAN_BACKEND, 0 },
+	{ PLAN_PUBLISH, 0 },
+	{ PLAN_CA, 0 },
+	{ PLAN_CA, 1 },
+	{ PLAN_CA, 2 },
+	{ PLAN_ADD, 0 },
+	{ PLAN_CHECK, 0 },
+	{ PLAN_DRAIN, 0 },
+	{ PLAN_DELETE, 0 },
+};
+
+static void
+check_done(const struct plan_step *st, size_t i, struct str text)
+{
+	if (is_silent(st->kind)) {
+		while (str_has_prefix(text, STR("+ ")))
+			text = str_skip(text, 2);
+		REQUIRE(str_trim(text).len == 0 || str_eq(text, STR("+")));
+		return;
+	}
+	if (st->kind == PLAN_ADDRESS) {
+		if (has_oracle(str_skip(text, 5)))
+			REQUIRE(is_known_address_reply(text));
+		return;
+	}
+	while (str_has_prefix(text, STR("+ ")))
+		text = str_trim(str_skip(text, 2));
+	REQUIRE(is_known_words(st->kind, i, text));
+}
+
 static void
 try_judge(struct str input)
 {
-	static const enum plan_step_kind kinds[] = { PLAN_ADDRESS, PLAN_WEIGHT, PLAN_MAXCONN, PLAN_JOIN, PLAN_READY,
-		PLAN_MAINT, PLAN_SHUTDOWN };
-	struct plan_step st = { .backend = STR("slots"), .server = STR("rc_1"), .address = STR(ADDRESS), .port = PORT };
+	const struct plan_ca ca = { .name = STR("a.pem"),
+		.pem = STR("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n") };
+	struct plan_step st = {
+		.backend = STR("slots"), .server = STR("rc_1"), .address = STR(ADDRESS), .port = PORT, .ca = &ca
+	};
 	struct err e = ERR_INIT;
-	struct str text;
-	enum hap_text_verdict verdict;
+	size_t which;
 
 	if (input.len == 0)
 		return;
-	st.kind = kinds[(unsigned char)input.ptr[0] % (sizeof(kinds) / sizeof(kinds[0]))];
-	text = str_trim(str_skip(input, 1));
-	verdict = hap_text_judge(&st, str_skip(input, 1), &e);
-	if (verdict != HAP_TEXT_DONE) {
+	which = (unsigned char)input.ptr[0] % (sizeof(judged) / sizeof(judged[0]));
+	st.kind = judged[which].kind;
+	if (hap_text_judge(&st, judged[which].i, str_skip(input, 1), &e) != HAP_TEXT_DONE) {
 		check_error(e.code, &e);
 		REQUIRE(e.code != ERR_OK);
 		return;
 	}
 	REQUIRE(e.code == ERR_OK);
-	if (st.kind != PLAN_ADDRESS)
-		REQUIRE(text.len == 0);
-	else if (has_oracle(str_skip(text, 5)))
-		REQUIRE(is_known_address_reply(text));
+	check_done(&st, judged[which].i, str_trim(str_skip(input, 1)));
 }
 
 static void
@@ -197,6 +280,8 @@ check_command(enum err_code rc, const struct buf *out, const struct err *e)
 	REQUIRE(!str_find(buf_str(out), ';', &at) && !str_find(buf_str(out), '\\', &at));
 }
 
+static const struct conf_policy plain_policy = { .check = { .inter_ms = 1, .rise = 1, .fall = 1 } };
+
 /* kind, port, and then backend, server and address, NUL between them */
 static void
 try_step(struct str input)
@@ -208,17 +293,100 @@ try_step(struct str input)
 
 	if (input.len < 2)
 		return;
-	st.kind = (enum plan_step_kind)((unsigned char)input.ptr[0] % (PLAN_SHUTDOWN + 1));
+	st.kind = (enum plan_step_kind)((unsigned char)input.ptr[0] % (PLAN_DELETE + 1));
+	st.policy = &plain_policy;
 	st.port = (unsigned char)input.ptr[1];
 	st.value = (unsigned)st.port * 3;
 	(void)str_next(&rest, '\0', &st.backend);
 	(void)str_next(&rest, '\0', &st.server);
 	(void)str_next(&rest, '\0', &st.address);
-	check_command(hap_text_step(&st, &out, &e), &out, &e);
+	st.defaults = st.server;
+	check_command(hap_text_step(&st, 0, 2, 6, &out, &e), &out, &e);
 	buf_reset(&out);
 	e = ERR_INIT;
 	check_command(hap_text_ask_stat(st.backend, &out, &e), &out, &e);
 	buf_free(&out);
+}
+
+/* Two bytes of choices and four of numbers, then SNI and CA, NUL between them. */
+static void
+try_server_line(struct str input)
+{
+	const unsigned char *b = (const unsigned char *)input.ptr;
+	struct str rest = str_skip(input, 6);
+	struct conf_policy p = { 0 };
+	struct hap_server_line l = { .policy = &p, .ca_file = STR("") };
+	struct buf out = buf_make(HAP_TEXT_COMMAND_MAX);
+	struct err e = ERR_INIT;
+	enum err_code rc;
+
+	if (input.len < 6)
+		return;
+	p.tls = (b[0] & 1) != 0;
+	p.tls_verify = (b[0] & 2) != 0 ? CONF_TLS_VERIFY_NONE : CONF_TLS_VERIFY_REQUIRED;
+	p.proto = (b[0] & 4) != 0 ? CONF_PROTO_H1 : CONF_PROTO_H2;
+	p.check.type = (b[0] & 8) != 0 ? CONF_CHECK_OFF : CONF_CHECK_INHERIT;
+	p.observe = (enum conf_observe)((b[0] >> 4) % 3);
+	p.observe_on_error = (enum conf_on_error)(b[1] & 3);
+	l.starts_down = (b[1] & 4) != 0;
+	l.major = 2 + ((b[1] >> 3) & 1);
+	l.minor = b[1] >> 4;
+	l.weight = b[2] * 2u;
+	p.maxconn = b[2] * UINT32_C(16843009);
+	p.slowstart_ms = (int64_t)b[3] << 24;
+	p.check.inter_ms = (int64_t)b[4] << 24;
+	p.check.rise = p.check.fall = p.observe_error_limit = b[5] * 1000u;
+	(void)str_next(&rest, '\0', &p.tls_sni);
+	(void)str_next(&rest, '\0', &l.ca_file);
+	p.tls_ca_file = l.ca_file;
+	rc = hap_server_line_put(&l, &out, &e);
+	check_command(rc, &out, &e);
+	if (rc == ERR_OK && p.tls) /* as trusting as asked, never more */
+		REQUIRE(
+		    (memmem(out.ptr, out.len, " verify none", 12) != NULL) == (p.tls_verify == CONF_TLS_VERIFY_NONE));
+	for (size_t i = 0; rc == ERR_OK && i < out.len; i++)
+		REQUIRE(strchr("'\"#$%&|<>[]{}*?!,", out.ptr[i]) == NULL);
+	buf_free(&out);
+}
+
+/* However it is cut, what leaves is lines of PEM, and all of it. */
+static void
+try_pem(struct str pem)
+{
+	struct str rest = pem, piece, line;
+	size_t n = 0, total = 0;
+	struct err e = ERR_INIT;
+	enum err_code rc = hap_pem_check(pem, &n, &e);
+
+	if (rc != ERR_OK) {
+		check_error(rc, &e);
+		return;
+	}
+	while (hap_pem_next(&rest, &piece)) {
+		REQUIRE(n-- > 0 && piece.len > 0 && piece.len <= HAP_PEM_PIECE_MAX);
+		REQUIRE(piece.ptr[piece.len - 1] == '\n');
+		total += piece.len;
+		piece.len--;
+		while (str_next(&piece, '\n', &line))
+			REQUIRE(line.len > 0 && str_is_printable(line) && memchr(line.ptr, ';', line.len) == NULL);
+	}
+	REQUIRE(n == 0 && total == pem.len);
+}
+
+static void
+try_cas(struct arena *a, struct str reply)
+{
+	const struct str *cas;
+	size_t n;
+	struct err e = ERR_INIT;
+	enum err_code rc = hap_text_parse_cas(a, reply, &cas, &n, &e);
+
+	if (rc != ERR_OK) {
+		check_error(rc, &e);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		REQUIRE(cas[i].len > 0 && str_is_printable(cas[i]));
 }
 
 int
@@ -230,7 +398,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(a != NULL);
 	if (size > 0) {
 		rest = str_of(data + 1, size - 1);
-		switch (data[0] % 4) {
+		switch (data[0] % 7) {
 		case 0:
 			try_info(a, rest);
 			break;
@@ -240,8 +408,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case 2:
 			try_judge(rest);
 			break;
-		default:
+		case 3:
 			try_step(rest);
+			break;
+		case 4:
+			try_server_line(rest);
+			break;
+		case 5:
+			try_pem(rest);
+			break;
+		default:
+			try_cas(a, rest);
 			break;
 		}
 	}

@@ -19,7 +19,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct laws_dice dice = { .bytes = size > 0 ? data : none, .n = size };
 	struct laws_tally tally = { .worlds = 0 };
 	struct world *w = laws_world(&dice);
-	const char *broken = laws_check(w, &tally);
+	const char *broken = laws_check(w, &dice, &tally);
 
 	if (broken != NULL) {
 		(void)fprintf(stderr, "law broken: %s\n", broken);

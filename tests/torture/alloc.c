@@ -505,8 +505,11 @@ reconcile(void *arg)
 	struct reconcile_event ev = { .kind = RECONCILE_ROSTER, .roster = s->roster };
 	struct reconcile *r = NULL;
 	struct err e = ERR_INIT;
-	enum err_code code = reconcile_new(&s->conf, &r, &e);
+	struct conf conf = s->conf;
+	enum err_code code;
 
+	conf.haproxy.apply = true; /* what was applied is kept, too */
+	code = reconcile_new(&(struct reconcile_config){ .conf = &conf }, &r, &e);
 	if (code != ERR_OK)
 		return code;
 	reconcile_feed(r, &ev, &todo);

@@ -8,420 +8,16 @@
 
 #include "laws.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 
-#define ROUNDS_MAX   60
-#define QUIET_ROUNDS 8
+#include "laws_ask.h"
+
+#define ROUNDS_MAX   200
+#define QUIET_ROUNDS 32 /* longer than a server that is to go may wait for others */
 #define ROUND_MS     INT64_C(10000)
-
-struct round {
-	const struct desired *desired;
-	const struct actual *before;
-	struct plan *plan;
-	const struct plan_memory *memory;
-	int64_t now_ms;
-	struct laws_tally *tally;
-};
-
-/* ---- plain questions ---- */
-
-static bool
-bytes_of(struct str text, unsigned char ret[17])
-{
-	char copy[64];
-
-	memset(ret, 0, 17);
-	if (text.len == 0 || text.len >= sizeof(copy))
-		return false;
-	memcpy(copy, text.ptr, text.len);
-	copy[text.len] = '\0';
-	ret[16] = 4;
-	if (inet_pton(AF_INET, copy, ret) == 1)
-		return true;
-	ret[16] = 6;
-	return inet_pton(AF_INET6, copy, ret) == 1;
-}
-
-static bool
-same_place(struct str a, uint16_t port_a, struct str b, uint16_t port_b)
-{
-	unsigned char x[17], y[17];
-
-	return port_a == port_b && bytes_of(a, x) && bytes_of(b, y) && memcmp(x, y, sizeof(x)) == 0;
-}
-
-static bool
-is_at(const struct desired_server *d, const struct actual_server *s)
-{
-	return same_place(d->address, d->port, s->address, s->port);
-}
-
-static bool
-is_newer(const struct roster_task *a, const struct roster_task *b)
-{
-	int64_t x = a->started_ms ? a->started_ms : a->created_ms, y = b->started_ms ? b->started_ms : b->created_ms;
-
-	if (x != y)
-		return x > y;
-	if (a->created_ms != b->created_ms)
-		return a->created_ms > b->created_ms;
-	return str_cmp(a->arn, b->arn) > 0;
-}
-
-/* The candidate that a server at this place should stand for. */
-static const struct desired_server *
-best_at(const struct desired_backend *b, struct str address, uint16_t port)
-{
-	const struct desired_server *best = NULL;
-
-	for (size_t i = 0; i < b->n_servers; i++) {
-		const struct desired_server *d = &b->servers[i];
-		if (!same_place(d->address, d->port, address, port))
-			continue;
-		if (best == NULL || d->want < best->want || (d->want == best->want && is_newer(d->task, best->task)))
-			best = d;
-	}
-	return best;
-}
-
-static const struct actual_server *
-server_of(const struct actual *a, const struct plan_step *st)
-{
-	const struct actual_backend *b = actual_find(a, st->backend);
-
-	for (size_t i = 0; b != NULL && i < b->n_servers; i++)
-		if (str_eq(b->servers[i].name, st->server))
-			return &b->servers[i];
-	return NULL;
-}
-
-static bool
-is_vacant_maint(const struct plan_step *st)
-{
-	return st->kind == PLAN_MAINT && st->is_vacant;
-}
-
-static bool
-is_removal(const struct plan_step *st)
-{
-	return (st->kind == PLAN_MAINT || st->kind == PLAN_SHUTDOWN) && !is_vacant_maint(st);
-}
-
-static bool
-has_step(const struct plan *p, struct str backend, struct str server, enum plan_step_kind kind)
-{
-	for (size_t i = 0; i < p->n_steps; i++)
-		if (p->steps[i].kind == kind && str_eq(p->steps[i].backend, backend) &&
-		    str_eq(p->steps[i].server, server))
-			return true;
-	return false;
-}
-
-/* ---- laws of desired ---- */
-
-static bool
-is_proven_of(const struct desired_backend *b, const struct desired_server *d)
-{
-	const struct roster_task *t = d->task;
-
-	if (d->evidence != EVIDENCE_REPLACED)
-		return t->desired_status == ROSTER_STOPPED || t->last_status >= ROSTER_DEACTIVATING;
-	for (size_t i = 0; i < b->n_servers; i++) {
-		const struct roster_task *o = b->servers[i].task;
-		bool near =
-		    (t->subnet.len > 0 && str_eq(t->subnet, o->subnet)) ||
-		    (t->container_instance_arn.len > 0 && str_eq(t->container_instance_arn, o->container_instance_arn));
-
-		if (near && !str_eq(o->arn, t->arn) && is_newer(o, t) && o->last_status == ROSTER_RUNNING &&
-		    o->desired_status == ROSTER_RUNNING && o->missing < 2 &&
-		    same_place(d->address, d->port, b->servers[i].address, b->servers[i].port))
-			return true;
-	}
-	return false;
-}
-
-static const char *
-check_name(struct str name)
-{
-	if (name.len > 100)
-		return "a name is longer than 100";
-	for (size_t i = 0; i < name.len; i++)
-		if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-", name.ptr[i]) == NULL)
-			return "a name holds what HAProxy does not allow";
-	return NULL;
-}
-
-static const char *
-check_candidate(const struct desired_backend *b, const struct desired_server *d)
-{
-	const struct roster_task *t = d->task;
-	bool runs = t->last_status == ROSTER_RUNNING && t->desired_status == ROSTER_RUNNING;
-
-	if (d->want == DESIRED_SERVE && (!runs || t->health == ROSTER_UNHEALTHY || !t->listed || t->missing > 0))
-		return "a task serves that is not known to run well";
-	if (d->want == DESIRED_SERVE && t->definition == NULL)
-		return "a task serves whose definition is not known";
-	if (evidence_is_proven(d->evidence) && !is_proven_of(b, d))
-		return "what is called proven is not";
-	if (d->want != DESIRED_LEAVE && d->evidence != EVIDENCE_RUNNING && d->evidence != EVIDENCE_NONE)
-		return "evidence for leaving, but it stays";
-	if (d->weight > 256 || (d->weight > 0 && d->want != DESIRED_SERVE))
-		return "a weight out of range";
-	return check_name(d->name);
-}
-
-static const char *
-check_backend(const struct desired_backend *b)
-{
-	for (size_t i = 0; i < b->n_servers; i++) {
-		const struct desired_server *d = &b->servers[i];
-		const char *broken = check_candidate(b, d);
-
-		if (broken != NULL)
-			return broken;
-		if (i > 0 && str_cmp(b->servers[i - 1].name, d->name) > 0)
-			return "candidates are not sorted";
-		for (size_t k = 0; k < i; k++)
-			if (d->want == DESIRED_SERVE && b->servers[k].want == DESIRED_SERVE &&
-			    same_place(d->address, d->port, b->servers[k].address, b->servers[k].port))
-				return "two serve at one address";
-	}
-	return NULL;
-}
-
-static size_t
-count_rows(const struct desired *d, const struct roster_cluster *c, const struct roster_task *t)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < d->n_endpoints; i++)
-		n += d->endpoints[i].cluster == c && d->endpoints[i].task == t ? 1 : 0;
-	return n;
-}
-
-static const char *
-check_endpoints(const struct desired *d)
-{
-	for (size_t i = 0; i < d->n_endpoints; i++) {
-		const struct desired_endpoint *ep = &d->endpoints[i];
-
-		if (ep->exposed != (ep->reason == REASON_NONE) || ep->exposed != (ep->message.len == 0))
-			return "an endpoint is exposed and has a reason, or neither";
-		if (!str_is_printable(ep->message))
-			return "a message is not printable";
-	}
-	for (size_t c = 0; c < d->roster->n_clusters; c++) {
-		const struct roster_cluster *of = &d->roster->clusters[c];
-
-		for (size_t i = 0; i < of->facts->n_tasks; i++) {
-			const struct roster_task *t = &of->facts->tasks[i];
-			size_t n, rows = count_rows(d, of, t);
-			const struct desired_endpoint *first = desired_endpoints_of(d, t, &n);
-
-			if (n != rows || n < t->n_containers || n == 0 || first->task != t)
-				return "a task's endpoints are not found";
-		}
-	}
-	return NULL;
-}
-
-static const char *
-check_desired(const struct desired *d)
-{
-	for (size_t i = 0; i < d->n_backends; i++) {
-		const char *broken = check_backend(&d->backends[i]);
-
-		if (broken != NULL)
-			return broken;
-	}
-	return check_endpoints(d);
-}
-
-/* ---- laws of a plan, before the guard ---- */
-
-/* A second slot leaves only beside one that is no worse and stays. */
-static bool
-has_better_beside(const struct round *r, const struct plan_step *st, const struct actual_server *s)
-{
-	const struct actual_backend *b = actual_find(r->before, st->backend);
-
-	for (size_t i = 0; i < b->n_servers; i++) {
-		const struct actual_server *o = &b->servers[i];
-
-		if (o != s && o->is_slot && same_place(o->address, o->port, s->address, s->port) &&
-		    !has_step(r->plan, st->backend, o->name, PLAN_MAINT) &&
-		    (s->admin != ACTUAL_READY || o->admin == ACTUAL_READY) &&
-		    (s->admin != ACTUAL_READY || !s->up || o->up))
-			return true;
-	}
-	return false;
-}
-
-static bool
-is_drained(const struct round *r, const struct plan_step *st, const struct desired_server *d)
-{
-	if (d->evidence == EVIDENCE_STOPPED || d->drain_timeout_ms == 0)
-		return true;
-	for (size_t i = 0; i < r->memory->n; i++) {
-		const struct plan_memory_entry *m = &r->memory->entries[i];
-
-		if (str_eq(m->backend, st->backend) && str_eq(m->server, st->server) &&
-		    r->now_ms - m->drain_since_ms >= d->drain_timeout_ms)
-			return true;
-	}
-	return false;
-}
-
-/* Does a task run at this place that the backend would take, if its port were known? */
-static bool
-has_shadow(const struct round *r, const struct plan_step *st, const struct actual_server *s)
-{
-	for (size_t i = 0; i < r->desired->n_endpoints; i++) {
-		const struct desired_endpoint *ep = &r->desired->endpoints[i];
-
-		if (!str_eq(ep->backend, st->backend) || ep->port != 0 || ep->task->last_status > ROSTER_RUNNING ||
-		    (ep->task->last_status != ROSTER_RUNNING && ep->task->last_status != ROSTER_UNKNOWN) ||
-		    ep->task->desired_status == ROSTER_STOPPED)
-			continue;
-		for (size_t k = 0; k < ep->task->n_containers; k++)
-			if (str_eq(ep->task->containers[k].name, ep->container) &&
-			    same_place(ep->task->containers[k].ipv4, 1, s->address, 1))
-				return true;
-	}
-	return false;
-}
-
-static const char *
-check_removal(const struct round *r, const struct plan_step *st, const struct actual_server *s)
-{
-	const struct desired_server *d = best_at(desired_find(r->desired, st->backend), s->address, s->port);
-
-	if (d == NULL || st->why == NULL)
-		return "a removal that no candidate explains";
-	if (!is_at(st->why, s))
-		return "a removal for a candidate elsewhere";
-	if (st->kind == PLAN_MAINT && s->admin == ACTUAL_MAINT)
-		return "maintenance of what is in maintenance";
-	if (d->want != DESIRED_LEAVE && st->kind == PLAN_SHUTDOWN)
-		return "streams are shut of a task that stays";
-	if (d->want != DESIRED_LEAVE && (st->evidence != EVIDENCE_REPLACED || !has_better_beside(r, st, s)))
-		return "a removal of what should stay";
-	if (d->want == DESIRED_LEAVE && st->evidence != d->evidence)
-		return "a removal on evidence that its candidate does not carry";
-	if ((st->evidence == EVIDENCE_STOPPING || st->evidence == EVIDENCE_STOPPED) && has_shadow(r, st, s))
-		return "a removal on the end of a task whose address another may have by now";
-	if (st->kind == PLAN_SHUTDOWN && (s->admin != ACTUAL_MAINT || s->sessions == 0 || d->streams_run_on))
-		return "streams are shut that are not there, or run on";
-	if (st->kind == PLAN_SHUTDOWN && !is_drained(r, st, d))
-		return "streams are shut before their time";
-	return NULL;
-}
-
-static bool
-is_in_maint(const struct round *r, size_t at, const struct actual_server *s)
-{
-	for (size_t i = 0; i < at; i++)
-		if (is_vacant_maint(&r->plan->steps[i]) && server_of(r->before, &r->plan->steps[i]) == s)
-			return s->address.len == 0;
-	return s->admin == ACTUAL_MAINT;
-}
-
-static const char *
-check_address(const struct round *r, size_t at, const struct actual_server *s)
-{
-	const struct plan_step *st = &r->plan->steps[at];
-	const struct actual_backend *b = actual_find(r->before, st->backend);
-	const struct desired_server *d = best_at(desired_find(r->desired, st->backend), s->address, s->port);
-
-	if (s->sessions > 0 || !is_in_maint(r, at, s))
-		return "an address for a slot that is in use";
-	if (d != NULL && d->want != DESIRED_LEAVE && !has_better_beside(r, st, s))
-		return "an address for a slot that its task still needs";
-	if (st->why == NULL || st->why->want != DESIRED_SERVE ||
-	    !same_place(st->why->address, st->why->port, st->address, st->port))
-		return "an address that should not serve";
-	for (size_t i = 0; i < b->n_servers; i++)
-		if (b->servers[i].is_slot && is_at(st->why, &b->servers[i]))
-			return "a second slot for one address";
-	for (size_t i = 0; i < at; i++)
-		if (r->plan->steps[i].kind == PLAN_ADDRESS && str_eq(r->plan->steps[i].backend, st->backend) &&
-		    (r->plan->steps[i].why == st->why || str_eq(r->plan->steps[i].server, st->server)))
-			return "two places for one, or one for two";
-	return has_step(r->plan, st->backend, st->server, PLAN_JOIN) ? NULL : "an address, but it does not join";
-}
-
-static int
-phase_of(const struct plan_step *st, const struct actual_server *s)
-{
-	switch (st->kind) {
-	case PLAN_ADDRESS:
-	case PLAN_JOIN:
-		return 0;
-	case PLAN_WEIGHT:
-	case PLAN_MAXCONN:
-		return s->admin == ACTUAL_READY && s->address.len > 0 ? 2 : 0;
-	case PLAN_READY:
-		return 1;
-	case PLAN_MAINT:
-		return st->is_vacant ? 0 : 3;
-	case PLAN_SHUTDOWN:
-		break;
-	}
-	return 4;
-}
-
-static const char *
-check_step(const struct round *r, size_t at)
-{
-	const struct plan_step *st = &r->plan->steps[at];
-	const struct actual_server *s = server_of(r->before, st);
-
-	if (s == NULL || desired_find(r->desired, st->backend) == NULL || !actual_find(r->before, st->backend)->exists)
-		return "a step for what is not there, or was not asked for";
-	if (!s->is_ours || !s->is_slot)
-		return "a step for a server that is not ours";
-	if (at > 0 && phase_of(st, s) < phase_of(&st[-1], server_of(r->before, &st[-1])))
-		return "steps out of order";
-	if (st->kind == PLAN_ADDRESS)
-		return check_address(r, at, s);
-	if (is_vacant_maint(st) && (s->address.len > 0 || s->sessions > 0))
-		return "a slot is called vacant that is not";
-	if (st->kind == PLAN_READY &&
-	    (s->admin != ACTUAL_DRAIN || s->check == ACTUAL_CHECK_PENDING || s->check == ACTUAL_CHECK_FAILED ||
-		best_at(desired_find(r->desired, st->backend), s->address, s->port)->want != DESIRED_SERVE))
-		return "ready before its check passed, or though it should not serve";
-	return is_removal(st) ? check_removal(r, st, s) : NULL;
-}
-
-static const char *
-check_views(const struct round *r)
-{
-	for (size_t i = 0; i < r->plan->n_backends; i++) {
-		const struct plan_backend *b = &r->plan->backends[i];
-
-		if (b->n_unplaced > 0 && b->n_free_slots > 0)
-			return "no place for a task beside a free slot";
-		for (size_t k = 0; k < b->n_servers; k++)
-			if (!b->servers[k].actual->is_ours || b->servers[k].actual->address.len == 0)
-				return "a server is shown that is none of ours";
-		r->tally->unplaced += b->n_unplaced;
-	}
-	return NULL;
-}
-
-static const char *
-check_plan(const struct round *r)
-{
-	for (size_t i = 0; i < r->plan->n_steps; i++) {
-		const char *broken = check_step(r, i);
-
-		if (broken != NULL)
-			return broken;
-	}
-	return check_views(r);
-}
+#define WALL_MS      INT64_C(1700000000000)
+#define STORMY       14 /* rounds in which something may go wrong */
 
 /* ---- laws of the guard ---- */
 
@@ -431,11 +27,15 @@ is_somebody_coming(const struct plan *asked, struct str backend)
 {
 	const struct plan_backend *b = plan_find(asked, backend);
 
+	if (b->n_unplaced > 0 && !b->is_closed)
+		return true;
 	for (size_t i = 0; i < b->n_servers; i++)
-		if (b->servers[i].state == PLAN_STATE_JOINING)
+		if (b->servers[i].state == PLAN_STATE_JOINING ||
+		    (b->servers[i].state == PLAN_STATE_HELD && !laws_takes_calls(b->servers[i].actual)))
 			return true;
 	for (size_t i = 0; i < asked->n_steps; i++)
-		if (asked->steps[i].kind == PLAN_ADDRESS && str_eq(asked->steps[i].backend, backend))
+		if ((asked->steps[i].kind == PLAN_ADDRESS || asked->steps[i].kind == PLAN_ADD) &&
+		    str_eq(asked->steps[i].backend, backend))
 			return true;
 	return false;
 }
@@ -443,27 +43,43 @@ is_somebody_coming(const struct plan *asked, struct str backend)
 static bool
 may_wait(const struct plan *asked, const struct plan_step *st)
 {
-	return st->kind == PLAN_MAINT && st->evidence == EVIDENCE_STOPPING && is_somebody_coming(asked, st->backend);
+	if (st->kind != PLAN_MAINT || !st->takes_calls || st->by_operator)
+		return false;
+	if (st->is_respec)
+		return true;
+	return (st->evidence == EVIDENCE_STOPPING || st->evidence == EVIDENCE_REPLACED) && !st->is_overdue &&
+	       is_somebody_coming(asked, st->backend);
 }
 
 static const char *
-check_guard(const struct round *r, const struct plan *asked)
+check_one_guarded(const struct plan *asked, const struct plan_step *st, bool goes)
+{
+	if (goes && laws_is_removal(st) && !evidence_is_proven(st->evidence))
+		return "a removal without proof";
+	if (!goes && !plan_step_removes(st->kind))
+		return "an addition was held";
+	if (!goes && (laws_is_vacant_maint(st) || st->by_operator))
+		return "the operator's hand was held";
+	if (!goes && (st->is_respec || evidence_is_proven(st->evidence)) && !may_wait(asked, st))
+		return "a proven removal was held";
+	return NULL;
+}
+
+static const char *
+check_guard(const struct laws_round *r, const struct plan *asked)
 {
 	size_t k = 0;
 
 	for (size_t i = 0; i < asked->n_steps; i++) {
 		const struct plan_step *st = &asked->steps[i];
 		bool goes = k < r->plan->n_steps && memcmp(st, &r->plan->steps[k], sizeof(*st)) == 0;
+		const char *broken = check_one_guarded(asked, st, goes);
 
-		if (goes && is_removal(st) && !evidence_is_proven(st->evidence))
-			return "a removal without proof";
-		if (!goes && !is_removal(st))
-			return "an addition was held";
-		if (!goes && evidence_is_proven(st->evidence) && !may_wait(asked, st))
-			return "a proven removal was held";
+		if (broken != NULL)
+			return broken;
 		k += goes ? 1 : 0;
 	}
-	if (k != r->plan->n_steps || r->plan->n_held != asked->n_steps - k)
+	if (k != r->plan->n_steps || r->plan->n_held - asked->n_held != asked->n_steps - k)
 		return "the guard made steps up, or lost some";
 	return NULL;
 }
@@ -476,163 +92,447 @@ is_served(const struct actual_backend *b, struct str address, uint16_t port)
 {
 	for (size_t i = 0; i < b->n_servers; i++)
 		if (b->servers[i].admin == ACTUAL_READY &&
-		    same_place(b->servers[i].address, b->servers[i].port, address, port))
+		    laws_same_place(b->servers[i].address, b->servers[i].port, address, port))
 			return true;
 	return false;
 }
 
+static size_t
+count_up(const struct actual_backend *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n_servers; i++)
+		n += b->servers[i].is_ours && laws_takes_calls(&b->servers[i]) ? 1 : 0;
+	return n;
+}
+
 static const char *
-check_kept(const struct round *r, const struct actual *after)
+check_kept(const struct laws_round *r, const struct actual_backend *b, const struct actual_backend *after,
+    const struct actual_server *s)
+{
+	const struct laws_who who = laws_who(r, b->name, s);
+	const struct actual_server *now = NULL;
+	bool serves_as_before;
+
+	for (size_t i = 0; i < after->n_servers; i++)
+		if (str_eq(after->servers[i].name, s->name))
+			now = &after->servers[i];
+	serves_as_before = now != NULL && now->admin == ACTUAL_READY && str_eq(s->address, now->address);
+	if (!s->is_ours && (now == NULL || now->admin != s->admin || now->weight != s->weight))
+		return "what is not ours was touched";
+	if (!s->is_ours || s->admin != ACTUAL_READY || s->address.len == 0)
+		return NULL;
+	if (who.candidate == NULL && !who.is_begun && !serves_as_before)
+		return "what nothing explains was taken away";
+	if (who.candidate == NULL || evidence_is_proven(who.evidence) || who.is_moved || laws_is_stale(r, b->name, s) ||
+	    laws_held(r, b->name, who.candidate) != OVERLAY_FREE)
+		return NULL;
+	return is_served(after, s->address, s->port) ? NULL : "a place went out of service without proof";
+}
+
+static bool
+has_renewal(const struct plan *p, struct str backend)
+{
+	for (size_t i = 0; i < p->n_steps; i++)
+		if (p->steps[i].is_respec && p->steps[i].takes_calls && str_eq(p->steps[i].backend, backend))
+			return true;
+	return false;
+}
+
+/* One that takes calls now, and has not passed a check since it came. */
+static const char *
+check_gated(const struct laws_round *r, struct str backend, const struct actual_server *now)
+{
+	const struct actual_server *before = laws_server(r->before, backend, now->name);
+	bool was_at = before != NULL && laws_same_place(before->address, before->port, now->address, now->port);
+	struct laws_who who;
+
+	if (!now->is_ours || !laws_takes_calls(now) || now->check != ACTUAL_CHECK_PENDING)
+		return NULL;
+	if (was_at && before->admin == ACTUAL_READY)
+		return NULL;
+	if (was_at && (before->check == ACTUAL_CHECK_PASSED || before->check == ACTUAL_UNCHECKED))
+		return NULL;
+	who = laws_who(r, backend, now);
+	if (who.candidate != NULL && laws_is_trusted(r, backend, who.candidate))
+		return NULL;
+	return "a call before a passed check";
+}
+
+static const char *
+check_after(const struct laws_round *r, const struct actual *after)
 {
 	for (size_t i = 0; i < r->before->n_backends; i++) {
-		const struct actual_backend *b = &r->before->backends[i];
-		const struct desired_backend *wanted = desired_find(r->desired, b->name);
+		const struct actual_backend *b = &r->before->backends[i], *now = &after->backends[i];
+		const char *broken = NULL;
 
-		for (size_t k = 0; k < b->n_servers; k++) {
-			const struct actual_server *s = &b->servers[k], *now = &after->backends[i].servers[k];
-			const struct desired_server *d = wanted != NULL ? best_at(wanted, s->address, s->port) : NULL;
-
-			if (s->admin != ACTUAL_READY || s->address.len == 0)
-				continue;
-			if (d == NULL && (now->admin != ACTUAL_READY || !str_eq(s->address, now->address)))
-				return "what nothing explains was taken away";
-			if (d != NULL && !evidence_is_proven(d->evidence) &&
-			    !is_served(&after->backends[i], s->address, s->port))
-				return "a place went out of service without proof";
-		}
+		for (size_t k = 0; broken == NULL && k < b->n_servers; k++)
+			broken = check_kept(r, b, now, &b->servers[k]);
+		for (size_t k = 0; broken == NULL && k < now->n_servers; k++)
+			broken = check_gated(r, b->name, &now->servers[k]);
+		if (broken == NULL && has_renewal(r->plan, b->name) && count_up(now) == 0)
+			broken = "the last that takes calls went for other settings";
+		if (broken != NULL)
+			return broken;
 	}
 	return NULL;
 }
 
+/* ---- laws of the end ---- */
+
+static bool
+may_be_unplaced(const struct laws_round *r, const struct plan_backend *p, const struct desired_server *d)
+{
+	const struct actual_backend *b = actual_find(r->before, p->name);
+	bool is_named = false;
+
+	for (size_t i = 0; b != NULL && i < b->n_servers; i++)
+		is_named = is_named || str_eq(b->servers[i].name, d->name);
+	return p->strategy != PLAN_STRATEGY_DYNAMIC || is_named ||
+	       (p->missing_ca.len > 0 && d->policy->tls && d->policy->tls_ca_file.len > 0);
+}
+
 static const char *
-check_served(const struct plan_backend *p, const struct actual_backend *b, const struct desired_server *d)
+check_serving(const struct laws_round *r, const struct actual_backend *b, const struct desired_server *d,
+    const struct actual_server *s)
+{
+	const struct overlay_hold *h = laws_hold(r, b->name, d);
+	enum overlay_admin held = laws_held(r, b->name, d);
+	unsigned weight = b->small_weights && d->weight > 0 ? (d->weight * 16 + 128) / 256 : d->weight;
+
+	weight = weight > 0 || d->weight == 0 ? weight : 1;
+	if (h != NULL && h->has_weight)
+		weight = h->weight;
+	if (held == OVERLAY_FREE && s->admin != ACTUAL_READY && s->check != ACTUAL_CHECK_FAILED)
+		return "in the end, a task does not serve";
+	if (held != OVERLAY_FREE && s->admin != (held == OVERLAY_DRAIN ? ACTUAL_DRAIN : ACTUAL_MAINT))
+		return "in the end, a hold is not obeyed";
+	if (s->weight != weight || (d->maxconn > 0 && s->maxconn != d->maxconn))
+		return "in the end, a weight or a limit is wrong";
+	return NULL;
+}
+
+/* Another one stands for its candidate: a slot that is free for that is not shown. */
+static bool
+is_second(const struct plan_backend *p, const struct actual_server *s)
+{
+	for (size_t i = 0; i < p->n_servers; i++)
+		if (p->servers[i].actual == s)
+			return p->servers[i].evidence == EVIDENCE_REPLACED;
+	return s->is_slot;
+}
+
+static const char *
+check_served(const struct laws_round *r, const struct plan_backend *p, const struct actual_backend *b,
+    const struct desired_server *d)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < p->n_unplaced; i++)
+	for (size_t i = 0; i < p->n_unplaced; i++) {
 		n += p->unplaced[i] == d ? 1 : 0;
-	for (size_t i = 0; b != NULL && b->exists && b->n_slots > 0 && i < b->n_servers; i++) {
+		if (p->unplaced[i] == d && !may_be_unplaced(r, p, d))
+			return "in the end, a task has no place that it could have";
+	}
+	for (size_t i = 0; b != NULL && b->exists && i < b->n_servers; i++) {
 		const struct actual_server *s = &b->servers[i];
-		unsigned weight = b->small_weights && d->weight > 0 ? (d->weight * 16 + 128) / 256 : d->weight;
+		const struct laws_who who = laws_who(r, b->name, s);
+		const char *broken;
 
-		if (!s->is_slot || !is_at(d, s) || s->admin == ACTUAL_MAINT)
+		if (!s->is_ours || who.candidate != d || who.is_replaced ||
+		    (who.is_moved && p->strategy == PLAN_STRATEGY_SLOTS) ||
+		    (s->admin == ACTUAL_MAINT && is_second(p, s) && laws_has_better(r, b->name, s)))
 			continue;
 		n++;
-		if (s->admin == ACTUAL_DRAIN && s->check != ACTUAL_CHECK_FAILED)
-			return "in the end, a task does not serve";
-		if (s->weight != (weight > 0 || d->weight == 0 ? weight : 1) ||
-		    (d->maxconn > 0 && s->maxconn != d->maxconn))
-			return "in the end, a weight or a limit is wrong";
+		if ((who.is_moved && (p->strategy == PLAN_STRATEGY_NONE || laws_held(r, b->name, d) != OVERLAY_FREE)) ||
+		    (laws_is_stale(r, b->name, s) && s->sessions > 0)) /* can't be renewed, or waits for its streams */
+			continue;
+		broken = check_serving(r, b, d, s);
+		if (broken != NULL)
+			return broken;
 	}
 	return n == 1 ? NULL : "in the end, a task is not in exactly one place";
 }
 
 static const char *
-check_end(const struct round *r)
+check_gone(const struct laws_round *r, const struct actual_backend *b, const struct actual_server *s)
+{
+	const struct laws_who who = laws_who(r, b->name, s);
+
+	if (!s->is_ours || !evidence_is_proven(who.evidence) || s->address.len == 0)
+		return NULL;
+	if (s->admin == ACTUAL_READY)
+		return "in the end, a task that ended serves";
+	if (!s->is_slot && s->admin == ACTUAL_MAINT && s->sessions == 0 && s->queued == 0 && !r->before->stopping)
+		return "in the end, the server of a task that ended is there";
+	return NULL;
+}
+
+static const char *
+check_end(const struct laws_round *r)
 {
 	for (size_t i = 0; i < r->desired->n_backends; i++) {
 		const struct desired_backend *d = &r->desired->backends[i];
 		const struct actual_backend *b = actual_find(r->before, d->name);
+		const char *broken = NULL;
 
-		for (size_t k = 0; k < d->n_servers; k++) {
-			const char *broken = NULL;
-
+		for (size_t k = 0; broken == NULL && b != NULL && b->exists && k < b->n_servers; k++)
+			broken = check_gone(r, b, &b->servers[k]);
+		for (size_t k = 0; broken == NULL && k < d->n_servers && !r->plan->backends[i].is_closed; k++)
 			if (d->servers[k].want == DESIRED_SERVE)
-				broken = check_served(&r->plan->backends[i], b, &d->servers[k]);
-			if (broken != NULL)
-				return broken;
-		}
-		for (size_t k = 0; b != NULL && b->exists && k < b->n_servers; k++) {
-			const struct desired_server *best = best_at(d, b->servers[k].address, b->servers[k].port);
-
-			if (b->servers[k].is_slot && b->servers[k].admin == ACTUAL_READY && best != NULL &&
-			    best->want == DESIRED_LEAVE && evidence_is_proven(best->evidence))
-				return "in the end, a task that ended serves";
-		}
+				broken = check_served(r, &r->plan->backends[i], b, &d->servers[k]);
+		if (broken != NULL)
+			return broken;
 	}
 	return NULL;
 }
 
-/* ---- one round, and all of them ---- */
+/* ---- one round ---- */
 
 static void
-count_steps(const struct round *r)
+count_steps(const struct laws_round *r)
 {
+	struct laws_tally *t = r->tally;
+
 	for (size_t i = 0; i < r->plan->n_steps; i++) {
 		const struct plan_step *st = &r->plan->steps[i];
 
-		r->tally->adds += st->kind == PLAN_ADDRESS ? 1 : 0;
-		r->tally->removals += is_removal(st) ? 1 : 0;
-		r->tally->shutdowns += st->kind == PLAN_SHUTDOWN ? 1 : 0;
-		r->tally->replaced += is_removal(st) && st->evidence == EVIDENCE_REPLACED ? 1 : 0;
+		t->adds += st->kind == PLAN_ADDRESS || st->kind == PLAN_ADD ? 1 : 0;
+		t->removals += laws_is_removal(st) ? 1 : 0;
+		t->shutdowns += st->kind == PLAN_SHUTDOWN ? 1 : 0;
+		t->deletes += st->kind == PLAN_DELETE ? 1 : 0;
+		t->replaced += laws_is_removal(st) && st->evidence == EVIDENCE_REPLACED ? 1 : 0;
+		t->renewals += st->is_respec && st->kind == PLAN_MAINT ? 1 : 0;
+		t->obeyed += st->by_operator && plan_step_removes(st->kind) ? 1 : 0;
+		t->backends += st->kind == PLAN_BACKEND ? 1 : 0;
+		t->cas += st->kind == PLAN_CA ? 1 : 0;
+		t->trusted += st->kind == PLAN_READY && laws_is_trusted(r, st->backend, st->why) ? 1 : 0;
 	}
-	r->tally->held += r->plan->n_held;
-	r->tally->rounds++;
+	t->held += r->plan->n_held;
+	t->rounds++;
 }
 
+/* cut: says how many of the plan's steps are carried out before the daemon is killed; null: all. */
 static const char *
-check_round(struct round *r, struct actual **ret_after)
+check_round(struct laws_round *r, struct laws_dice *cut, struct actual **ret_after)
 {
-	const struct plan_rules rules = { .now_ms = r->now_ms };
+	struct plan asked, done;
 	const char *broken;
-	struct plan asked;
+	struct err e = ERR_INIT;
 
-	if (plan_diff(&rules, r->desired, r->before, r->memory, &r->plan, NULL) != ERR_OK)
+	if (plan_diff(r->rules, r->desired, r->before, r->memory, &r->plan, NULL) != ERR_OK)
 		return "a plan could not be made";
-	broken = check_plan(r);
+	broken = laws_check_plan(r);
 	if (broken != NULL)
 		return broken;
 	asked = *r->plan;
-	if (plan_guard(&rules, r->plan, NULL) != ERR_OK)
+	if (plan_guard(r->rules, r->plan, NULL) != ERR_OK)
 		return "a plan could not be guarded";
 	broken = check_guard(r, &asked);
 	if (broken != NULL)
 		return broken;
 	count_steps(r);
-	if (plan_apply(r->plan, r->before, ret_after, NULL) != ERR_OK)
+	done = *r->plan;
+	if (cut != NULL)
+		done.n_steps = laws_roll(cut, done.n_steps + 1);
+	if (plan_apply(&done, r->before, ret_after, &e) != ERR_OK && printf("# %s\n", e.msg) > 0)
 		return "HAProxy refuses a step";
-	return check_kept(r, *ret_after);
+	return check_after(r, *ret_after);
+}
+
+/* ---- all of them ---- */
+
+/* What goes on from round to round. */
+struct story {
+	struct world *w;
+	struct laws_dice *dice;
+	struct laws_round r;
+	struct plan_rules rules;
+	struct actual *now;
+	struct plan *last; /* owns the memory */
+	struct applied *applied, *former;
+	bool keeps_applied, is_stormy;
+	bool is_cut; /* the plan before was */
+	size_t quiet;
+};
+
+static void
+end_story_at(struct story *s)
+{
+	plan_free(s->last);
+	actual_free(s->now);
+	applied_free(s->applied);
+	applied_free(s->former);
 }
 
 /* A quiet round may wait for a check or a timeout; after so many nothing moves any
  * more, and every plan is empty. */
 static const char *
-check_settled(struct round *r, size_t *quiet)
+check_settled(struct story *s)
 {
-	*quiet = r->plan->n_steps == 0 ? *quiet + 1 : 0;
-	return *quiet == QUIET_ROUNDS ? check_end(r) : NULL;
+	s->quiet = s->r.plan->n_steps == 0 ? s->quiet + 1 : 0;
+	return s->quiet == QUIET_ROUNDS ? check_end(&s->r) : NULL;
+}
+
+/* As the reconciler does: what was read confirms, or shows another's hand; there is none here. */
+static const char *
+observe(struct story *s)
+{
+	struct applied_findings findings;
+	struct applied *seen = NULL;
+
+	if (!s->keeps_applied || s->rules.applied == NULL)
+		return NULL;
+	if (applied_observe(s->rules.applied, s->now, WALL_MS + s->rules.now_ms, &seen, &findings, NULL) != ERR_OK)
+		return "what was applied could not be told";
+	applied_free(s->applied);
+	s->applied = seen;
+	s->rules.applied = seen;
+	return findings.n > 0 ? "our own hand was taken for another's" : NULL;
 }
 
 static const char *
-check_rounds(struct round *r, struct actual *actual)
+expect(struct story *s)
 {
-	struct plan *last CLEANUP(plan_free_at) = NULL; /* owns the memory */
-	struct actual *now CLEANUP(actual_free_at) = actual;
-	const struct plan_memory none = { .n = 0 };
-	size_t quiet = 0;
+	struct applied *next = NULL;
 
-	r->memory = &none;
-	for (size_t i = 0; i < ROUNDS_MAX && quiet < QUIET_ROUNDS; i++) {
-		struct actual *after = NULL;
-		const char *broken;
+	if (!s->keeps_applied)
+		return NULL;
+	if (applied_expect(s->applied, s->rules.former, s->now, s->r.plan, WALL_MS + s->rules.now_ms, &next, NULL) !=
+	    ERR_OK)
+		return "what is asked could not be noted";
+	applied_free(s->applied);
+	s->applied = next;
+	s->rules.applied = next;
+	return NULL;
+}
 
-		r->before = now;
-		r->plan = NULL;
-		broken = check_round(r, &after);
-		if (broken == NULL)
-			broken = check_settled(r, &quiet);
-		plan_free(last);
-		last = r->plan;
-		r->memory = last != NULL ? &last->memory : &none;
-		if (after != NULL) {
-			actual_free(now);
-			now = after;
-		}
-		if (broken != NULL)
-			return broken;
-		r->now_ms += ROUND_MS;
+/* A daemon is killed and knows nothing of its drains when it comes back; applied.json
+ * is there again, or not. */
+static void
+forget(struct story *s)
+{
+	static const struct plan_memory none = { .n = 0 };
+
+	s->r.memory = &none;
+	s->r.tally->crashes++;
+	if (laws_roll(s->dice, 2) == 1) {
+		applied_free(MOVE(s->applied));
+		s->rules.applied = NULL;
 	}
-	return quiet >= QUIET_ROUNDS ? NULL : "it never comes to rest";
+}
+
+/* A new process: what was added is gone, slots are as the file has them. */
+static void
+reload(struct story *s)
+{
+	for (size_t i = 0; i < s->now->n_backends; i++) {
+		struct actual_backend *b = (struct actual_backend *)(uintptr_t)&s->now->backends[i];
+		struct actual_server *servers = (struct actual_server *)(uintptr_t)b->servers;
+		size_t n = 0;
+
+		for (size_t k = 0; k < b->n_servers; k++) {
+			if (servers[k].is_ours && !servers[k].is_slot && laws_is_at_least(s->now, 3, 0))
+				continue;
+			servers[n] = servers[k];
+			if (servers[k].is_slot) {
+				servers[n].admin = ACTUAL_MAINT;
+				servers[n].address = STR("");
+				servers[n].port = 0;
+				servers[n].up = false;
+				servers[n].sessions = 0;
+				servers[n].check = ACTUAL_CHECK_PENDING;
+			}
+			n++;
+		}
+		b->n_servers = n;
+	}
+	s->now->pid++;
+	s->now->n_cas = 0;
+	applied_free(s->former);
+	s->former = MOVE(s->applied);
+	s->rules.former = s->former;
+	s->rules.applied = NULL;
+	s->r.tally->reloads++;
+}
+
+static void
+go_on(struct story *s, struct actual *after, size_t round)
+{
+	plan_free(s->last);
+	s->last = s->r.plan;
+	s->r.plan = NULL;
+	s->r.memory = &s->last->memory;
+	actual_free(s->now);
+	s->now = after;
+	s->rules.now_ms += ROUND_MS;
+	if (s->is_cut)
+		forget(s);
+	if (s->is_stormy && round < STORMY && laws_roll(s->dice, 12) == 11)
+		reload(s);
+}
+
+static void
+trace(struct story *s, size_t round)
+{
+	const struct actual *a = s->now;
+
+	(void)printf("# round %zu, HAProxy %u.%u%s%s\n", round, a->major, a->minor, a->stopping ? " stopping" : "",
+	    s->is_cut ? ", cut off" : "");
+	for (size_t i = 0; i < a->n_backends; i++)
+		for (size_t k = 0; a->backends[i].exists && k < a->backends[i].n_servers; k++) {
+			const struct actual_server *v = &a->backends[i].servers[k];
+			const struct laws_who who = laws_who(&s->r, a->backends[i].name, v);
+
+			(void)printf("#   " STR_FMT "/" STR_FMT " " STR_FMT
+				     ":%u %s%s check %d sessions %u: want %d, %s\n",
+			    STR_ARG(a->backends[i].name), STR_ARG(v->name), STR_ARG(v->address), (unsigned)v->port,
+			    actual_admin_name(v->admin), v->up ? " up" : "", (int)v->check, (unsigned)v->sessions,
+			    who.candidate != NULL ? (int)who.candidate->want : -1, evidence_name(who.evidence));
+		}
+}
+
+static void
+trace_plan(struct story *s)
+{
+	const struct plan *p = s->r.plan;
+
+	if (p == NULL)
+		return;
+	(void)printf("#   steps: %s\n", world_steps(s->w, p));
+	for (size_t i = 0; i < p->n_held; i++)
+		(void)printf("#   held: " STR_FMT "/" STR_FMT " " STR_FMT "\n", STR_ARG(p->held[i].backend),
+		    STR_ARG(p->held[i].server), STR_ARG(p->held[i].message));
+}
+
+static const char *
+play_round(struct story *s, size_t round)
+{
+	const char *broken = observe(s);
+	struct actual *after = NULL;
+
+	if (broken != NULL)
+		return broken;
+	s->is_cut = s->is_stormy && round < STORMY && laws_roll(s->dice, 4) == 3;
+	s->r.before = s->now;
+	if (s->r.tally->is_traced)
+		trace(s, round);
+	broken = check_round(&s->r, s->is_cut ? s->dice : NULL, &after);
+	if (s->r.tally->is_traced)
+		trace_plan(s);
+	if (s->is_cut)
+		s->quiet = 0;
+	else if (broken == NULL)
+		broken = check_settled(s);
+	if (broken == NULL)
+		broken = expect(s);
+	if (broken != NULL) {
+		plan_free(MOVE(s->r.plan));
+		actual_free(after);
+		return broken;
+	}
+	go_on(s, after, round);
+	return NULL;
 }
 
 /* A copy for the rounds to own. */
@@ -649,11 +549,25 @@ start_from(struct world *w)
 }
 
 const char *
-laws_check(struct world *w, struct laws_tally *tally)
+laws_check(struct world *w, struct laws_dice *dice, struct laws_tally *tally)
 {
-	struct round r = { .desired = world_desired(w), .tally = tally };
-	const char *broken = check_desired(r.desired);
+	static const struct plan_memory none = { .n = 0 };
+	struct story s CLEANUP(end_story_at) = { .w = w, .dice = dice };
+	const char *broken;
 
 	tally->worlds++;
-	return broken != NULL ? broken : check_rounds(&r, start_from(w));
+	s.r = (struct laws_round){ .desired = world_desired(w), .tally = tally, .memory = &none, .rules = &s.rules };
+	broken = laws_check_desired(s.r.desired);
+	if (broken != NULL)
+		return broken;
+	s.rules = world_all_rules(w);
+	s.keeps_applied = s.rules.applied != NULL || laws_roll(dice, 2) == 1;
+	s.is_stormy = laws_roll(dice, 2) == 1;
+	s.now = start_from(w);
+	for (size_t i = 0; i < ROUNDS_MAX && s.quiet < QUIET_ROUNDS; i++) {
+		broken = play_round(&s, i);
+		if (broken != NULL)
+			return broken;
+	}
+	return s.quiet >= QUIET_ROUNDS ? NULL : "it never comes to rest";
 }

@@ -22,11 +22,15 @@ struct laws_dice {
  * has seen everything. */
 struct laws_tally {
 	size_t worlds, rounds, adds, removals, shutdowns, held, unplaced, replaced;
+	bool is_traced; /* tell each round on standard output */
+	size_t deletes, renewals, obeyed, trusted, backends, cas, crashes, reloads;
 };
 
+unsigned laws_roll(struct laws_dice *dice, size_t n); /* 0 .. n - 1; bytes that are used up are zeros */
 struct world *laws_world(struct laws_dice *dice);
-/* Derives, plans and applies until nothing is left to do.  Null, or the law that
- * was broken; lives as long as w. */
-const char *laws_check(struct world *w, struct laws_tally *tally);
+/* Derives, plans and applies until nothing is left to do; on the way plans are cut off,
+ * what was done is forgotten, HAProxy is reloaded, as the dice have it.  Null, or the
+ * law that was broken; lives as long as w. */
+const char *laws_check(struct world *w, struct laws_dice *dice, struct laws_tally *tally);
 
 #endif

@@ -170,6 +170,21 @@ a_frozen_backend_adds_a_column(void **state)
 }
 
 static void
+a_paused_backend_adds_a_column(void **state)
+{
+	CLEANUP(cli_json_free_at)
+	json_t *backends =
+	    parse("[{\"name\":\"a\",\"kind\":\"declared\",\"strategy\":\"\",\"paused\":true,\"servers\":[]},"
+		  "{\"name\":\"b\",\"kind\":\"managed\",\"strategy\":\"slots\",\"paused\":false,\"servers\":[]}]");
+
+	(void)state;
+	assert_shown(cli_show_backends, backends, &SCRIPT,
+	    "BACKEND  KIND      STRATEGY  READY  JOINING  DOWN  DRAINING  EJECTED  HELD  PAUSED\n"
+	    "a        declared  -             0        0     0         0        0     0  yes\n"
+	    "b        managed   slots         0        0     0         0        0     0  no\n");
+}
+
+static void
 servers_are_whole_for_scripts_and_fit_for_people(void **state)
 {
 	const struct cli_text_style terminal = { .width = 80, .wall_ms = CONTROL_STORY_WALL_MS };
@@ -254,6 +269,39 @@ the_first_line_says_it_all(void **state)
 }
 
 static void
+a_held_server_says_by_whom_and_how_to_end_it(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	CLEANUP(cli_json_free_at) json_t *task = ask(s, "/v1/tasks/aaaa0001");
+	CLEANUP(cli_json_free_at) json_t *backends = ask(s, "/v1/backends");
+	json_t *server = json_array_get(json_object_get(json_array_get(backends, 0), "servers"), 0);
+	struct buf out = buf_make(CLI_SHOW_TEXT_MAX);
+
+	(void)state;
+	assert_int_equal(json_object_set_new(server, "state", json_string("held")), 0);
+	assert_int_equal(json_object_set_new(server, "reason", json_string("drained by\nsomebody")), 0);
+	assert_int_equal(cli_why_task(task, backends, &SCRIPT, &out, NULL), ERR_OK);
+	assert_true(str_has_prefix(buf_str(&out),
+	    STR("rng " CONTROL_STORY_ID(
+		"aaaa0001") ": in grpc as rc_1, held\n"
+			    "  held            drained by?somebody; `rollcall ready grpc/rc_1` ends that\n")));
+	buf_free(&out);
+}
+
+static void
+status_counts_what_operators_asked_for(void **state)
+{
+	CLEANUP(cli_json_free_at) json_t *status = parse("{\"holds\": 2, \"pauses\": 1}");
+	struct buf out = buf_make(CLI_SHOW_TEXT_MAX);
+
+	(void)state;
+	assert_int_equal(cli_show_status(status, &SCRIPT, &out, NULL), ERR_OK);
+	buf_put_u8(&out, 0);
+	assert_non_null(strstr((const char *)out.ptr, "  operator        2 holds, 1 pause\n"));
+	buf_free(&out);
+}
+
+static void
 what_follows_tells_how_it_stands(void **state)
 {
 	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
@@ -329,9 +377,12 @@ main(void)
 		cmocka_unit_test(what_is_not_a_document_is_said_to_be_none),
 		cmocka_unit_test(backends_count_their_servers_by_state),
 		cmocka_unit_test(a_frozen_backend_adds_a_column),
+		cmocka_unit_test(a_paused_backend_adds_a_column),
 		cmocka_unit_test(servers_are_whole_for_scripts_and_fit_for_people),
 		cmocka_unit_test(nothing_to_show_is_said),
 		cmocka_unit_test(the_first_line_says_it_all),
+		cmocka_unit_test(a_held_server_says_by_whom_and_how_to_end_it),
+		cmocka_unit_test(status_counts_what_operators_asked_for),
 		cmocka_unit_test(what_follows_tells_how_it_stands),
 		cmocka_unit_test(a_task_without_a_server_has_the_reason_that_tells_most),
 		cmocka_unit_test(a_server_without_a_task_is_told_as_one),

@@ -1065,7 +1065,8 @@ names_keep_to_their_characters(void **state)
 		    "a pattern with * and ?" },
 		{ ECS "defaults: {tls_sni: \"str(x)\"}\n", "2:21: `tls_sni`: `str(x)` is not a host name" },
 		{ ECS "defaults: {check: {type: http, path: health}}\n",
-		    "2:38: `path`: `health` is not a path that begins with / and has no blanks" },
+		    "2:38: `path`: `health` is not a path that begins with / and has only letters, digits and "
+		    "-_.:/~?@!&*+,;=%()" },
 		{ ECS "defaults: {check: {type: grpc, service: \"a/b\"}}\n",
 		    "2:41: `service`: `a/b` is not the name of a gRPC service, such as acme.v1.Orders" },
 		{ ECS "control: {group: \"a b\"}\n", "2:18: `group`: `a...` is not the name or number of a group" },
@@ -1446,26 +1447,37 @@ what_is_not_built_yet_is_taken_with_a_warning(void **state)
 		    "entry matches is served" },
 		{ "ecs: {region: a-1, labels: []}\n",
 		    "1:28: `ecs.labels`: not part of this version yet; ignored: labels are not read" },
-		{ ECS "haproxy: {master_socket: /a, apply: off, managed: {}}\n",
-		    "2:26: `haproxy.master_socket`: not part of this version yet; ignored: HAProxy is not reloaded\n"
-		    "2:51: `haproxy.managed`: not part of this version yet; ignored: no backend is written" },
+		{ ECS "haproxy: {master_socket: /a, apply: off, managed: {mode: auto, dir: /d, defaults: x, "
+		      "default_rule: \"\"}}\n",
+		    "" },
+		{ ECS "haproxy: {managed: {default_rule: x, allow_hosts: [a], allow_backends: [], allow_unhonoured: "
+		      "[]}}\n",
+		    "2:35: `haproxy.managed.default_rule`: not part of this version yet; ignored: labels are not read\n"
+		    "2:51: `haproxy.managed.allow_hosts`: not part of this version yet; ignored: labels are not read\n"
+		    "2:72: `haproxy.managed.allow_backends`: not part of this version yet; ignored: labels are not "
+		    "read\n"
+		    "2:94: `haproxy.managed.allow_unhonoured`: not part of this version yet; ignored: labels are not "
+		    "read" },
 		{ ECS "haproxy: {master_socket: \"\", apply: on, socket: \"127.0.0.1:99\"}\n", "" },
 		{ ECS
 		    "defaults: {tls: on, share: 5, slowstart: 5s, observe: {mode: layer7}, outlier: {mode: enforce}}\n"
 		    "backends: [{name: a, match: {service: a}, tls: on}]\n",
-		    "2:17: `tls`: not part of this version yet; ignored: servers are added without TLS\n"
 		    "2:28: `share`: not part of this version yet; ignored: `weight` counts\n"
-		    "2:42: `slowstart`: not part of this version yet; ignored\n"
-		    "2:55: `observe`: not part of this version yet; ignored\n"
 		    "2:80: `outlier`: not part of this version yet; ignored: nothing is ejected" },
 		{ ECS "defaults: {tls: off, share: ~, slowstart: 0s, observe: off}\n", "" },
-		{ ECS "backends:\n"
-		      "  - {name: a, match: {service: a}}\n"
-		      "  - {name: b, match: {service: b}, managed: true, slowstart: 1s}\n"
-		      "  - {name: c, match: {service: c}, managed: true}\n",
-		    "4:45: `backends.managed`: not part of this version yet; ignored: the backend must be in "
-		    "haproxy.cfg\n"
-		    "4:62: `slowstart`: not part of this version yet; ignored" },
+		{ ECS
+		    "backends:\n"
+		    "  - {name: a, match: {service: a}}\n"
+		    "  - {name: b, match: {service: b}, managed: true, slowstart: 1s, balance: random, check: {type: "
+		    "tcp}}\n"
+		    "  - {name: c, match: {service: c}, managed: true, rule: x, entrypoints: [default], priority: 7}\n",
+		    "5:57: `backends.rule`: not part of this version yet; ignored: calls reach the backend as "
+		    "haproxy.cfg "
+		    "says\n"
+		    "5:73: `backends.entrypoints`: not part of this version yet; ignored: calls reach the backend as "
+		    "haproxy.cfg says\n"
+		    "5:94: `backends.priority`: not part of this version yet; ignored: calls reach the backend as "
+		    "haproxy.cfg says" },
 		{ ECS "backends: [{name: a, match: {service: a}, weight: 1, maxconn: 1, proto: h1, port: 1,\n"
 		      "  drain_timeout: 1s, removal_limit: 1, check: {type: off}}]\n"
 		      "defaults: {check: {inter: 1s}}\n",

@@ -22,6 +22,7 @@
 
 #define PATIENCE_MS    10000
 #define GET(path)      "GET " path " HTTP/1.1\r\nHost: localhost\r\n\r\n"
+#define POST(path)     "POST " path " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 #define GET_LAST(path) "GET " path " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 struct fixture {
@@ -29,6 +30,7 @@ struct fixture {
 	struct control_server *server;
 	char directory[64], path[96];
 	size_t asked; /* times that facts were wanted */
+	size_t acted;
 };
 
 static const struct control_server_limits LIMITS = { .connections = 4, .idle_s = 1, .head = 4096, .body = 1000 };
@@ -40,6 +42,20 @@ know_nothing(void *arg, struct control_facts *ret)
 
 	x->asked++;
 	ret->wall_ms = 1795401646123;
+}
+
+/* Says what was asked, so that the client sees it. */
+static enum err_code
+act(void *arg, const struct reconcile_order *o, struct buf *said, struct err *e)
+{
+	struct fixture *x = arg;
+
+	x->acted++;
+	if (str_eq(o->server, STR("rc_9")))
+		return err_set(e, ERR_REFUSED, "rc_9 is a free slot");
+	buf_printf(said, "%d " STR_FMT "/" STR_FMT " %u %lld", (int)o->kind, STR_ARG(o->backend), STR_ARG(o->server),
+	    o->weight, (long long)o->for_ms);
+	return ERR_OK;
 }
 
 static struct conf_listen
@@ -54,7 +70,9 @@ start_server(struct fixture *x)
 	struct conf_listen where = listen_at(x);
 	struct err e = ERR_INIT;
 
-	if (control_server_new_within(x->loop, &LIMITS, &where, know_nothing, x, &x->server, &e) != ERR_OK)
+	if (control_server_new_within(x->loop, &LIMITS, &where,
+		&(struct control_server_daemon){ .facts = know_nothing, .act = act, .arg = x }, &x->server,
+		&e) != ERR_OK)
 		fail_msg("%s", e.msg);
 }
 
@@ -238,6 +256,40 @@ requests_are_answered_with_the_headers_that_they_need(void **state)
 		wait_for_end(x, c);
 		CHECK_ROW(strncmp(c->got, rows[i].status, strlen(rows[i].status)) == 0, i, c->got);
 		CHECK_ROW(strstr(c->got, rows[i].text) != NULL, i, c->got);
+		hang_up(c);
+	}
+}
+
+static void
+an_order_is_carried_out_once_and_told(void **state)
+{
+	static const struct {
+		const char *request, *status, *text;
+		size_t acts;
+	} rows[] = {
+		{ POST("/v1/servers/grpc/rc_1/drain?for=5m"), "HTTP/1.1 200 ",
+		    "{\"done\":\"0 grpc/rc_1 0 300000\",\"until\":\"2026-11-23T02:45:46.123Z\",\"server\":null}", 1 },
+		{ POST("/v1/servers/g%72pc/rc_1/weight?weight=%37"), "HTTP/1.1 200 ", "\"2 grpc/rc_1 7 0\"", 1 },
+		{ POST("/v1/pause?backend=grpc"), "HTTP/1.1 200 ", "\"done\":\"3 grpc/ 0 0\",\"until\":null", 1 },
+		{ POST("/v1/servers/grpc/rc_1/weight?weight=%2537"), "HTTP/1.1 400 ", "bad_parameter", 0 },
+		{ POST("/v1/servers/grpc/rc_1/drain?for=5m&for=6m"), "HTTP/1.1 400 ", "twice", 0 },
+		{ POST("/v1/servers/grpc/rc_9/drain"), "HTTP/1.1 409 ", "rc_9 is a free slot", 1 },
+		{ GET_LAST("/v1/servers/grpc/rc_1/drain"), "HTTP/1.1 405 ", "Allow: POST", 0 },
+		{ "POST /v1/pause HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n", "HTTP/1.1 413 ", "too_large",
+		    0 },
+	};
+	struct fixture *x = *state;
+
+	start_server(x);
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct client *c = dial(x);
+
+		x->acted = 0;
+		(void)say(x, c, rows[i].request, strlen(rows[i].request));
+		wait_for_end(x, c);
+		CHECK_ROW(strncmp(c->got, rows[i].status, strlen(rows[i].status)) == 0, i, c->got);
+		CHECK_ROW(strstr(c->got, rows[i].text) != NULL, i, c->got);
+		CHECK_ROW(x->acted == rows[i].acts, i, rows[i].request);
 		hang_up(c);
 	}
 }
@@ -475,7 +527,10 @@ a_second_daemon_is_refused_and_leaves_the_first_alone(void **state)
 	struct client *c;
 
 	start_server(x);
-	assert_int_equal(control_server_new(x->loop, &where, know_nothing, x, &second, &e), ERR_REFUSED);
+	assert_int_equal(
+	    control_server_new(x->loop, &where,
+		&(struct control_server_daemon){ .facts = know_nothing, .act = act, .arg = x }, &second, &e),
+	    ERR_REFUSED);
 	assert_non_null(strstr(e.msg, "another rollcalld is listening on"));
 	assert_null(second);
 	c = dial(x);
@@ -498,7 +553,10 @@ what_is_no_socket_is_left_where_it_is(void **state)
 	f = fopen(x->path, "w");
 	assert_non_null(f);
 	(void)fclose(f);
-	assert_int_equal(control_server_new(x->loop, &where, know_nothing, x, &x->server, &e), ERR_CONF);
+	assert_int_equal(
+	    control_server_new(x->loop, &where,
+		&(struct control_server_daemon){ .facts = know_nothing, .act = act, .arg = x }, &x->server, &e),
+	    ERR_CONF);
 	assert_non_null(strstr(e.msg, "is not a socket"));
 	assert_int_equal(access(x->path, F_OK), 0);
 }
@@ -513,7 +571,10 @@ closing_leaves_the_socket_of_a_successor(void **state)
 	start_server(x);
 	first = x->server;
 	assert_int_equal(unlink(x->path), 0);
-	assert_int_equal(control_server_new(x->loop, &where, know_nothing, x, &x->server, NULL), ERR_OK);
+	assert_int_equal(
+	    control_server_new(x->loop, &where,
+		&(struct control_server_daemon){ .facts = know_nothing, .act = act, .arg = x }, &x->server, NULL),
+	    ERR_OK);
 	control_server_close(first);
 	assert_int_equal(access(x->path, F_OK), 0);
 }
@@ -541,7 +602,10 @@ an_impossible_place_is_named_with_what_to_do(void **state)
 		if (rows[i].path != NULL)
 			where.address = str_from_cstr(rows[i].path);
 		where.group = str_from_cstr(rows[i].group);
-		CHECK_ROW(control_server_new(x->loop, &where, know_nothing, x, &x->server, &e) != ERR_OK, i, "open");
+		CHECK_ROW(control_server_new(x->loop, &where,
+			      &(struct control_server_daemon){ .facts = know_nothing, .act = act, .arg = x },
+			      &x->server, &e) != ERR_OK,
+		    i, "open");
 		CHECK_ROW(strstr(e.msg, rows[i].says) != NULL, i, e.msg);
 		assert_int_equal(access(x->path, F_OK), -1);
 	}
@@ -554,6 +618,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(requests_are_answered_with_the_headers_that_they_need),
+		TEST(an_order_is_carried_out_once_and_told),
 		TEST(what_is_no_http_is_not_answered),
 		TEST(head_has_the_length_and_no_body),
 		TEST(pipelined_requests_are_answered_in_their_order),

@@ -5,6 +5,8 @@
 
 #include <jansson.h>
 
+#include "control/control_path.h"
+
 #include "control_story.h"
 #include "unit.h"
 
@@ -144,7 +146,7 @@ a_path_leads_to_its_view_or_to_an_error(void **state)
 static void
 a_path_over_the_limit_is_refused_and_one_at_it_is_not(void **state)
 {
-	char path[CONTROL_VIEW_PATH_MAX + 1];
+	char path[CONTROL_PATH_MAX + 1];
 	struct view v;
 
 	(void)state;
@@ -190,7 +192,8 @@ check_status_fields(const struct control_facts *f)
 	struct view v = get(f, "/v1/status");
 	json_t *source = json_array_get(json_object_get(v.json, "sources"), 0);
 
-	assert_members(v.json, "version uptime_ms config sources haproxy backends servers frozen digest problems");
+	assert_members(
+	    v.json, "version uptime_ms config sources haproxy backends servers holds pauses frozen digest problems");
 	assert_members(json_object_get(v.json, "config"), "path hash loaded_at refused");
 	assert_members(
 	    json_object_get(v.json, "haproxy"), "address version pid connected in_step last_sync_at last_error");
@@ -223,7 +226,7 @@ a_server_has_all_its_fields_with_and_without_a_task(void **state)
 	json_t *servers = json_object_get(v.json, "servers"), *stray = json_array_get(servers, 1);
 
 	(void)state;
-	assert_members(v.json, "name kind strategy frozen servers");
+	assert_members(v.json, "name kind strategy frozen paused paused_until servers");
 	assert_int_equal(json_array_size(servers), 2);
 	for (size_t i = 0; i < 2; i++)
 		assert_members(json_array_get(servers, i),

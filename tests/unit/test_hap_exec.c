@@ -18,6 +18,7 @@
 struct asked {
 	struct buf commands; /* one a line */
 	size_t n;
+	hap_link_gate_fn *gate;
 	hap_link_done_fn *done;
 	void *arg;
 };
@@ -31,7 +32,8 @@ struct fake_link {
 };
 
 static enum err_code
-fake_ask(struct hap_link *link, const struct str *commands, size_t n, hap_link_done_fn *done, void *arg, struct err *e)
+fake_ask(struct hap_link *link, const struct str *commands, size_t n, hap_link_gate_fn *gate, hap_link_done_fn *done,
+    void *arg, struct err *e)
 {
 	struct fake_link *f = (struct fake_link *)link;
 	struct asked *a = &f->asked[f->n_asked];
@@ -40,7 +42,7 @@ fake_ask(struct hap_link *link, const struct str *commands, size_t n, hap_link_d
 		return err_set(e, f->refuses, "the link refuses");
 	assert_true(f->n_asked < ASKED_MAX);
 	f->n_asked++;
-	*a = (struct asked){ .commands = buf_make((size_t)1 << 20), .n = n, .done = done, .arg = arg };
+	*a = (struct asked){ .commands = buf_make((size_t)1 << 20), .n = n, .gate = gate, .done = done, .arg = arg };
 	for (size_t i = 0; i < n; i++) {
 		buf_put(&a->commands, commands[i]);
 		buf_put_u8(&a->commands, '\n');
@@ -55,7 +57,7 @@ fake_close(struct hap_link *link)
 }
 
 /* Answers the oldest batch with the first n of these replies; less than were asked
- * for is a fault. */
+ * for is a fault.  A gate that says no ends it after the first. */
 static void
 answer(struct fake_link *f, const char *const *replies, size_t n)
 {
@@ -67,6 +69,10 @@ answer(struct fake_link *f, const char *const *replies, size_t n)
 	for (size_t i = 0; i < n; i++)
 		list[i] = str_from_cstr(replies[i]);
 	(void)err_set(&e, ERR_CLOSED, "closed by HAProxy");
+	if (a->gate != NULL && n > 0 && !a->gate(a->arg, list[0])) {
+		a->done(a->arg, list, 1, NULL);
+		return;
+	}
 	a->done(a->arg, list, n, n < a->n ? &e : NULL);
 }
 
@@ -165,7 +171,9 @@ read_backends(struct world *w, const char *one, const char *two)
 {
 	const struct str names[] = { str_from_cstr(one), str_from_cstr(two) };
 
-	assert_int_equal(hap_exec_read(w->exec, names, two != NULL ? 2 : 1, on_read, w, NULL), ERR_OK);
+	const struct hap_exec_want want = { .backends = names, .n = two != NULL ? 2 : 1 };
+
+	assert_int_equal(hap_exec_read(w->exec, &want, on_read, w, NULL), ERR_OK);
 	assert_int_equal(w->n_calls, 0); /* never from inside the call */
 }
 
@@ -184,6 +192,9 @@ read_backends(struct world *w, const char *one, const char *two)
 #define STAT(be)    STAT_HEADER be ",rc_1,0,5,,UP,2,L4OK,2,3,4,,\n" be ",BACKEND,0,5,200,UP,1,,,,,roundrobin,\n\n"
 #define NO_BACKEND  "[3]: Can't find backend.\n"
 #define NO_PROXY    "[3]: No such proxy.\n"
+
+/* INFO, as it was read before. */
+static const struct actual made_for = { .major = 2, .minor = 6, .pid = 42, .start_time_s = 1000 };
 
 /* ---- read ---- */
 
@@ -219,6 +230,31 @@ reading_asks_who_answers_and_then_for_each_backend(void **state)
 }
 
 static void
+an_unpublished_backend_is_told_from_others(void **state)
+{
+	static const struct {
+		const char *status;
+		bool is_unpublished;
+	} rows[] = { { "UP", false }, { "DOWN", false }, { "UP (UNPUB)", true }, { "DOWN (UNPUB)", true } };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		char stat[400];
+		const char *const replies[] = { INFO, SERVERS("web", "10.0.0.1"), stat };
+		struct world w;
+
+		(void)snprintf(stat, sizeof(stat),
+		    STAT_HEADER "web,rc_1,0,5,,UP,2,L4OK,2,3,4,,\nweb,BACKEND,0,5,200,%s,1,,,,,roundrobin,\n\n",
+		    rows[i].status);
+		world_open(&w);
+		read_backends(&w, "web", NULL);
+		answer(&w.link, replies, 3);
+		CHECK_ROW(w.actual->backends[0].is_unpublished == rows[i].is_unpublished, i, rows[i].status);
+		world_close(&w);
+	}
+}
+
+static void
 reading_no_backends_tells_the_process(void **state)
 {
 	static const char *const replies[] = { INFO_OLD };
@@ -226,7 +262,7 @@ reading_no_backends_tells_the_process(void **state)
 
 	(void)state;
 	world_open(&w);
-	assert_int_equal(hap_exec_read(w.exec, NULL, 0, on_read, &w, NULL), ERR_OK);
+	assert_int_equal(hap_exec_read(w.exec, &(struct hap_exec_want){ 0 }, on_read, &w, NULL), ERR_OK);
 	answer(&w.link, replies, 1);
 	assert_int_equal(w.actual->n_backends, 0);
 	assert_true(w.actual->stopping);
@@ -331,10 +367,12 @@ an_error_of_the_call_means_no_callback(void **state)
 
 	(void)state;
 	world_open(&w);
-	assert_int_equal(hap_exec_read(w.exec, &bad, 1, on_read, &w, &e), ERR_ARG);
+	assert_int_equal(
+	    hap_exec_read(w.exec, &(struct hap_exec_want){ .backends = &bad, .n = 1 }, on_read, &w, &e), ERR_ARG);
 	w.link.refuses = ERR_LIMIT;
-	assert_int_equal(hap_exec_read(w.exec, &name, 1, on_read, &w, &e), ERR_LIMIT);
-	assert_int_equal(hap_exec_run(w.exec, &empty, on_run, &w, &e), ERR_LIMIT);
+	assert_int_equal(
+	    hap_exec_read(w.exec, &(struct hap_exec_want){ .backends = &name, .n = 1 }, on_read, &w, &e), ERR_LIMIT);
+	assert_int_equal(hap_exec_run(w.exec, &empty, &made_for, on_run, &w, &e), ERR_LIMIT);
 	assert_int_equal(hap_exec_probe(w.exec, on_probe, &w, &e), ERR_LIMIT);
 	assert_string_equal(e.msg, "the link refuses");
 	assert_int_equal(w.n_calls, 0);
@@ -366,7 +404,7 @@ steps_are_carried_out_in_order_and_judged(void **state)
 
 	(void)state;
 	world_open(&w);
-	assert_int_equal(hap_exec_run(w.exec, &p, on_run, &w, NULL), ERR_OK);
+	assert_int_equal(hap_exec_run(w.exec, &p, &made_for, on_run, &w, NULL), ERR_OK);
 	assert_str(buf_str(&w.link.asked[0].commands), "show info\nset server web/rc_1 addr 10.0.0.1 port 80\n"
 						       "set server web/rc_1 state drain\n"
 						       "set server web/rc_2 state ready\n"
@@ -401,7 +439,7 @@ a_step_that_cannot_be_sent_is_refused_and_the_rest_go(void **state)
 
 	(void)state;
 	world_open(&w);
-	assert_int_equal(hap_exec_run(w.exec, &p, on_run, &w, NULL), ERR_OK);
+	assert_int_equal(hap_exec_run(w.exec, &p, &made_for, on_run, &w, NULL), ERR_OK);
 	assert_str(buf_str(&w.link.asked[0].commands),
 	    "show info\nset server web/rc_1 state drain\nset server web/rc_3 state drain\n");
 	answer(&w.link, replies, 3);
@@ -425,7 +463,7 @@ a_batch_cut_short_tells_what_was_done_before(void **state)
 		struct world w;
 
 		world_open(&w);
-		assert_int_equal(hap_exec_run(w.exec, &p, on_run, &w, NULL), ERR_OK);
+		assert_int_equal(hap_exec_run(w.exec, &p, &made_for, on_run, &w, NULL), ERR_OK);
 		answer(&w.link, replies, n);
 		assert_int_equal(w.n_calls, 1);
 		assert_int_equal(w.report.err.code, ERR_CLOSED);
@@ -438,7 +476,7 @@ a_batch_cut_short_tells_what_was_done_before(void **state)
 }
 
 static void
-a_process_that_does_not_say_who_it_is_is_reported(void **state)
+a_process_that_does_not_say_who_it_is_is_told_nothing(void **state)
 {
 	static const char *const replies[] = { "[6]: Unknown command", "" };
 	const struct plan_step steps[] = { step(PLAN_JOIN, "rc_1") };
@@ -447,10 +485,12 @@ a_process_that_does_not_say_who_it_is_is_reported(void **state)
 
 	(void)state;
 	world_open(&w);
-	assert_int_equal(hap_exec_run(w.exec, &p, on_run, &w, NULL), ERR_OK);
+	assert_int_equal(hap_exec_run(w.exec, &p, &made_for, on_run, &w, NULL), ERR_OK);
 	answer(&w.link, replies, 2);
 	assert_int_equal(w.report.err.code, ERR_PARSE);
-	assert_int_equal(w.report.done, 1);
+	assert_false(w.report.is_other);
+	assert_int_equal(w.report.done, 0);
+	assert_int_equal(w.report.unsent, 1);
 	world_close(&w);
 }
 
@@ -468,7 +508,7 @@ only_the_first_refusals_are_kept(void **state)
 		replies[1 + i] = "[3]: No such backend.\n";
 	}
 	world_open(&w);
-	assert_int_equal(hap_exec_run(w.exec, &p, on_run, &w, NULL), ERR_OK);
+	assert_int_equal(hap_exec_run(w.exec, &p, &made_for, on_run, &w, NULL), ERR_OK);
 	answer(&w.link, replies, 41);
 	assert_int_equal(w.report.gone, 40);
 	assert_int_equal(w.report.n_refusals, HAP_EXEC_REFUSALS_MAX);
@@ -484,11 +524,174 @@ an_empty_plan_asks_only_who_is_there(void **state)
 
 	(void)state;
 	world_open(&w);
-	assert_int_equal(hap_exec_run(w.exec, &empty, on_run, &w, NULL), ERR_OK);
+	assert_int_equal(hap_exec_run(w.exec, &empty, &made_for, on_run, &w, NULL), ERR_OK);
 	assert_str(buf_str(&w.link.asked[0].commands), "show info\n");
 	answer(&w.link, replies, 1);
 	assert_int_equal(w.report.pid, 42);
 	assert_int_equal(w.report.done, 0);
+	world_close(&w);
+}
+
+static void
+another_process_is_told_nothing(void **state)
+{
+	static const char *const later[] = { INFO_LATER }, *const same_pid[] = { "Version: 2.6\nPid: 42\nStopping: 0\n"
+										 "Start_time_sec: 1001\n" };
+	const struct plan_step steps[] = { step(PLAN_JOIN, "rc_1"), step(PLAN_MAINT, "rc 2"), step(PLAN_JOIN, "rc_3") };
+	const struct plan p = { .steps = steps, .n_steps = N_OF(steps) };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct world w;
+
+		world_open(&w);
+		assert_int_equal(hap_exec_run(w.exec, &p, &made_for, on_run, &w, NULL), ERR_OK);
+		answer(&w.link, i == 0 ? later : same_pid, 1);
+		assert_int_equal(w.n_calls, 1);
+		assert_true(w.report.is_other);
+		assert_int_equal(w.report.err.code, ERR_OK);
+		assert_int_equal(w.report.pid, i == 0 ? 43 : 42);
+		assert_int_equal(w.report.unsent, 3);
+		assert_int_equal(w.report.refused, 0);
+		assert_int_equal(w.report.n_refusals, 0);
+		world_close(&w);
+	}
+}
+
+#define CERTIFICATE "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+static void
+a_ca_is_several_commands_and_one_verdict(void **state)
+{
+	static const struct {
+		const char *replies[5];
+		size_t n;
+		size_t done, refused, unsent;
+	} rows[] = {
+		{ { INFO, "[5]: New CA file created 'a.pem'!\n", "+ + + [5]: transaction created for CA a.pem!\n",
+		      "Committing a.pem\nSuccess!\n", "" },
+		    5, 2, 0, 0 },
+		{ { INFO, "[3]: CA file 'a.pem' already exists!\n", "[5]: transaction created for CA a.pem!\n",
+		      "Committing a.pem..\nSuccess!\n", "" },
+		    5, 2, 0, 0 },
+		{ { INFO, "[5]: New CA file created 'a.pem'!\n", "[3]: Invalid payload\nCan't update a.pem!\n",
+		      "[3]: No ongoing transaction! !\nCan't commit a.pem!\n", "" },
+		    5, 1, 1, 0 },
+		{ { INFO, "[5]: New CA file created 'a.pem'!\n", "[5]: transaction created for CA a.pem!\n", "", "" },
+		    3, 0, 0, 2 },
+	};
+	const struct plan_ca ca = { .name = STR("a.pem"), .pem = STR(CERTIFICATE) };
+	const struct plan_step steps[] = { { .kind = PLAN_CA, .ca = &ca }, step(PLAN_READY, "rc_1") };
+	const struct plan p = { .steps = steps, .n_steps = N_OF(steps) };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct world w;
+
+		world_open(&w);
+		assert_int_equal(hap_exec_run(w.exec, &p, &made_for, on_run, &w, NULL), ERR_OK);
+		assert_str(buf_str(&w.link.asked[0].commands),
+		    "show info\nnew ssl ca-file a.pem\nset ssl ca-file a.pem <<\n" CERTIFICATE
+		    "\ncommit ssl ca-file a.pem\nset server web/rc_1 state ready\n");
+		answer(&w.link, rows[i].replies, rows[i].n);
+		CHECK_ROW(w.report.done == rows[i].done, i, "done");
+		CHECK_ROW(w.report.refused == rows[i].refused, i, "refused");
+		CHECK_ROW(w.report.unsent == rows[i].unsent, i, "unsent");
+		world_close(&w);
+	}
+}
+
+static void
+a_ca_that_cannot_be_sent_leaves_no_half_of_it(void **state)
+{
+	static const char *const replies[] = { INFO, "" };
+	const struct plan_ca ca = { .name = STR("a.pem"), .pem = STR(CERTIFICATE "\nshow info\n") };
+	const struct plan_step steps[] = { { .kind = PLAN_CA, .ca = &ca }, step(PLAN_READY, "rc_1") };
+	const struct plan p = { .steps = steps, .n_steps = N_OF(steps) };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	assert_int_equal(hap_exec_run(w.exec, &p, &made_for, on_run, &w, NULL), ERR_OK);
+	assert_str(buf_str(&w.link.asked[0].commands), "show info\nset server web/rc_1 state ready\n");
+	answer(&w.link, replies, 2);
+	assert_int_equal(w.report.refused, 1);
+	assert_int_equal(w.report.refusals[0].err.code, ERR_PARSE);
+	assert_int_equal(w.report.done, 1);
+	world_close(&w);
+}
+
+static void
+a_server_that_is_deleted_already_is_gone_and_no_refusal(void **state)
+{
+	static const char *const replies[] = { INFO, "[3]: No such server.\n",
+		"[3]: Server still has connections attached to it, cannot remove it.\n", "[6]: Server deleted.\n" };
+	const struct plan_step steps[] = { step(PLAN_DELETE, "rc_a"), step(PLAN_DELETE, "rc_b"),
+		step(PLAN_DELETE, "rc_c") };
+	const struct plan p = { .steps = steps, .n_steps = N_OF(steps) };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	assert_int_equal(hap_exec_run(w.exec, &p, &made_for, on_run, &w, NULL), ERR_OK);
+	answer(&w.link, replies, 4);
+	assert_int_equal(w.report.gone, 1);
+	assert_int_equal(w.report.retry, 1);
+	assert_int_equal(w.report.done, 1);
+	assert_int_equal(w.report.n_refusals, 0);
+	world_close(&w);
+}
+
+static void
+the_version_decides_what_a_line_may_say(void **state)
+{
+	static const char *const replies[] = { INFO, "" };
+	static const struct conf_policy policy = { .check = { .inter_ms = 2000, .rise = 2, .fall = 3 } };
+	static const struct actual newer = { .major = 3, .minor = 2, .pid = 42, .start_time_s = 1000 };
+	struct plan_step add = step(PLAN_ADD, "rc_a");
+	const struct plan p = { .steps = &add, .n_steps = 1 };
+	struct world w;
+
+	(void)state;
+	add.policy = &policy;
+	add.starts_down = true;
+	world_open(&w);
+	assert_int_equal(hap_exec_run(w.exec, &p, &made_for, on_run, &w, NULL), ERR_OK);
+	assert_str(buf_str(&w.link.asked[0].commands), "show info\n");
+	answer(&w.link, replies, 1);
+	assert_int_equal(w.report.refused, 1);
+	assert_int_equal(hap_exec_run(w.exec, &p, &newer, on_run, &w, NULL), ERR_OK);
+	assert_non_null(memmem(w.link.asked[1].commands.ptr, w.link.asked[1].commands.len, "init-state down", 15));
+	world_close(&w);
+}
+
+static void
+ca_files_are_read_if_they_are_wanted(void **state)
+{
+	static const char *const replies[] = { INFO, SERVERS("web", "10.0.0.1"), STAT("web"),
+		"# transaction\n*b.pem - 1 certificate(s)\n# filename\n@system-ca - 145 certificate(s)\n"
+		"a b - c.pem - 2 certificate(s)\nb.pem - 0 certificate(s)\n\n" };
+	static const char *const none[] = { INFO, SERVERS("web", "10.0.0.1"), STAT("web"), "[6]: Unknown command\n" };
+	static const char *const strange[] = { INFO, SERVERS("web", "10.0.0.1"), STAT("web"), "hello" };
+	const struct str name = STR("web");
+	const struct hap_exec_want want = { .backends = &name, .n = 1, .cas = true };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(hap_exec_read(w.exec, &want, on_read, &w, NULL), ERR_OK);
+	assert_str(buf_str(&w.link.asked[0].commands),
+	    "show info\nshow servers state web\nshow stat web 6 -1\nshow ssl ca-file\n");
+	answer(&w.link, replies, 4);
+	assert_int_equal(w.actual->n_cas, 2);
+	assert_str(w.actual->cas[0], "@system-ca");
+	assert_str(w.actual->cas[1], "a b - c.pem");
+	answer(&w.link, none, 4);
+	assert_int_equal(w.actual->n_cas, 0);
+	answer(&w.link, strange, 4);
+	assert_null(w.actual);
+	assert_int_equal(w.e.code, ERR_PARSE);
 	world_close(&w);
 }
 
@@ -531,7 +734,7 @@ closing_frees_what_is_under_way_and_calls_nobody(void **state)
 	read_backends(&w, "web", NULL);
 	answer(&w.link, first, 3); /* its second batch is under way */
 	read_backends(&w, "web", NULL);
-	assert_int_equal(hap_exec_run(w.exec, &empty, on_run, &w, NULL), ERR_OK);
+	assert_int_equal(hap_exec_run(w.exec, &empty, &made_for, on_run, &w, NULL), ERR_OK);
 	assert_int_equal(hap_exec_probe(w.exec, on_probe, &w, NULL), ERR_OK);
 	world_close(&w);
 	assert_int_equal(w.n_calls, 0);
@@ -553,7 +756,7 @@ it_may_be_closed_from_inside_a_callback(void **state)
 		if (kind == 0)
 			read_backends(&w, "web", NULL);
 		else if (kind == 1)
-			assert_int_equal(hap_exec_run(w.exec, &empty, on_run, &w, NULL), ERR_OK);
+			assert_int_equal(hap_exec_run(w.exec, &empty, &made_for, on_run, &w, NULL), ERR_OK);
 		else
 			assert_int_equal(hap_exec_probe(w.exec, on_probe, &w, NULL), ERR_OK);
 		assert_int_equal(hap_exec_probe(w.exec, on_probe, &w, NULL), ERR_OK);
@@ -568,6 +771,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reading_asks_who_answers_and_then_for_each_backend),
+		cmocka_unit_test(an_unpublished_backend_is_told_from_others),
 		cmocka_unit_test(reading_no_backends_tells_the_process),
 		cmocka_unit_test(a_backend_behind_a_frontend_of_its_name_is_asked_for_by_number),
 		cmocka_unit_test(a_restart_between_two_questions_is_an_error),
@@ -577,9 +781,15 @@ main(void)
 		cmocka_unit_test(steps_are_carried_out_in_order_and_judged),
 		cmocka_unit_test(a_step_that_cannot_be_sent_is_refused_and_the_rest_go),
 		cmocka_unit_test(a_batch_cut_short_tells_what_was_done_before),
-		cmocka_unit_test(a_process_that_does_not_say_who_it_is_is_reported),
+		cmocka_unit_test(a_process_that_does_not_say_who_it_is_is_told_nothing),
 		cmocka_unit_test(only_the_first_refusals_are_kept),
 		cmocka_unit_test(an_empty_plan_asks_only_who_is_there),
+		cmocka_unit_test(another_process_is_told_nothing),
+		cmocka_unit_test(a_ca_is_several_commands_and_one_verdict),
+		cmocka_unit_test(a_ca_that_cannot_be_sent_leaves_no_half_of_it),
+		cmocka_unit_test(a_server_that_is_deleted_already_is_gone_and_no_refusal),
+		cmocka_unit_test(the_version_decides_what_a_line_may_say),
+		cmocka_unit_test(ca_files_are_read_if_they_are_wanted),
 		cmocka_unit_test(a_probe_tells_the_process),
 		cmocka_unit_test(closing_frees_what_is_under_way_and_calls_nobody),
 		cmocka_unit_test(it_may_be_closed_from_inside_a_callback),

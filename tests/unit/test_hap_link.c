@@ -32,6 +32,7 @@ enum manner {
 	ADDS_TEXT,
 	FLOODS,
 	ANSWERS_AT_LENGTH, /* a reply of fake.split bytes */
+	ANSWERS_TWICE,     /* the first command, before the second has come */
 	IS_SILENT,
 	NEVER_READS,
 	IS_HTTP,
@@ -51,6 +52,7 @@ struct fake {
 	enum manner manner;
 	size_t split;
 	int n_connections;
+	size_t n_lines; /* of the last connection */
 	struct fake_peer *peers;
 	char path[64];
 };
@@ -70,6 +72,7 @@ struct fake_peer {
 	struct buf out;
 	size_t sent;
 	size_t n_lines;
+	bool in_payload;
 	char chunk[4096];
 };
 
@@ -180,6 +183,7 @@ peer_flush(struct fake_peer *p)
 	case ADDS_A_REPLY:
 	case ADDS_TEXT:
 	case ANSWERS_AT_LENGTH:
+	case ANSWERS_TWICE:
 	case IS_SILENT:
 	case NEVER_READS:
 	case IS_HTTP:
@@ -195,7 +199,19 @@ static void
 peer_answer(struct fake_peer *p, struct str line)
 {
 	enum manner m = p->fake->manner;
-	size_t n = ++p->n_lines;
+	size_t n = p->in_payload ? p->n_lines : ++p->n_lines;
+
+	if (p->in_payload && line.len > 0) {
+		buf_put(&p->out, STR("+ "));
+		return;
+	}
+	if (!p->in_payload && str_has_suffix(line, STR(" <<"))) {
+		p->in_payload = true;
+		buf_put(&p->out, STR("+ "));
+		return;
+	}
+	p->in_payload = false;
+	p->fake->n_lines = n;
 
 	if (m == IS_SILENT || (m == FLOODS && n > 2))
 		return;
@@ -215,6 +231,8 @@ peer_answer(struct fake_peer *p, struct str line)
 		for (size_t i = 0; i < p->fake->split; i++)
 			buf_put_u8(&p->out, 'x');
 	buf_put(&p->out, STR("\n> "));
+	if (m == ANSWERS_TWICE && n == 3)
+		buf_put(&p->out, STR("unasked\n> "));
 	if (m == ADDS_A_REPLY && n == 3)
 		buf_put(&p->out, STR("unasked\n> "));
 	if (m == ADDS_TEXT && n == 3)
@@ -337,6 +355,9 @@ struct world {
 	struct answer answers[ANSWERS_MAX];
 	size_t n_answers, n_expected; /* after which everything is closed */
 	bool asks_again;
+	bool gate_says;
+	int n_gated;
+	char gated[60];
 };
 
 static void
@@ -416,7 +437,7 @@ ask(struct world *w, const char *one, const char *two)
 	const struct str commands[] = { str_from_cstr(one), str_from_cstr(two) };
 	struct err e = ERR_INIT;
 
-	if (w->link->ask(w->link, commands, two != NULL ? 2 : 1, on_done, w, &e) != ERR_OK)
+	if (w->link->ask(w->link, commands, two != NULL ? 2 : 1, NULL, on_done, w, &e) != ERR_OK)
 		fail_msg("%s", e.msg);
 }
 
@@ -485,7 +506,7 @@ a_batch_of_no_commands_is_answered(void **state)
 	(void)state;
 	world_open(&w, ANSWERS);
 	world_serve(&w);
-	assert_int_equal(w.link->ask(w.link, NULL, 0, on_done, &w, NULL), ERR_OK);
+	assert_int_equal(w.link->ask(w.link, NULL, 0, NULL, on_done, &w, NULL), ERR_OK);
 	world_close(&w);
 	assert_said(&w.answers[0], ERR_OK, 0, "");
 }
@@ -502,7 +523,7 @@ a_thousand_commands_are_pipelined(void **state)
 		commands[i] = STR("show something of a certain length, so that it takes more than one piece");
 	world_open(&w, ANSWERS);
 	world_serve(&w);
-	assert_int_equal(w.link->ask(w.link, commands, 1000, on_done, &w, NULL), ERR_OK);
+	assert_int_equal(w.link->ask(w.link, commands, 1000, NULL, on_done, &w, NULL), ERR_OK);
 	free(commands); /* copied */
 	world_close(&w);
 	assert_said(&w.answers[0], ERR_OK, 1000, "");
@@ -721,6 +742,123 @@ a_stranger_is_recognised(void **state)
 	assert_said(&a, ERR_PARSE, 0, "it says `[6]: Unknown command`");
 }
 
+/* ---- the gate ---- */
+
+static bool
+gate(void *arg, struct str reply)
+{
+	struct world *w = arg;
+
+	w->n_gated++;
+	(void)snprintf(w->gated, sizeof(w->gated), STR_FMT, STR_ARG(str_trim(reply)));
+	return w->gate_says;
+}
+
+static void
+world_ask_gated(struct world *w, enum manner manner, size_t split, bool says)
+{
+	const struct str commands[] = { STR("show info"), STR("show a"), STR("show b") };
+
+	world_open(w, manner);
+	w->fake.split = split;
+	w->gate_says = says;
+	world_serve(w);
+	assert_int_equal(w->link->ask(w->link, commands, N_OF(commands), gate, on_done, w, NULL), ERR_OK);
+	world_close(w);
+	assert_int_equal(w->n_answers, 1);
+}
+
+static void
+a_gate_lets_the_rest_pass(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (size_t split = 1; split < 30; split++) {
+		world_ask_gated(&w, split == 29 ? ANSWERS_BYTE_BY_BYTE : ANSWERS_IN_TWO, split, true);
+		assert_int_equal(w.n_gated, 1);
+		assert_string_equal(w.gated, "answer to show info");
+		assert_said(&w.answers[0], ERR_OK, 3, "");
+		assert_string_equal(w.answers[0].text, "[answer to show info][answer to show a][answer to show b]");
+		assert_int_equal(w.fake.n_connections, 1);
+	}
+}
+
+static void
+a_gate_ends_a_batch_after_its_first_reply(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_ask_gated(&w, ANSWERS, 0, false);
+	assert_said(&w.answers[0], ERR_OK, 1, "");
+	assert_string_equal(w.answers[0].text, "[answer to show info]");
+	assert_int_equal(w.fake.n_lines, 3); /* the greeting's two, and one */
+}
+
+static void
+a_reply_that_comes_before_its_command_spoils_all(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_ask_gated(&w, ANSWERS_TWICE, 0, true);
+	assert_int_equal(w.n_gated, 0);
+	assert_said(&w.answers[0], ERR_PARSE, 0, "more replies than commands");
+	assert_int_equal(w.fake.n_lines, 3);
+}
+
+static void
+a_gate_is_not_asked_about_a_fault(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_ask_gated(&w, CLOSES_EARLY, 1, true);
+	assert_int_equal(w.n_gated, 0);
+	assert_said(&w.answers[0], ERR_CLOSED, 0, "");
+}
+
+/* ---- payloads ---- */
+
+static void
+a_payload_has_one_reply(void **state)
+{
+	const struct str commands[] = { STR("set ca <<\nshow x\n> \nprompt\n"), STR("show a") };
+	struct world w;
+
+	(void)state;
+	for (size_t split = 1; split < 24; split++) {
+		world_open(&w, ANSWERS_IN_TWO);
+		w.fake.split = split;
+		world_serve(&w);
+		assert_int_equal(w.link->ask(w.link, commands, N_OF(commands), NULL, on_done, &w, NULL), ERR_OK);
+		world_close(&w);
+		assert_said(&w.answers[0], ERR_OK, 2, "");
+		assert_string_equal(w.answers[0].text, "[+ + + +][answer to show a]");
+	}
+}
+
+static void
+a_payload_that_could_end_early_is_refused(void **state)
+{
+	static const char *const commands[] = { "set ca <<", "set ca <<\n\n", "set ca <<\na\n\nshow info\n",
+		"set ca <<\na\n \nb\n", "set ca <<\na", "set ca <<\na\nb", "set ca\na\n", "set ca<<\na\n",
+		"set ca <<\na\tb\n", "set ca <<\na\r\n", "set; ca <<\na\n", "\na\n", "<<\na\n" };
+	struct world w;
+
+	(void)state;
+	world_open(&w, ANSWERS);
+	world_connect(&w, w.fake.path);
+	for (size_t i = 0; i < N_OF(commands); i++) {
+		struct str c = str_from_cstr(commands[i]);
+
+		CHECK_ROW(w.link->ask(w.link, &c, 1, NULL, on_done, &w, NULL) == ERR_ARG, i, commands[i]);
+	}
+	world_close(&w);
+	assert_int_equal(w.n_answers, 0);
+}
+
 /* ---- limits ---- */
 
 static void
@@ -751,7 +889,7 @@ a_peer_that_reads_nothing_ends_a_batch(void **state)
 	world_open(&w, NEVER_READS);
 	w.limits.idle_timeout_ms = 30;
 	world_serve(&w);
-	assert_int_equal(w.link->ask(w.link, commands, 20000, on_done, &w, NULL), ERR_OK);
+	assert_int_equal(w.link->ask(w.link, commands, 20000, NULL, on_done, &w, NULL), ERR_OK);
 	free(commands);
 	world_close(&w);
 	assert_said(&w.answers[0], ERR_TIMEOUT, 0, "no answer within 30 ms");
@@ -800,9 +938,9 @@ commands_have_limits(void **state)
 	w.limits.max_command = 10;
 	w.limits.max_commands = strlen("prompt\nset severity-output number\n") + 21;
 	world_connect(&w, w.fake.path);
-	assert_int_equal(w.link->ask(w.link, &STR("0123456789a"), 1, on_done, &w, &e), ERR_LIMIT);
-	assert_int_equal(w.link->ask(w.link, two, 2, on_done, &w, &e), ERR_LIMIT);
-	assert_int_equal(w.link->ask(w.link, two, 1, on_done, &w, &e), ERR_OK);
+	assert_int_equal(w.link->ask(w.link, &STR("0123456789a"), 1, NULL, on_done, &w, &e), ERR_LIMIT);
+	assert_int_equal(w.link->ask(w.link, two, 2, NULL, on_done, &w, &e), ERR_LIMIT);
+	assert_int_equal(w.link->ask(w.link, two, 1, NULL, on_done, &w, &e), ERR_OK);
 	world_close(&w);
 	assert_int_equal(w.n_answers, 1);
 }
@@ -819,7 +957,7 @@ a_command_that_is_not_one_plain_line_is_refused(void **state)
 	for (size_t i = 0; i < N_OF(commands); i++) {
 		struct str c = str_from_cstr(commands[i]);
 
-		CHECK_ROW(w.link->ask(w.link, &c, 1, on_done, &w, NULL) == ERR_ARG, i, commands[i]);
+		CHECK_ROW(w.link->ask(w.link, &c, 1, NULL, on_done, &w, NULL) == ERR_ARG, i, commands[i]);
 	}
 	world_close(&w);
 	assert_int_equal(w.n_answers, 0);
@@ -839,7 +977,7 @@ a_full_queue_refuses(void **state)
 	world_serve(&w);
 	ask(&w, "show a", NULL);
 	ask(&w, "show b", NULL);
-	assert_int_equal(w.link->ask(w.link, &command, 1, on_done, &w, &e), ERR_LIMIT);
+	assert_int_equal(w.link->ask(w.link, &command, 1, NULL, on_done, &w, &e), ERR_LIMIT);
 	world_close(&w);
 	assert_int_equal(w.n_answers, 2);
 }
@@ -908,7 +1046,7 @@ one_may_ask_from_inside_an_answer(void **state)
 	world_open(&w, ANSWERS);
 	world_serve(&w);
 	w.n_expected = 2;
-	assert_int_equal(w.link->ask(w.link, &command, 1, on_done_ask_again, &w, NULL), ERR_OK);
+	assert_int_equal(w.link->ask(w.link, &command, 1, NULL, on_done_ask_again, &w, NULL), ERR_OK);
 	world_close(&w);
 	assert_string_equal(w.answers[0].text, "[answer to show first]");
 	assert_string_equal(w.answers[1].text, "[answer to show again]");
@@ -952,6 +1090,12 @@ main(void)
 		cmocka_unit_test(a_reset_is_an_error),
 		cmocka_unit_test(more_than_was_asked_spoils_the_whole_answer),
 		cmocka_unit_test(a_stranger_is_recognised),
+		cmocka_unit_test(a_gate_lets_the_rest_pass),
+		cmocka_unit_test(a_gate_ends_a_batch_after_its_first_reply),
+		cmocka_unit_test(a_reply_that_comes_before_its_command_spoils_all),
+		cmocka_unit_test(a_gate_is_not_asked_about_a_fault),
+		cmocka_unit_test(a_payload_has_one_reply),
+		cmocka_unit_test(a_payload_that_could_end_early_is_refused),
 		cmocka_unit_test(silence_ends_a_batch),
 		cmocka_unit_test(a_peer_that_reads_nothing_ends_a_batch),
 		cmocka_unit_test(a_batch_does_not_last_for_ever),

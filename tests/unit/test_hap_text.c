@@ -15,7 +15,7 @@
 #define ARENA_MAX ((size_t)1 << 20)
 #define FILE_MAX  ((size_t)1 << 20)
 
-static const char *const versions[] = { "2.6" };
+static const char *const versions[] = { "2.6", "3.0", "3.2", "3.4" };
 
 /* ---- the vectors ---- */
 
@@ -115,7 +115,7 @@ each_step_is_one_line(void **state)
 		struct plan_step st = step(rows[i].kind);
 		struct buf out = buf_make(HAP_TEXT_COMMAND_MAX);
 
-		assert_int_equal(hap_text_step(&st, &out, NULL), ERR_OK);
+		assert_int_equal(hap_text_step(&st, 0, 2, 6, &out, NULL), ERR_OK);
 		assert_str(buf_str(&out), rows[i].line);
 		buf_free(&out);
 	}
@@ -153,8 +153,8 @@ a_name_that_would_need_quoting_is_refused(void **state)
 
 		as_server.server = str_from_cstr(names[i]);
 		as_backend.backend = str_from_cstr(names[i]);
-		CHECK_ROW(hap_text_step(&as_server, &out, &e) == ERR_ARG, i, names[i]);
-		CHECK_ROW(hap_text_step(&as_backend, &out, &e) == ERR_ARG, i, names[i]);
+		CHECK_ROW(hap_text_step(&as_server, 0, 2, 6, &out, &e) == ERR_ARG, i, names[i]);
+		CHECK_ROW(hap_text_step(&as_backend, 0, 2, 6, &out, &e) == ERR_ARG, i, names[i]);
 		CHECK_ROW(str_is_printable(str_from_cstr(e.msg)), i, e.msg);
 		CHECK_ROW(out.len == 0, i, names[i]);
 	}
@@ -187,7 +187,7 @@ an_address_that_is_none_is_refused(void **state)
 		struct err e = ERR_INIT;
 
 		st.address = str_from_cstr(addresses[i]);
-		CHECK_ROW(hap_text_step(&st, &out, &e) == ERR_ARG, i, addresses[i]);
+		CHECK_ROW(hap_text_step(&st, 0, 2, 6, &out, &e) == ERR_ARG, i, addresses[i]);
 		CHECK_ROW(out.len == 0 && str_is_printable(str_from_cstr(e.msg)), i, e.msg);
 	}
 	buf_free(&out);
@@ -203,11 +203,11 @@ numbers_that_haproxy_would_bend_are_refused(void **state)
 	no_port.port = 0;
 	weight.value = 257;
 	maxconn.value = UINT32_MAX; /* "-1", to HAProxy */
-	assert_int_equal(hap_text_step(&no_port, &out, NULL), ERR_ARG);
-	assert_int_equal(hap_text_step(&weight, &out, NULL), ERR_ARG);
-	assert_int_equal(hap_text_step(&maxconn, &out, NULL), ERR_ARG);
+	assert_int_equal(hap_text_step(&no_port, 0, 2, 6, &out, NULL), ERR_ARG);
+	assert_int_equal(hap_text_step(&weight, 0, 2, 6, &out, NULL), ERR_ARG);
+	assert_int_equal(hap_text_step(&maxconn, 0, 2, 6, &out, NULL), ERR_ARG);
 	weight.value = 256;
-	assert_int_equal(hap_text_step(&weight, &out, NULL), ERR_OK);
+	assert_int_equal(hap_text_step(&weight, 0, 2, 6, &out, NULL), ERR_OK);
 	buf_free(&out);
 }
 
@@ -219,7 +219,7 @@ a_full_buffer_gets_no_half_command(void **state)
 
 	(void)state;
 	buf_put(&out, STR("show info"));
-	assert_int_equal(hap_text_step(&st, &out, NULL), ERR_LIMIT);
+	assert_int_equal(hap_text_step(&st, 0, 2, 6, &out, NULL), ERR_LIMIT);
 	assert_str(buf_str(&out), "show info");
 	buf_free(&out);
 }
@@ -270,7 +270,7 @@ recorded_replies_are_judged(void **state)
 			struct err e = ERR_INIT;
 
 			st.address = str_from_cstr(rows[i].address);
-			CHECK_ROW(hap_text_judge(&st, buf_str(&reply), &e) == rows[i].verdict, i, rows[i].file);
+			CHECK_ROW(hap_text_judge(&st, 0, buf_str(&reply), &e) == rows[i].verdict, i, rows[i].file);
 			CHECK_ROW(e.code == rows[i].code, i, e.msg);
 			buf_free(&reply);
 		}
@@ -324,7 +324,7 @@ an_address_was_set_only_if_haproxy_names_it(void **state)
 	(void)state;
 	for (size_t i = 0; i < N_OF(rows); i++) {
 		struct plan_step st = step(PLAN_ADDRESS);
-		enum hap_text_verdict v = hap_text_judge(&st, str_from_cstr(rows[i].reply), NULL);
+		enum hap_text_verdict v = hap_text_judge(&st, 0, str_from_cstr(rows[i].reply), NULL);
 
 		CHECK_ROW(v == (rows[i].done ? HAP_TEXT_DONE : HAP_TEXT_REFUSED), i, rows[i].reply);
 	}
@@ -337,7 +337,7 @@ an_address_is_compared_as_a_number(void **state)
 
 	(void)state;
 	st.address = STR("2001:db8::1");
-	assert_int_equal(hap_text_judge(&st,
+	assert_int_equal(hap_text_judge(&st, 0,
 			     STR("[4]: IP changed from '::' to '2001:DB8::0001', no need to change the port by 'stats "
 				 "socket command'\n"),
 			     NULL),
@@ -357,10 +357,10 @@ any_word_is_a_refusal_where_silence_means_success(void **state)
 	for (size_t k = 0; k < N_OF(kinds); k++) {
 		struct plan_step st = step(kinds[k]);
 
-		assert_int_equal(hap_text_judge(&st, STR("\n"), NULL), HAP_TEXT_DONE);
+		assert_int_equal(hap_text_judge(&st, 0, STR("\n"), NULL), HAP_TEXT_DONE);
 		for (size_t i = 0; i < N_OF(replies); i++)
 			CHECK_ROW(
-			    hap_text_judge(&st, str_from_cstr(replies[i]), NULL) == HAP_TEXT_REFUSED, i, replies[i]);
+			    hap_text_judge(&st, 0, str_from_cstr(replies[i]), NULL) == HAP_TEXT_REFUSED, i, replies[i]);
 	}
 }
 
@@ -372,7 +372,7 @@ a_server_still_in_use_is_for_later(void **state)
 
 	(void)state;
 	assert_int_equal(
-	    hap_text_judge(&st, STR("[3]: Server still has connections attached to it, cannot remove it.\n"), &e),
+	    hap_text_judge(&st, 0, STR("[3]: Server still has connections attached to it, cannot remove it.\n"), &e),
 	    HAP_TEXT_RETRY);
 	assert_true(err_is_transient(e.code));
 }
@@ -384,10 +384,10 @@ a_refusal_is_told_in_haproxys_words_and_ours(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(hap_text_judge(&st, STR("[3]: Permission denied\n"), &e), HAP_TEXT_REFUSED);
+	assert_int_equal(hap_text_judge(&st, 0, STR("[3]: Permission denied\n"), &e), HAP_TEXT_REFUSED);
 	assert_string_equal(e.msg, "weight grpc/rc_1: HAProxy says `Permission denied`: the `stats socket` line of its "
 				   "global section needs `level admin`");
-	assert_int_equal(hap_text_judge(&st, STR("[3]: hm\x1b[31m\xff ho\nsecond\n"), &e), HAP_TEXT_REFUSED);
+	assert_int_equal(hap_text_judge(&st, 0, STR("[3]: hm\x1b[31m\xff ho\nsecond\n"), &e), HAP_TEXT_REFUSED);
 	assert_string_equal(e.msg, "weight grpc/rc_1: HAProxy says `hm\\x1b[31m\\xff ho`");
 }
 
@@ -400,9 +400,343 @@ a_long_refusal_is_cut(void **state)
 
 	(void)state;
 	memset(words, '\x01', sizeof(words));
-	assert_int_equal(hap_text_judge(&st, str_of(words, sizeof(words)), &e), HAP_TEXT_REFUSED);
+	assert_int_equal(hap_text_judge(&st, 0, str_of(words, sizeof(words)), &e), HAP_TEXT_REFUSED);
 	assert_true(strlen(e.msg) < 150);
 	assert_true(str_is_printable(str_from_cstr(e.msg)));
+}
+
+/* ---- servers that are added, and what comes with them ---- */
+
+static const struct conf_policy checked = { .check = {
+						.type = CONF_CHECK_INHERIT, .inter_ms = 2000, .rise = 2, .fall = 3 } };
+
+static void
+assert_command(const struct plan_step *st, size_t i, unsigned major, unsigned minor, const char *line)
+{
+	struct buf out = buf_make(HAP_TEXT_COMMAND_MAX);
+	struct err e = ERR_INIT;
+
+	if (hap_text_step(st, i, major, minor, &out, &e) != ERR_OK)
+		fail_msg("%s", e.msg);
+	assert_str(buf_str(&out), line);
+	buf_free(&out);
+}
+
+static void
+a_server_is_added_with_everything_on_its_line(void **state)
+{
+	struct plan_step st = step(PLAN_ADD);
+	struct buf out = buf_make(HAP_TEXT_COMMAND_MAX);
+
+	(void)state;
+	st.policy = &checked;
+	assert_command(&st, 0, 3, 0,
+	    "add server grpc/rc_1 10.0.0.1:50051 weight 7 proto h2 check inter 2000ms fastinter 200ms downinter 200ms "
+	    "rise 2 fall 3");
+	st.address = STR("2001:db8::1");
+	st.starts_down = true;
+	assert_command(&st, 0, 3, 2,
+	    "add server grpc/rc_1 [2001:db8::1]:50051 weight 7 proto h2 check inter 2000ms fastinter 200ms downinter "
+	    "200ms rise 2 fall 3 "
+	    "init-state down");
+	assert_int_equal(hap_text_step(&st, 0, 3, 0, &out, NULL), ERR_ARG);
+	st.starts_down = false;
+	st.port = 0;
+	assert_int_equal(hap_text_step(&st, 0, 3, 2, &out, NULL), ERR_ARG);
+	st.port = 1;
+	st.address = STR("localhost");
+	assert_int_equal(hap_text_step(&st, 0, 3, 2, &out, NULL), ERR_ARG);
+	st.address = STR("10.0.0.1");
+	st.policy = NULL;
+	assert_int_equal(hap_text_step(&st, 0, 3, 2, &out, NULL), ERR_ARG);
+	assert_int_equal(out.len, 0);
+	buf_free(&out);
+}
+
+static void
+the_life_of_a_dynamic_server_in_commands(void **state)
+{
+	static const struct {
+		enum plan_step_kind kind;
+		const char *line;
+	} rows[] = {
+		{ PLAN_CHECK, "enable health grpc/rc_1" },
+		{ PLAN_DRAIN, "set server grpc/rc_1 state drain" },
+		{ PLAN_DELETE, "del server grpc/rc_1" },
+		{ PLAN_BACKEND, "add backend grpc from rollcall mode http" },
+		{ PLAN_PUBLISH, "publish backend grpc" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct plan_step st = step(rows[i].kind);
+
+		st.defaults = STR("rollcall");
+		if (st.kind == PLAN_BACKEND || st.kind == PLAN_PUBLISH)
+			st.server = STR("");
+		assert_int_equal(hap_text_n_commands(&st), 1);
+		assert_command(&st, 0, 3, 4, rows[i].line);
+	}
+}
+
+#define CERTIFICATE "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+static void
+a_ca_is_made_filled_and_committed(void **state)
+{
+	const struct plan_ca ca = { .name = STR("a.pem"), .pem = STR(CERTIFICATE) };
+	struct plan_step st = { .kind = PLAN_CA, .ca = &ca };
+
+	(void)state;
+	assert_int_equal(hap_text_n_commands(&st), 3);
+	assert_command(&st, 0, 2, 6, "new ssl ca-file a.pem");
+	assert_command(&st, 1, 2, 6, "set ssl ca-file a.pem <<\n" CERTIFICATE);
+	assert_command(&st, 2, 2, 6, "commit ssl ca-file a.pem");
+}
+
+static void
+a_large_ca_goes_in_pieces_where_haproxy_takes_them(void **state)
+{
+	struct buf pem = buf_make((size_t)1 << 20), out = buf_make(HAP_TEXT_COMMAND_MAX);
+	struct plan_ca ca = { .name = STR("a.pem") };
+	struct plan_step st = { .kind = PLAN_CA, .ca = &ca };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	while (pem.len < 20000)
+		buf_put(&pem, STR(CERTIFICATE));
+	ca.pem = buf_str(&pem);
+	assert_int_equal(hap_text_n_commands(&st), 4);
+	assert_int_equal(hap_text_step(&st, 1, 3, 0, &out, NULL), ERR_OK);
+	assert_true(str_has_prefix(buf_str(&out), STR("set ssl ca-file a.pem <<\n-----BEGIN")));
+	buf_reset(&out);
+	assert_int_equal(hap_text_step(&st, 2, 3, 0, &out, NULL), ERR_OK);
+	assert_true(str_has_prefix(buf_str(&out), STR("add ssl ca-file a.pem <<\n-----BEGIN")));
+	buf_reset(&out);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(hap_text_step(&st, i, 2, 6, &out, &e), ERR_LIMIT);
+	assert_non_null(strstr(e.msg, "HAProxy 2.6 takes CA files of 12000 bytes"));
+	ca.pem = STR(CERTIFICATE "\nshow info\n");
+	assert_int_equal(hap_text_n_commands(&st), 0);
+	assert_int_equal(hap_text_step(&st, 1, 3, 0, &out, NULL), ERR_PARSE);
+	ca.pem = STR(CERTIFICATE);
+	ca.name = STR("a b");
+	assert_int_equal(hap_text_step(&st, 0, 3, 0, &out, NULL), ERR_ARG);
+	assert_int_equal(out.len, 0);
+	buf_free(&pem);
+	buf_free(&out);
+}
+
+/* As HAProxy 2.6, 3.0, 3.2 and 3.4 write them, and nearly so. */
+static void
+replies_about_dynamic_servers_are_judged(void **state)
+{
+	static const struct {
+		enum plan_step_kind kind;
+		const char *reply;
+		enum hap_text_verdict verdict;
+	} rows[] = {
+		{ PLAN_ADD, "[6]: New server registered.\n", HAP_TEXT_DONE },
+		{ PLAN_ADD, "[6]: New server registered.", HAP_TEXT_DONE },
+		{ PLAN_ADD, "[3]: New server registered.\n", HAP_TEXT_REFUSED },
+		{ PLAN_ADD, "[6]: New server registered.\n[3]: hm", HAP_TEXT_REFUSED },
+		{ PLAN_ADD, "[6]: New server registered. ", HAP_TEXT_DONE },
+		{ PLAN_ADD, "[6]: New server registered. But", HAP_TEXT_REFUSED },
+		{ PLAN_ADD, "", HAP_TEXT_REFUSED },
+		{ PLAN_ADD, "[6]: Server deleted.", HAP_TEXT_REFUSED },
+		{ PLAN_ADD, "[3]: No such backend.", HAP_TEXT_GONE },
+		{ PLAN_ADD, "[3]: Already exists a server with the same name in backend.\n", HAP_TEXT_REFUSED },
+		{ PLAN_ADD, "[3]: MUX protocol is not usable for server.\n", HAP_TEXT_REFUSED },
+		{ PLAN_ADD, "[3]: 'ca-file' : unable to load nope.pem.\n", HAP_TEXT_REFUSED },
+		{ PLAN_ADD, "[3]: unknown keyword 'init-state'.\n", HAP_TEXT_REFUSED },
+		{ PLAN_ADD, "[3]: Backend must use a dynamic load balancing to support dynamic servers.",
+		    HAP_TEXT_REFUSED },
+		{ PLAN_ADD,
+		    "[3]: Backend does not support dynamic servers : backend 'srr' uses a non dynamic load balancing "
+		    "method.\n",
+		    HAP_TEXT_REFUSED },
+		{ PLAN_CHECK, "\n", HAP_TEXT_DONE },
+		{ PLAN_CHECK, "[3]: Health check was not configured on this server, cannot enable.\n",
+		    HAP_TEXT_REFUSED },
+		{ PLAN_CHECK, "[3]: No such server.\n", HAP_TEXT_GONE },
+		{ PLAN_DRAIN, "\n", HAP_TEXT_DONE },
+		{ PLAN_DRAIN, "[6]: Server deleted.\n", HAP_TEXT_REFUSED },
+		{ PLAN_DELETE, "[6]: Server deleted.\n", HAP_TEXT_DONE },
+		{ PLAN_DELETE, "[6]: Server deleted.", HAP_TEXT_DONE },
+		{ PLAN_DELETE, "", HAP_TEXT_REFUSED },
+		{ PLAN_DELETE, "[3]: No such server.\n", HAP_TEXT_GONE },
+		{ PLAN_DELETE, "[3]: No such server. And more", HAP_TEXT_REFUSED },
+		{ PLAN_DELETE, "[3]: Server still has connections attached to it, cannot remove it.\n",
+		    HAP_TEXT_RETRY },
+		{ PLAN_DELETE, "[3]: Server still has connections attached to it, cannot remove it.\nhm",
+		    HAP_TEXT_REFUSED },
+		{ PLAN_DELETE, "[3]: Only servers in maintenance mode can be deleted.\n", HAP_TEXT_RETRY },
+		{ PLAN_DELETE,
+		    "[3]: This server cannot be removed at runtime due to other configuration elements pointing to "
+		    "it.\n",
+		    HAP_TEXT_REFUSED },
+		{ PLAN_BACKEND, "[6]: New backend registered.\n", HAP_TEXT_DONE },
+		{ PLAN_BACKEND, "[3]: Cannot find default proxy 'nope'.\n", HAP_TEXT_REFUSED },
+		{ PLAN_BACKEND,
+		    "[3]: Error during backend creation : name is already used by other proxy 'frontend f'.\n",
+		    HAP_TEXT_REFUSED },
+		{ PLAN_PUBLISH, "[6]: Backend published.\n", HAP_TEXT_DONE },
+		{ PLAN_PUBLISH, "[3]: No such backend.\n", HAP_TEXT_GONE },
+		{ PLAN_PUBLISH, "[6]: Unknown command: 'publish', but maybe one of the following\n", HAP_TEXT_REFUSED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct plan_step st = step(rows[i].kind);
+		struct err e = ERR_INIT;
+
+		CHECK_ROW(
+		    hap_text_judge(&st, 0, str_from_cstr(rows[i].reply), &e) == rows[i].verdict, i, rows[i].reply);
+		CHECK_ROW((e.code == ERR_OK) == (rows[i].verdict == HAP_TEXT_DONE), i, e.msg);
+	}
+}
+
+static void
+replies_about_a_ca_are_judged_command_by_command(void **state)
+{
+	static const struct {
+		size_t i;
+		const char *reply;
+		bool done;
+	} rows[] = {
+		{ 0, "[5]: New CA file created 'a.pem'!\n", true },
+		{ 0, "[3]: CA file 'a.pem' already exists!\n", true },
+		{ 0, "[3]: CA file 'b.pem' already exists!\n", false },
+		{ 0, "[5]: CA file 'a.pem' already exists!\n", false },
+		{ 0, "", false },
+		{ 0, "[3]: Permission denied\n", false },
+		{ 1, "[5]: transaction created for CA a.pem!\n", true },
+		{ 1, "+ + + + [5]: transaction created for CA a.pem!\n", true },
+		{ 1, "+ + [5]: transaction updated for CA a.pem!\n", true },
+		{ 1, "+ + [5]: transaction created for CA b.pem!\n", false },
+		{ 1, "+ + [3]: Invalid payload\nCan't update a.pem!\n", false },
+		{ 1, "[3]: The ongoing transaction is about 'p.pem' but you are trying to set 'a.pem'\n", false },
+		{ 1, "+ + ", false },
+		{ 1, "Committing a.pem\nSuccess!\n", false },
+		{ 2, "Committing a.pem\nSuccess!\n", true },
+		{ 2, "Committing a.pem...\nSuccess!\n", true },
+		{ 2, "Committing b.pem\nSuccess!\n", false },
+		{ 2, "Committing a.pem\nFailed!\n", false },
+		{ 2, "Committing a.pem\nSuccess!\nbut", false },
+		{ 2, "[3]: No ongoing transaction! !\nCan't commit a.pem!\n", false },
+	};
+	const struct plan_ca ca = { .name = STR("a.pem"), .pem = STR(CERTIFICATE) };
+	struct plan_step st = { .kind = PLAN_CA, .ca = &ca };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct err e = ERR_INIT;
+		enum hap_text_verdict v = hap_text_judge(&st, rows[i].i, str_from_cstr(rows[i].reply), &e);
+
+		CHECK_ROW(v == (rows[i].done ? HAP_TEXT_DONE : HAP_TEXT_REFUSED), i, rows[i].reply);
+		CHECK_ROW(rows[i].done || strstr(e.msg, "ca a.pem: HAProxy says") != NULL, i, e.msg);
+	}
+}
+
+static bool
+is_recorded(const char *version, const char *name)
+{
+	char path[512];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/tests/vectors/hap/%s/%s", source_dir(), version, name);
+	if ((f = fopen(path, "re")) == NULL)
+		return false;
+	(void)fclose(f);
+	return true;
+}
+
+/* Backends are made from 3.4 on, a CA in pieces from 3.0. */
+static void
+recorded_replies_about_dynamic_servers_are_judged(void **state)
+{
+	static const struct {
+		const char *file;
+		enum plan_step_kind kind;
+		size_t i;
+		enum hap_text_verdict verdict;
+		const char *since; /* which before is refused; null: all */
+	} rows[] = {
+		{ "judge_add.txt", PLAN_ADD, 0, HAP_TEXT_DONE, NULL },
+		{ "judge_add_again.txt", PLAN_ADD, 0, HAP_TEXT_REFUSED, NULL },
+		{ "judge_add_bad_keyword.txt", PLAN_ADD, 0, HAP_TEXT_REFUSED, NULL },
+		{ "judge_add_no_backend.txt", PLAN_ADD, 0, HAP_TEXT_GONE, NULL },
+		{ "judge_add_no_ca.txt", PLAN_ADD, 0, HAP_TEXT_REFUSED, NULL },
+		{ "judge_add_static_rr.txt", PLAN_ADD, 0, HAP_TEXT_REFUSED, NULL },
+		{ "judge_add_weight_over.txt", PLAN_ADD, 0, HAP_TEXT_REFUSED, NULL },
+		{ "judge_add_no_level.txt", PLAN_ADD, 0, HAP_TEXT_REFUSED, NULL },
+		{ "judge_del.txt", PLAN_DELETE, 0, HAP_TEXT_DONE, NULL },
+		{ "judge_del_again.txt", PLAN_DELETE, 0, HAP_TEXT_GONE, NULL },
+		{ "judge_del_busy.txt", PLAN_DELETE, 0, HAP_TEXT_RETRY, NULL },
+		{ "judge_del_drained.txt", PLAN_DELETE, 0, HAP_TEXT_RETRY, NULL },
+		{ "judge_del_sessions.txt", PLAN_DELETE, 0, HAP_TEXT_RETRY, NULL },
+		{ "judge_del_referenced.txt", PLAN_DELETE, 0, HAP_TEXT_REFUSED, NULL },
+		{ "judge_health.txt", PLAN_CHECK, 0, HAP_TEXT_DONE, NULL },
+		{ "judge_health_no_check.txt", PLAN_CHECK, 0, HAP_TEXT_REFUSED, NULL },
+		{ "judge_health_no_server.txt", PLAN_CHECK, 0, HAP_TEXT_GONE, NULL },
+		{ "judge_ca_new.txt", PLAN_CA, 0, HAP_TEXT_DONE, NULL },
+		{ "judge_ca_new_again.txt", PLAN_CA, 0, HAP_TEXT_DONE, NULL },
+		{ "judge_ca_no_level.txt", PLAN_CA, 0, HAP_TEXT_REFUSED, NULL },
+		{ "judge_ca_set.txt", PLAN_CA, 1, HAP_TEXT_DONE, NULL },
+		{ "judge_ca_set_again.txt", PLAN_CA, 1, HAP_TEXT_DONE, NULL },
+		{ "judge_ca_set_garbage.txt", PLAN_CA, 1, HAP_TEXT_REFUSED, NULL },
+		{ "judge_ca_set_other.txt", PLAN_CA, 1, HAP_TEXT_REFUSED, NULL },
+		{ "judge_ca_add.txt", PLAN_CA, 1, HAP_TEXT_DONE, "3.0" },
+		{ "judge_ca_commit.txt", PLAN_CA, 2, HAP_TEXT_DONE, NULL },
+		{ "judge_ca_commit_none.txt", PLAN_CA, 2, HAP_TEXT_REFUSED, NULL },
+		{ "judge_backend_add.txt", PLAN_BACKEND, 0, HAP_TEXT_DONE, "3.4" },
+		{ "judge_backend_add_again.txt", PLAN_BACKEND, 0, HAP_TEXT_REFUSED, "3.4" },
+		{ "judge_backend_add_no_defaults.txt", PLAN_BACKEND, 0, HAP_TEXT_REFUSED, "3.4" },
+		{ "judge_backend_publish.txt", PLAN_PUBLISH, 0, HAP_TEXT_DONE, "3.4" },
+		{ "judge_backend_publish_no_backend.txt", PLAN_PUBLISH, 0, HAP_TEXT_GONE, "3.4" },
+	};
+	const struct plan_ca ca = { .name = STR("rc.pem"), .pem = STR(CERTIFICATE) };
+
+	(void)state;
+	for (size_t v = 0; v < N_OF(versions); v++)
+		for (size_t i = 0; i < N_OF(rows); i++) {
+			bool before = rows[i].since != NULL && strcmp(versions[v], rows[i].since) < 0;
+			struct plan_step st = step(rows[i].kind);
+			struct buf reply;
+
+			if (before && !is_recorded(versions[v], rows[i].file))
+				continue;
+			reply = load(versions[v], rows[i].file);
+			st.ca = &ca;
+			CHECK_ROW(hap_text_judge(&st, rows[i].i, buf_str(&reply), NULL) ==
+				      (before ? HAP_TEXT_REFUSED : rows[i].verdict),
+			    i, rows[i].file);
+			buf_free(&reply);
+		}
+}
+
+static void
+recorded_ca_files_are_read(void **state)
+{
+	(void)state;
+	for (size_t v = 0; v < N_OF(versions); v++) {
+		struct arena *a = arena_new(ARENA_MAX);
+		struct buf loaded = load(versions[v], "judge_ca_show.txt");
+		struct buf begun = load(versions[v], "judge_ca_show_transaction.txt");
+		const struct str *cas;
+		size_t n;
+
+		assert_int_equal(hap_text_parse_cas(a, buf_str(&loaded), &cas, &n, NULL), ERR_OK);
+		assert_int_equal(n, 2);
+		assert_str(cas[1], "rc.pem");
+		/* Begun and not committed: it would verify nothing. */
+		assert_int_equal(hap_text_parse_cas(a, buf_str(&begun), &cas, &n, NULL), ERR_OK);
+		assert_int_equal(n, 1);
+		assert_str(cas[0], "@system-ca");
+		buf_free(&loaded);
+		buf_free(&begun);
+		arena_free(a);
+	}
 }
 
 /* ---- show info ---- */
@@ -566,6 +900,57 @@ recorded_tables_are_read(void **state)
 		}
 }
 
+/* The life of a dynamic server, as plan/actual.h tells it. */
+static void
+each_stage_of_a_dynamic_server_is_told_from_the_next(void **state)
+{
+	static const struct {
+		const char *server;
+		enum actual_admin admin;
+		bool up;
+		enum actual_check check;
+		bool is_new; /* from 3.2 */
+	} rows[] = {
+		{ "rc_added", ACTUAL_MAINT, false, ACTUAL_UNCHECKED, false },
+		{ "rc_unchecked", ACTUAL_MAINT, false, ACTUAL_CHECK_PENDING, false },
+		{ "rc_checked", ACTUAL_MAINT, false, ACTUAL_CHECK_PASSED, false },
+		{ "rc_check_failed", ACTUAL_MAINT, false, ACTUAL_CHECK_FAILED, false },
+		{ "rc_ready", ACTUAL_READY, true, ACTUAL_CHECK_PASSED, false },
+		{ "rc_ready_unchecked", ACTUAL_READY, true, ACTUAL_CHECK_PENDING, false },
+		{ "rc_failing", ACTUAL_READY, true, ACTUAL_CHECK_PENDING, false },
+		{ "rc_rising", ACTUAL_READY, false, ACTUAL_CHECK_PENDING, false },
+		{ "rc_down", ACTUAL_READY, false, ACTUAL_CHECK_FAILED, false },
+		{ "rc_drained", ACTUAL_DRAIN, true, ACTUAL_CHECK_PASSED, false },
+		{ "rc_no_check", ACTUAL_READY, true, ACTUAL_UNCHECKED, false },
+		{ "rc_init_down", ACTUAL_READY, false, ACTUAL_CHECK_PENDING, true },
+		{ "rc_init_down_checked", ACTUAL_READY, true, ACTUAL_CHECK_PASSED, true },
+	};
+
+	(void)state;
+	for (size_t v = 0; v < N_OF(versions); v++) {
+		struct tables t = load_tables(versions[v], "stages");
+		struct arena *a = arena_new(ARENA_MAX);
+		struct actual_backend b;
+
+		assert_int_equal(
+		    hap_text_parse_backend(a, STR("stages"), buf_str(&t.servers), buf_str(&t.stat), &b, NULL), ERR_OK);
+		for (size_t i = 0; i < N_OF(rows); i++) {
+			const struct actual_server *got = find_server(&b, rows[i].server);
+
+			if (rows[i].is_new && strcmp(versions[v], "3.2") < 0)
+				continue;
+			CHECK_ROW(got != NULL, i, rows[i].server);
+			if (got == NULL)
+				continue;
+			CHECK_ROW(got->is_ours && !got->is_slot, i, rows[i].server);
+			CHECK_ROW(got->admin == rows[i].admin && got->up == rows[i].up, i, rows[i].server);
+			CHECK_ROW(got->check == rows[i].check, i, rows[i].server);
+		}
+		tables_free(&t);
+		arena_free(a);
+	}
+}
+
 static void
 slots_are_told_from_others(void **state)
 {
@@ -619,6 +1004,25 @@ a_backend_is_unknown_empty_or_wants_small_weights(void **state)
 			tables_free(&t);
 			arena_free(a);
 		}
+}
+
+/* From 3.3 on it is `balance random`. */
+static void
+without_a_balance_line_the_version_decides(void **state)
+{
+	(void)state;
+	for (size_t v = 0; v < N_OF(versions); v++) {
+		struct tables t = load_tables(versions[v], "unbalanced");
+		struct arena *a = arena_new(ARENA_MAX);
+		struct actual_backend b;
+
+		assert_int_equal(
+		    hap_text_parse_backend(a, STR("unbalanced"), buf_str(&t.servers), buf_str(&t.stat), &b, NULL),
+		    ERR_OK);
+		CHECK_ROW(b.small_weights == (strcmp(versions[v], "3.3") >= 0), v, versions[v]);
+		tables_free(&t);
+		arena_free(a);
+	}
 }
 
 static void
@@ -1012,12 +1416,22 @@ main(void)
 		cmocka_unit_test(a_server_still_in_use_is_for_later),
 		cmocka_unit_test(a_refusal_is_told_in_haproxys_words_and_ours),
 		cmocka_unit_test(a_long_refusal_is_cut),
+		cmocka_unit_test(a_server_is_added_with_everything_on_its_line),
+		cmocka_unit_test(the_life_of_a_dynamic_server_in_commands),
+		cmocka_unit_test(a_ca_is_made_filled_and_committed),
+		cmocka_unit_test(a_large_ca_goes_in_pieces_where_haproxy_takes_them),
+		cmocka_unit_test(replies_about_dynamic_servers_are_judged),
+		cmocka_unit_test(replies_about_a_ca_are_judged_command_by_command),
+		cmocka_unit_test(recorded_replies_about_dynamic_servers_are_judged),
+		cmocka_unit_test(recorded_ca_files_are_read),
 		cmocka_unit_test(info_tells_which_process_answers),
 		cmocka_unit_test(info_is_read_by_name),
 		cmocka_unit_test(info_that_lacks_something_is_an_error),
 		cmocka_unit_test(recorded_tables_are_read),
+		cmocka_unit_test(each_stage_of_a_dynamic_server_is_told_from_the_next),
 		cmocka_unit_test(slots_are_told_from_others),
 		cmocka_unit_test(a_backend_is_unknown_empty_or_wants_small_weights),
+		cmocka_unit_test(without_a_balance_line_the_version_decides),
 		cmocka_unit_test(a_frontend_of_the_same_name_is_noticed),
 		cmocka_unit_test(a_server_in_only_one_of_the_tables_is_left_out),
 		cmocka_unit_test(that_none_is_in_both_is_an_error),

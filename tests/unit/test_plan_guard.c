@@ -270,6 +270,32 @@ a_server_that_is_down_does_not_count(void **state)
 	assert_string_equal(guarded(w), "rc_1: maint (stopping); rc_2: maint (stopping)");
 }
 
+/* The planner begins no such renewal; the guard would not let it pass. */
+static void
+the_last_that_takes_calls_does_not_go_for_other_settings(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+	struct actual_backend *b = grpc(w);
+	struct plan_step step = { .kind = PLAN_MAINT, .backend = STR("grpc"), .is_respec = true, .takes_calls = true };
+	struct plan *p;
+
+	(void)state;
+	world_version(w, 3, 0);
+	(void)world_server(w, b, "rc_a_app_50051", ACTUAL_READY, A);
+	(void)world_task(w, "a", ROSTER_RUNNING, "10.0.0.1");
+	for (size_t n = 1; n <= 2; n++) {
+		p = world_plan(w, 0, NULL);
+		step.server = p->backends[0].servers[0].actual->name;
+		step.why = p->backends[0].servers[0].desired;
+		p->steps = &step;
+		p->n_steps = 1;
+		assert_int_equal(plan_guard(&rules, p, NULL), ERR_OK);
+		assert_int_equal(p->n_steps, n - 1);
+		(void)world_server(w, b, "rc_b_app_50051", ACTUAL_READY, "10.0.0.2:50051");
+		(void)world_task(w, "b", ROSTER_RUNNING, "10.0.0.2");
+	}
+}
+
 /* ---- the model ---- */
 
 static enum err_code
@@ -375,6 +401,7 @@ main(void)
 		cmocka_unit_test(one_makes_room_even_if_all_should_stay),
 		cmocka_unit_test(a_slot_that_still_drains_makes_room_enough),
 		cmocka_unit_test(a_server_that_is_down_does_not_count),
+		cmocka_unit_test(the_last_that_takes_calls_does_not_go_for_other_settings),
 		cmocka_unit_test(the_model_refuses_what_breaks_a_law),
 		cmocka_unit_test(a_check_passes_one_application_after_it_began),
 		cmocka_unit_test(maintenance_keeps_sessions_and_shutdown_ends_them),

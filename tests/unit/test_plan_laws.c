@@ -8,7 +8,7 @@
 
 #define WORLDS 4000
 
-/* LAWS_SEED and LAWS_WORLDS choose others. */
+/* LAWS_SEED and LAWS_WORLDS choose others; LAWS_TRACE tells what happens in them. */
 static uint64_t
 chosen(const char *variable, uint64_t otherwise)
 {
@@ -26,14 +26,14 @@ check_world(uint64_t seed, struct laws_tally *tally)
 	struct laws_dice dice = { .rnd = prng_make(seed) };
 	struct world *w CLEANUP(world_free_at) = laws_world(&dice);
 
-	return laws_check(w, tally);
+	return laws_check(w, &dice, tally);
 }
 
 static void
 the_laws_hold_in_any_world(void **state)
 {
 	uint64_t seed = chosen("LAWS_SEED", 20261123), n = chosen("LAWS_WORLDS", WORLDS);
-	struct laws_tally tally = { .worlds = 0 };
+	struct laws_tally tally = { .is_traced = getenv("LAWS_TRACE") != NULL };
 
 	(void)state;
 	print_message("# seeds %llu to %llu\n", (unsigned long long)seed, (unsigned long long)(seed + n - 1));
@@ -48,11 +48,17 @@ the_laws_hold_in_any_world(void **state)
 	    "place\n",
 	    tally.worlds, tally.rounds, tally.adds, tally.removals, tally.replaced, tally.shutdowns, tally.held,
 	    tally.unplaced);
+	print_message(
+	    "# %zu deleted, %zu renewed, %zu by hand, %zu trusted, %zu backends, %zu CAs; %zu crashes, %zu reloads\n",
+	    tally.deletes, tally.renewals, tally.obeyed, tally.trusted, tally.backends, tally.cas, tally.crashes,
+	    tally.reloads);
 	if (n < WORLDS)
 		return;
 	/* The worlds are such that everything happens. */
 	assert_true(tally.adds > 100 && tally.removals > 100 && tally.shutdowns > 20);
 	assert_true(tally.replaced > 20 && tally.held > 20 && tally.unplaced > 100);
+	assert_true(tally.deletes > 100 && tally.renewals > 20 && tally.obeyed > 20 && tally.trusted > 20);
+	assert_true(tally.backends > 20 && tally.cas > 20 && tally.crashes > 100 && tally.reloads > 20);
 }
 
 int

@@ -39,7 +39,12 @@ struct stage {
 	const char *refuses; /* a server, or null */
 
 	unsigned reads, probes, runs;
-	int64_t run_ms;   /* when the last run was */
+	int64_t run_ms; /* when the last run was */
+	/* What was saved last, as text; null: never. */
+	char *applied_text, *overlay_text;
+	unsigned saves;   /* of what was applied */
+	bool cannot_save; /* the disk is full */
+	bool is_other;    /* the next run meets another process */
 	char steps[1024]; /* of the last run */
 	char notes[8192]; /* all of them, a line each */
 };
@@ -121,9 +126,19 @@ carry_out(struct stage *s, const struct plan_step *st)
 	case PLAN_MAINT:
 		set_admin(server, ACTUAL_MAINT);
 		break;
+	case PLAN_DRAIN:
+		set_admin(server, ACTUAL_DRAIN);
+		break;
 	case PLAN_SHUTDOWN:
 		server->sessions = 0;
 		break;
+	case PLAN_BACKEND:
+	case PLAN_PUBLISH:
+	case PLAN_CA:
+	case PLAN_ADD:
+	case PLAN_CHECK:
+	case PLAN_DELETE:
+		fail_msg("%s is no step of a slot", plan_step_name(st->kind));
 	}
 }
 
@@ -145,6 +160,12 @@ run(struct stage *s, const struct plan *p, struct hap_exec_report *report)
 	(void)snprintf(s->steps, sizeof(s->steps), "%s", world_steps(s->w, p));
 	report->pid = s->pid;
 	report->start_time_s = s->start_time_s;
+	if (s->is_other) {
+		s->is_other = false;
+		report->is_other = true;
+		report->unsent = p->n_steps;
+		return;
+	}
 	if (s->silent || s->cuts_short) {
 		err_fill(&report->err, ERR_CLOSED, 0, "HAProxy hung up");
 		return;
@@ -166,6 +187,41 @@ pass_one_check(struct stage *s)
 		i++;
 	if (i < s->n_slots)
 		s->slots[i]->check = ACTUAL_CHECK_PASSED;
+}
+
+/* ---- the state directory ---- */
+
+static void
+keep_text(char **to, struct buf *text)
+{
+	free(*to);
+	*to = calloc(text->len + 1, 1);
+	assert_non_null(*to);
+	memcpy(*to, text->ptr, text->len);
+	buf_free(text);
+}
+
+static void
+save(struct stage *s)
+{
+	struct buf applied = buf_make(APPLIED_TEXT_MAX), overlay = buf_make(OVERLAY_TEXT_MAX);
+	struct err e = ERR_INIT;
+
+	if (s->cannot_save)
+		err_fill(&e, ERR_IO, 28, "state_dir: cannot write it");
+	if (s->todo.save_applied != NULL && !s->cannot_save) {
+		assert_int_equal(applied_write(s->todo.save_applied, &applied, NULL), ERR_OK);
+		keep_text(&s->applied_text, &applied);
+		s->saves++;
+	}
+	if (s->todo.save_overlay != NULL && !s->cannot_save) {
+		assert_int_equal(overlay_write(s->todo.save_overlay, &overlay, NULL), ERR_OK);
+		keep_text(&s->overlay_text, &overlay);
+	}
+	if (s->todo.save_applied != NULL)
+		(void)reconcile_saved(s->r, RECONCILE_APPLIED, s->now_ms, &e);
+	if (s->todo.save_overlay != NULL)
+		(void)reconcile_saved(s->r, RECONCILE_OVERLAY, s->now_ms, &e);
 }
 
 /* ---- feeding ---- */
@@ -200,6 +256,7 @@ feed(struct stage *s, struct reconcile_event ev)
 		fail_msg("it spins: %s", s->steps);
 	s->wake_ms = s->now_ms + s->todo.wake_in_ms;
 	keep_notes(s);
+	save(s);
 }
 
 /* HAProxy's answer to what was asked last. */
@@ -306,7 +363,7 @@ stage_with(unsigned n_slots)
 static void
 begin(struct stage *s)
 {
-	assert_int_equal(reconcile_new(world_conf(s->w), &s->r, NULL), ERR_OK);
+	assert_int_equal(reconcile_new(&(struct reconcile_config){ .conf = world_conf(s->w) }, &s->r, NULL), ERR_OK);
 	s->wake_ms = s->now_ms;
 	tick(s);
 }
@@ -314,6 +371,8 @@ begin(struct stage *s)
 static void
 end(struct stage *s)
 {
+	free(s->applied_text);
+	free(s->overlay_text);
 	reconcile_free(s->r);
 	world_free(s->w);
 	free(s);
@@ -342,6 +401,39 @@ begin_serving(struct stage *s)
 	s->runs = s->reads = s->probes = 0;
 	s->notes[0] = '\0';
 	return task;
+}
+
+/* Something to put right that is nobody's to respect: a slot without a task is out of
+ * maintenance. */
+static struct actual_server *
+disturb(struct stage *s)
+{
+	struct actual_server *last = s->slots[s->n_slots - 1];
+
+	set_admin(last, ACTUAL_READY);
+	return last;
+}
+
+/* The daemon is killed, and started again after a while: all that is left of it is in
+ * its files. */
+static void
+restart(struct stage *s, int64_t after_ms)
+{
+	struct reconcile_config config = { .conf = world_conf(s->w) };
+
+	if (s->applied_text != NULL)
+		assert_int_equal(applied_read(str_from_cstr(s->applied_text), &config.applied, NULL), ERR_OK);
+	if (s->overlay_text != NULL)
+		assert_int_equal(overlay_read(str_from_cstr(s->overlay_text), &config.overlay, NULL), ERR_OK);
+	reconcile_free(MOVE(s->r));
+	assert_int_equal(reconcile_new(&config, &s->r, NULL), ERR_OK);
+	s->under_way = false;
+	s->now_ms += after_ms;
+	s->wake_ms = s->now_ms;
+	s->runs = s->reads = 0;
+	s->notes[0] = '\0';
+	s->steps[0] = '\0';
+	tick(s);
 }
 
 /* ---- tests ---- */
@@ -374,7 +466,7 @@ nothing_else_is_asked_while_something_is_under_way(void **state)
 
 	(void)state;
 	(void)world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
-	assert_int_equal(reconcile_new(world_conf(s->w), &s->r, NULL), ERR_OK);
+	assert_int_equal(reconcile_new(&(struct reconcile_config){ .conf = world_conf(s->w) }, &s->r, NULL), ERR_OK);
 	feed(s, (struct reconcile_event){ .kind = RECONCILE_TICK });
 	assert_true(s->todo.read);
 	for (int i = 0; i < 100; i++) {
@@ -465,16 +557,16 @@ a_calm_haproxy_is_read_now_and_then_and_asked_who_it_is_in_between(void **state)
 }
 
 static void
-what_somebody_else_changed_is_put_right_at_the_next_read(void **state)
+what_somebody_else_changed_of_a_slot_without_a_task_is_put_right_at_the_next_read(void **state)
 {
 	struct stage *s = stage_with(2);
 
 	(void)state;
 	(void)begin_serving(s);
-	s->slots[0]->weight = 7;
+	(void)disturb(s);
 	wait_ms(s, RECONCILE_CALM_MS);
-	assert_string_equal(s->steps, "rc_1: weight 256");
-	assert_int_equal(s->slots[0]->weight, 256);
+	assert_string_equal(s->steps, "rc_2: maint (vacant)");
+	assert_int_equal(s->slots[1]->admin, ACTUAL_MAINT);
 	assert_true(reconcile_view(s->r).in_step);
 	end(s);
 }
@@ -566,7 +658,8 @@ another_process_is_noticed_and_read_back_at_once(void **state)
 	s->slots[0]->port = 0;
 	wait_ms(s, RECONCILE_PROBE_MS);
 	assert_true(s->reads >= 1);
-	assert_int_equal(s->slots[0]->admin, ACTUAL_DRAIN);
+	/* It was ready under the process before: no new gate. */
+	assert_int_equal(s->slots[0]->admin, ACTUAL_READY);
 	assert_int_equal(count_notes(s, "process 101, before 100"), 1);
 	wait_ms(s, 5000);
 	assert_int_equal(count_notes(s, "reloaded"), 1);
@@ -596,8 +689,7 @@ a_refused_command_is_tried_again_less_and_less_often(void **state)
 
 	(void)state;
 	(void)begin_serving(s);
-	s->refuses = "rc_1";
-	s->slots[0]->weight = 7;
+	s->refuses = disturb(s)->name.ptr;
 	wait_ms(s, RECONCILE_CALM_MS);
 	assert_int_equal(s->runs, 1);
 	for (size_t i = 0; i < N_OF(waits); i++) {
@@ -615,7 +707,7 @@ a_refused_command_is_tried_again_less_and_less_often(void **state)
 	assert_true(s->reads > 25); /* reading goes on */
 	s->refuses = NULL;
 	wait_ms(s, LAST_WAIT_MS);
-	assert_int_equal(s->slots[0]->weight, 256);
+	assert_int_equal(s->slots[1]->admin, ACTUAL_MAINT);
 	assert_false(reconcile_view(s->r).run_fault->on);
 	assert_int_equal(count_notes(s, "HAProxy takes our commands again"), 1);
 	end(s);
@@ -626,8 +718,7 @@ static void
 begin_refused(struct stage *s)
 {
 	(void)begin_serving(s);
-	s->refuses = "rc_1";
-	s->slots[0]->weight = 7;
+	s->refuses = disturb(s)->name.ptr;
 	wait_ms(s, 200000);
 	assert_true(reconcile_view(s->r).run_fault->on);
 	s->runs = 0;
@@ -664,8 +755,7 @@ a_roster_that_arrives_during_a_refused_run_is_acted_on(void **state)
 
 	(void)state;
 	(void)begin_serving(s);
-	s->refuses = "rc_1";
-	s->slots[0]->weight = 7;
+	s->refuses = disturb(s)->name.ptr;
 	s->now_ms += RECONCILE_CALM_MS;
 	s->at_once = 0;
 	feed(s, (struct reconcile_event){ .kind = RECONCILE_TICK });
@@ -691,7 +781,7 @@ a_plan_that_changes_nothing_does_not_spin(void **state)
 	(void)state;
 	(void)begin_serving(s);
 	s->deaf = true;
-	s->slots[0]->weight = 7;
+	(void)disturb(s);
 	wait_ms(s, RECONCILE_CALM_MS);
 	assert_int_equal(s->runs, RECONCILE_ROUNDS);
 	assert_false(reconcile_view(s->r).in_step);
@@ -874,6 +964,362 @@ streams_that_will_not_end_are_no_reason_to_spin(void **state)
 	end(s);
 }
 
+/* ---- what was applied ---- */
+
+static void
+what_is_asked_is_written_before_it_is_sent(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct applied *a = NULL;
+
+	(void)state;
+	(void)world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+	begin(s);
+	assert_null(s->applied_text);
+	s->at_once = 0;
+	feed(s, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = world_roster(s->w) });
+	while (s->todo.execute == NULL)
+		answer(s);
+	assert_non_null(s->todo.save_applied);
+	assert_int_equal(applied_read(str_from_cstr(s->applied_text), &a, NULL), ERR_OK);
+	assert_int_equal(a->pid, 100);
+	assert_int_equal(applied_find(a, STR("grpc"), STR("rc_1"))->admin, ACTUAL_DRAIN);
+	applied_free(a);
+	answer_all(s);
+	end(s);
+}
+
+static void
+the_file_is_kept_young_and_not_written_without_need(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)begin_serving(s);
+	s->saves = 0;
+	wait_ms(s, 10 * APPLIED_SEEN_EVERY_MS);
+	assert_in_range(s->saves, 8, 11);
+	end(s);
+}
+
+static void
+a_file_that_cannot_be_written_is_a_fault_and_does_not_stop_the_work(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	s->cannot_save = true;
+	(void)begin_serving(s);
+	assert_true(reconcile_view(s->r).state_faults[RECONCILE_APPLIED].on);
+	assert_int_equal(s->saves, 0);
+	s->cannot_save = false;
+	wait_ms(s, RECONCILE_CALM_MS);
+	assert_false(reconcile_view(s->r).state_faults[RECONCILE_APPLIED].on);
+	assert_int_equal(s->saves, 1);
+	end(s);
+}
+
+static void
+a_shadow_saves_nothing_and_respects_nobody(void **state)
+{
+	struct stage *s = stage_with(2);
+	const struct reconcile_order order = { .kind = RECONCILE_PAUSE_BACKEND };
+	struct buf said = buf_make(512);
+
+	(void)state;
+	world_first_conf(s->w)->haproxy.apply = false;
+	(void)world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+	begin(s);
+	publish(s);
+	wait_ms(s, 60000);
+	assert_null(s->applied_text);
+	assert_null(s->overlay_text);
+	assert_int_equal(reconcile_order(s->r, &order, WALL_MS, &said, NULL), ERR_REFUSED);
+	buf_free(&said);
+	end(s);
+}
+
+static void
+a_daemon_that_was_killed_takes_over_what_it_finds(void **state)
+{
+	struct stage *s = stage_with(3);
+
+	(void)state;
+	(void)begin_serving(s);
+	(void)world_task(s->w, "bbbb2222", ROSTER_RUNNING, "10.0.0.2");
+	publish(s); /* rc_2 waits for its check */
+	restart(s, 500);
+	publish(s);
+	assert_int_equal(s->runs, 0);
+	let_checks_pass(s);
+	wait_ms(s, RECONCILE_CLOSE_MS);
+	assert_string_equal(s->steps, "rc_2: ready");
+	restart(s, 3600000);
+	publish(s);
+	wait_ms(s, 10000);
+	assert_int_equal(s->runs, 0);
+	assert_int_equal(overlay_count(reconcile_view(s->r).overlay), 0);
+	assert_string_equal(s->notes, "");
+	end(s);
+}
+
+static void
+a_restart_does_not_begin_a_drain_anew(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct roster_task *task;
+
+	(void)state;
+	(void)world_entry(s->w, "other", "none", 0);
+	(void)world_backend(s->w, "other");
+	world_first_conf(s->w);
+	((struct conf_backend *)(uintptr_t)&world_conf(s->w)->backends[0])->policy.drain_timeout_ms = 30000;
+	task = begin_serving(s);
+	(void)world_task(s->w, "bbbb2222", ROSTER_RUNNING, "10.0.0.2");
+	publish(s);
+	let_checks_pass(s);
+	wait_ms(s, RECONCILE_CLOSE_MS);
+	s->slots[0]->sessions = 3;
+	task->desired_status = ROSTER_STOPPED;
+	publish(s);
+	assert_string_equal(s->steps, "rc_1: maint (stopping)");
+	restart(s, 20000);
+	publish(s);
+	wait_ms(s, 9000);
+	assert_int_equal(s->slots[0]->sessions, 3);
+	wait_ms(s, 1500);
+	assert_int_equal(s->slots[0]->sessions, 0);
+	end(s);
+}
+
+static void
+a_run_that_met_another_process_is_read_back_at_once(void **state)
+{
+	struct stage *s = stage_with(2);
+	unsigned reads;
+
+	(void)state;
+	(void)begin_serving(s);
+	(void)world_task(s->w, "bbbb2222", ROSTER_RUNNING, "10.0.0.2");
+	s->is_other = true;
+	reads = s->reads;
+	publish(s);
+	assert_int_equal(s->runs, 2);
+	assert_true(s->reads >= reads + 2);
+	assert_int_equal(s->slots[1]->admin, ACTUAL_DRAIN);
+	assert_false(reconcile_view(s->r).run_fault->on);
+	end(s);
+}
+
+static void
+streams_that_were_not_shut_are_still_to_be_shut(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct roster_task *task;
+
+	(void)state;
+	task = begin_serving(s);
+	(void)world_task(s->w, "bbbb2222", ROSTER_RUNNING, "10.0.0.2");
+	publish(s);
+	let_checks_pass(s);
+	wait_ms(s, RECONCILE_CLOSE_MS);
+	s->slots[0]->sessions = 3;
+	task->desired_status = ROSTER_STOPPED;
+	publish(s);
+	task->last_status = ROSTER_STOPPED;
+	s->is_other = true; /* the shutdown goes nowhere */
+	publish(s);
+	wait_ms(s, 100);
+	assert_string_equal(s->steps, "rc_1: shutdown (stopped)");
+	assert_int_equal(s->slots[0]->sessions, 0);
+	end(s);
+}
+
+/* ---- the operator's hand ---- */
+
+static enum err_code
+order(struct stage *s, struct reconcile_order o, const char *want)
+{
+	struct buf said = buf_make(1024);
+	struct err e = ERR_INIT;
+	enum err_code code = reconcile_order(s->r, &o, WALL_MS + s->now_ms, &said, &e);
+
+	if (code == ERR_OK && strstr(said.len > 0 ? (buf_put_u8(&said, 0), (const char *)said.ptr) : "", want) == NULL)
+		fail_msg("\"%s\" is not in \"" STR_FMT "\"", want, STR_ARG(buf_str(&said)));
+	if (code != ERR_OK && strstr(e.msg, want) == NULL)
+		fail_msg("\"%s\" is not in \"%s\"", want, e.msg);
+	buf_free(&said);
+	if (code == ERR_OK)
+		tick(s);
+	return code;
+}
+
+static struct reconcile_order
+order_of(enum reconcile_order_kind kind, const char *server)
+{
+	return (struct reconcile_order){ .kind = kind, .backend = STR("grpc"), .server = str_from_cstr(server) };
+}
+
+static size_t
+count_holds(const struct stage *s)
+{
+	return overlay_count(reconcile_view(s->r).overlay);
+}
+
+static void
+a_foreign_hand_is_respected_until_it_is_taken_back(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)begin_serving(s);
+	set_admin(s->slots[0], ACTUAL_DRAIN);
+	wait_ms(s, RECONCILE_CALM_MS);
+	assert_int_equal(count_holds(s), 1);
+	assert_int_equal(count_notes(s, "info: grpc/rc_1, task aaaa1111: state drain was set on HAProxy's socket; this "
+					"is respected until `rollcall ready grpc/rc_1`"),
+	    1);
+	wait_ms(s, 60000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_DRAIN);
+	assert_int_equal(s->runs, 0);
+	assert_true(reconcile_view(s->r).in_step);
+	restart(s, 1000);
+	publish(s);
+	wait_ms(s, 60000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_DRAIN);
+	assert_int_equal(count_holds(s), 1);
+	set_admin(s->slots[0], ACTUAL_READY);
+	wait_ms(s, RECONCILE_CALM_MS);
+	assert_int_equal(count_holds(s), 0);
+	assert_int_equal(count_notes(s, "it is rollcall's again"), 1);
+	end(s);
+}
+
+static void
+a_foreign_weight_is_respected_until_it_is_what_it_would_be(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)begin_serving(s);
+	s->slots[0]->weight = 7;
+	wait_ms(s, 60000);
+	assert_int_equal(count_holds(s), 1);
+	assert_int_equal(s->slots[0]->weight, 7);
+	s->slots[0]->weight = 256;
+	wait_ms(s, RECONCILE_CALM_MS);
+	assert_int_equal(count_holds(s), 0);
+	end(s);
+}
+
+static void
+an_order_is_written_at_once_and_carried_out(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct reconcile_order weigh = order_of(RECONCILE_WEIGH_SERVER, "rc_1");
+
+	(void)state;
+	(void)begin_serving(s);
+	assert_int_equal(
+	    order(s, order_of(RECONCILE_DRAIN_SERVER, "rc_1"), "grpc/rc_1 (task aaaa1111) is held: drained"), ERR_OK);
+	assert_non_null(strstr(s->overlay_text, "\"admin\":\"drain\""));
+	assert_int_equal(s->slots[0]->admin, ACTUAL_DRAIN);
+	assert_int_equal(order(s, order_of(RECONCILE_READY_SERVER, "rc_1"), "is held no more"), ERR_OK);
+	let_checks_pass(s);
+	wait_ms(s, RECONCILE_CALM_MS);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_READY);
+	weigh.weight = 9;
+	weigh.for_ms = 60000;
+	assert_int_equal(order(s, weigh, "weight 9 set by `rollcall weight` until 2026-"), ERR_OK);
+	assert_int_equal(s->slots[0]->weight, 9);
+	wait_ms(s, 59000);
+	assert_int_equal(s->slots[0]->weight, 9);
+	wait_ms(s, 1100);
+	assert_int_equal(s->slots[0]->weight, 256);
+	assert_null(strstr(s->overlay_text, "weight"));
+	end(s);
+}
+
+static void
+what_cannot_be_held_is_refused_by_name(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct reconcile_order o = order_of(RECONCILE_DRAIN_SERVER, "rc_1");
+
+	(void)state;
+	begin(s);
+	assert_int_equal(order(s, o, "not known yet"), ERR_REFUSED);
+	end(s);
+	s = stage_with(2);
+	(void)world_server(s->w, s->grpc, "static", ACTUAL_READY, "10.0.0.9:50051");
+	(void)begin_serving(s);
+	assert_int_equal(order(s, order_of(RECONCILE_DRAIN_SERVER, "rc_2"), "has no task"), ERR_REFUSED);
+	assert_int_equal(order(s, order_of(RECONCILE_DRAIN_SERVER, "rc_9"), "no such server"), ERR_ARG);
+	assert_int_equal(order(s, order_of(RECONCILE_DRAIN_SERVER, "static"), "not rollcall's"), ERR_REFUSED);
+	o.backend = STR("web");
+	assert_int_equal(order(s, o, "no such backend"), ERR_ARG);
+	o = order_of(RECONCILE_WEIGH_SERVER, "rc_1");
+	o.weight = 257;
+	assert_int_equal(order(s, o, "at most 256"), ERR_ARG);
+	o.weight = 1;
+	o.for_ms = -1;
+	assert_int_equal(order(s, o, "below zero"), ERR_ARG);
+	assert_int_equal(count_holds(s), 0);
+	assert_null(s->overlay_text);
+	end(s);
+}
+
+static void
+a_paused_backend_is_in_step_and_goes_on_when_told(void **state)
+{
+	struct stage *s = stage_with(3);
+
+	(void)state;
+	(void)begin_serving(s);
+	assert_int_equal(order(s, order_of(RECONCILE_PAUSE_BACKEND, ""), "backend grpc is paused"), ERR_OK);
+	(void)world_task(s->w, "bbbb2222", ROSTER_RUNNING, "10.0.0.2");
+	publish(s);
+	wait_ms(s, 10000);
+	assert_int_equal(s->runs, 0);
+	assert_true(reconcile_view(s->r).in_step);
+	assert_true(reconcile_view(s->r).backend_faults[0].on);
+	assert_int_equal(order(s, order_of(RECONCILE_RESUME_BACKEND, ""), "backend grpc goes on"), ERR_OK);
+	assert_int_equal(s->slots[1]->admin, ACTUAL_DRAIN);
+	assert_int_equal(count_notes(s, "backend `grpc`: goes on"), 1);
+	end(s);
+}
+
+static void
+a_hold_outlives_haproxy_and_ends_with_its_task(void **state)
+{
+	struct stage *s = stage_with(3);
+	struct roster_task *task;
+
+	(void)state;
+	task = begin_serving(s);
+	set_admin(s->slots[0], ACTUAL_DRAIN);
+	wait_ms(s, RECONCILE_CALM_MS);
+	assert_int_equal(count_holds(s), 1);
+	s->pid++; /* restarted, with empty slots; rc_1 is another's now */
+	set_admin(s->slots[0], ACTUAL_MAINT);
+	s->slots[0]->address = STR("");
+	s->slots[0]->port = 0;
+	wait_ms(s, RECONCILE_PROBE_MS);
+	let_checks_pass(s);
+	wait_ms(s, 10000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_DRAIN);
+	assert_int_equal(count_holds(s), 1);
+	task->desired_status = ROSTER_STOPPED;
+	task->last_status = ROSTER_STOPPED;
+	publish(s);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_MAINT); /* proven evidence beats it */
+	task->ended_wall_ms = WALL_MS;
+	publish(s);
+	wait_ms(s, RECONCILE_CALM_MS);
+	assert_int_equal(count_holds(s), 0);
+	end(s);
+}
+
 /* ---- faults of backends ---- */
 
 static void
@@ -977,7 +1423,7 @@ main(void)
 		cmocka_unit_test(a_shadow_plans_and_carries_nothing_out),
 		cmocka_unit_test(joining_servers_are_looked_at_often),
 		cmocka_unit_test(a_calm_haproxy_is_read_now_and_then_and_asked_who_it_is_in_between),
-		cmocka_unit_test(what_somebody_else_changed_is_put_right_at_the_next_read),
+		cmocka_unit_test(what_somebody_else_changed_of_a_slot_without_a_task_is_put_right_at_the_next_read),
 		cmocka_unit_test(a_silent_haproxy_is_asked_again_at_growing_intervals),
 		cmocka_unit_test(silence_is_noticed_between_two_reads),
 		cmocka_unit_test(a_batch_that_is_cut_short_is_read_back_and_tried_again),
@@ -994,6 +1440,20 @@ main(void)
 		cmocka_unit_test(a_task_that_stops_is_taken_out_at_once),
 		cmocka_unit_test(the_end_of_a_drain_wakes_it),
 		cmocka_unit_test(streams_that_will_not_end_are_no_reason_to_spin),
+		cmocka_unit_test(what_is_asked_is_written_before_it_is_sent),
+		cmocka_unit_test(the_file_is_kept_young_and_not_written_without_need),
+		cmocka_unit_test(a_file_that_cannot_be_written_is_a_fault_and_does_not_stop_the_work),
+		cmocka_unit_test(a_shadow_saves_nothing_and_respects_nobody),
+		cmocka_unit_test(a_daemon_that_was_killed_takes_over_what_it_finds),
+		cmocka_unit_test(a_restart_does_not_begin_a_drain_anew),
+		cmocka_unit_test(a_run_that_met_another_process_is_read_back_at_once),
+		cmocka_unit_test(streams_that_were_not_shut_are_still_to_be_shut),
+		cmocka_unit_test(a_foreign_hand_is_respected_until_it_is_taken_back),
+		cmocka_unit_test(a_foreign_weight_is_respected_until_it_is_what_it_would_be),
+		cmocka_unit_test(an_order_is_written_at_once_and_carried_out),
+		cmocka_unit_test(what_cannot_be_held_is_refused_by_name),
+		cmocka_unit_test(a_paused_backend_is_in_step_and_goes_on_when_told),
+		cmocka_unit_test(a_hold_outlives_haproxy_and_ends_with_its_task),
 		cmocka_unit_test(a_backend_that_is_not_there_is_said_once_and_mended_once),
 		cmocka_unit_test(a_backend_without_slots_is_told_what_to_add),
 		cmocka_unit_test(slots_that_are_used_up_are_said_with_their_count),

@@ -28,6 +28,10 @@ struct world_backend {
 	struct list servers;
 };
 
+struct world_process {
+	struct list servers; /* what was applied to it */
+};
+
 struct world {
 	struct arena *arena;
 	struct conf conf;
@@ -40,7 +44,11 @@ struct world {
 	struct taskdef *definitions[WORLD_PARTS_MAX];
 	size_t n_definitions;
 	struct taskdef *usual;
-	struct list rosters, desireds, actuals, plans;
+	struct actual haproxy;
+	struct plan_rules rules;
+	struct overlay *overlay;
+	struct world_process now, before;
+	struct list rosters, desireds, actuals, plans, applieds;
 };
 
 static void *
@@ -98,6 +106,7 @@ world_new(void)
 	w->conf.sources = w->sources;
 	w->conf.backends = w->entries;
 	w->conf.haproxy.apply = true;
+	w->haproxy = (struct actual){ .version = STR("2.6.12"), .major = 2, .minor = 6, .pid = 7, .start_time_s = 7 };
 	(void)world_source(w, "eu");
 	(void)world_cluster(w, "eu", "main");
 	w->usual = world_definition(w, "rng");
@@ -112,6 +121,9 @@ world_free(struct world *w)
 		return;
 	for (size_t i = 0; i < w->plans.n; i++)
 		plan_free(w->plans.items[i]);
+	for (size_t i = 0; i < w->applieds.n; i++)
+		applied_free(w->applieds.items[i]);
+	overlay_free(w->overlay);
 	for (size_t i = 0; i < w->actuals.n; i++)
 		actual_free(w->actuals.items[i]);
 	for (size_t i = 0; i < w->desireds.n; i++)
@@ -344,6 +356,127 @@ world_slots(struct world *w, struct actual_backend *b, unsigned n)
 	}
 }
 
+void
+world_empty(struct world *w, struct actual_backend *b)
+{
+	struct world_backend *of = (struct world_backend *)(void *)b; /* its first member */
+
+	(void)w;
+	of->servers.n = 0;
+	b->n_slots = 0;
+}
+
+struct actual *
+world_haproxy(struct world *w)
+{
+	return &w->haproxy;
+}
+
+void
+world_version(struct world *w, unsigned major, unsigned minor)
+{
+	w->haproxy.major = major;
+	w->haproxy.minor = minor;
+}
+
+/* ---- the rest of what a plan is made from ---- */
+
+struct plan_rules *
+world_rules(struct world *w)
+{
+	return &w->rules;
+}
+
+struct overlay *
+world_overlay(struct world *w)
+{
+	enum err_code code = w->overlay == NULL ? overlay_new(&w->overlay, NULL) : ERR_OK;
+
+	assert(code == ERR_OK);
+	(void)code;
+	w->rules.overlay = w->overlay;
+	return w->overlay;
+}
+
+static struct applied_server *
+apply_server(struct world *w, struct world_process *to, const char *backend, const char *server, const char *at)
+{
+	struct applied_server *s = take(w, 1, sizeof(*s));
+	struct actual_server there = { .port = 0 };
+
+	place_at(w, &there, at);
+	*s = (struct applied_server){
+		.backend = world_str(w, backend),
+		.server = world_str(w, server),
+		.task_arn = STR(""),
+		.container = STR(""),
+		.address = there.address,
+		.port = there.port,
+		.is_confirmed = true,
+		.was_admin = ACTUAL_READY,
+		.was_weight = 256,
+		.weight = 256,
+		.auto_weight = 256,
+		.intent = APPLIED_SERVING,
+	};
+	append(w, &to->servers, s);
+	return s;
+}
+
+struct applied_server *
+world_applied(struct world *w, const char *backend, const char *server, const char *at)
+{
+	return apply_server(w, &w->now, backend, server, at);
+}
+
+struct applied_server *
+world_former(struct world *w, const char *backend, const char *server, const char *at)
+{
+	return apply_server(w, &w->before, backend, server, at);
+}
+
+void
+world_applied_for(struct world *w, struct applied_server *s, const char *task_id)
+{
+	s->task_arn = join(w, "arn:aws:ecs:eu-west-1:123456789012:task/main/", task_id);
+	s->container = STR("app");
+}
+
+static int
+by_server(const void *a, const void *b)
+{
+	const struct applied_server *x = a, *y = b;
+	int order = str_cmp(x->backend, y->backend);
+
+	return order != 0 ? order : str_cmp(x->server, y->server);
+}
+
+/* Null: nothing was said of it. */
+static const struct applied *
+make_applied(struct world *w, const struct world_process *p, uint64_t pid)
+{
+	struct arena *a = p->servers.n > 0 ? arena_new(APPLIED_ARENA_MAX) : NULL;
+	struct applied_server *servers;
+	struct applied *made;
+	bool ok;
+
+	if (a == NULL)
+		return NULL;
+	made = ARENA_NEW(a, struct applied);
+	servers = ARENA_ARRAY(a, struct applied_server, p->servers.n);
+	assert(made != NULL && servers != NULL);
+	for (size_t i = 0; i < p->servers.n; i++)
+		servers[i] = *(const struct applied_server *)p->servers.items[i];
+	qsort(servers, p->servers.n, sizeof(*servers), by_server);
+	*made = (struct applied){ .pid = pid, .start_time_s = pid, .servers = servers, .arena = a };
+	made->n_servers = p->servers.n;
+	ok = applied_index(made);
+	assert(ok);
+	(void)ok;
+	append(w, &w->applieds, made);
+	return made;
+}
+
 /* ---- the values ---- */
 
 const struct conf *
@@ -425,38 +558,66 @@ world_actual(struct world *w)
 	assert(actual != NULL && backends != NULL);
 	for (size_t i = 0; i < w->n_backends; i++)
 		fill_backend(a, &w->backends[i], &backends[i]);
-	*actual = (struct actual){ .version = STR("2.6.12"), .major = 2, .minor = 6, .backends = backends };
+	*actual = w->haproxy;
+	actual->backends = backends;
 	actual->n_backends = w->n_backends;
 	actual->arena = a;
 	append(w, &w->actuals, actual);
 	return actual;
 }
 
+struct plan_rules
+world_all_rules(struct world *w)
+{
+	struct plan_rules rules = w->rules;
+
+	if (rules.applied == NULL)
+		rules.applied = make_applied(w, &w->now, w->haproxy.pid);
+	if (rules.former == NULL)
+		rules.former = make_applied(w, &w->before, w->haproxy.pid - 1);
+	return rules;
+}
+
 struct plan *
 world_plan(struct world *w, int64_t now_ms, const struct plan_memory *memory)
 {
-	const struct plan_rules rules = { .now_ms = now_ms };
 	const struct plan_memory none = { .n = 0 };
+	struct plan_rules rules = world_all_rules(w);
 	struct plan *p = NULL;
-	enum err_code code =
-	    plan_diff(&rules, world_desired(w), world_actual(w), memory != NULL ? memory : &none, &p, NULL);
+	enum err_code code;
 
+	rules.now_ms = now_ms;
+	code = plan_diff(&rules, world_desired(w), world_actual(w), memory != NULL ? memory : &none, &p, NULL);
 	assert(code == ERR_OK);
 	(void)code;
 	append(w, &w->plans, p);
 	return p;
 }
 
+static const char *
+reason_of(const struct plan_step *st)
+{
+	if (st->is_vacant)
+		return "vacant";
+	if (st->by_operator)
+		return "operator";
+	return st->is_respec ? "settings" : evidence_name(st->evidence);
+}
+
 static void
 put_step(struct buf *out, const struct plan_step *st)
 {
-	buf_printf(out, "%s" STR_FMT ": %s", out->len > 0 ? "; " : "", STR_ARG(st->server), plan_step_name(st->kind));
-	if (st->kind == PLAN_ADDRESS)
+	struct str of = st->kind == PLAN_CA ? st->ca->name : st->server.len > 0 ? st->server : st->backend;
+
+	buf_printf(out, "%s" STR_FMT ": %s", out->len > 0 ? "; " : "", STR_ARG(of), plan_step_name(st->kind));
+	if (st->kind == PLAN_ADDRESS || st->kind == PLAN_ADD)
 		buf_printf(out, " " STR_FMT ":%u", STR_ARG(st->address), (unsigned)st->port);
-	if (st->kind == PLAN_WEIGHT || st->kind == PLAN_MAXCONN)
+	if (st->kind == PLAN_WEIGHT || st->kind == PLAN_MAXCONN || st->kind == PLAN_ADD)
 		buf_printf(out, " %u", st->value);
+	if (st->kind == PLAN_ADD && st->starts_down)
+		buf_printf(out, " down");
 	if (plan_step_removes(st->kind))
-		buf_printf(out, " (%s)", st->is_vacant ? "vacant" : evidence_name(st->evidence));
+		buf_printf(out, " (%s)", reason_of(st));
 }
 
 const char *

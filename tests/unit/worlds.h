@@ -54,12 +54,30 @@ struct actual_server *world_server(
 /* Slots rc_1 .. rc_N in maintenance, without an address. */
 void world_slots(struct world *w, struct actual_backend *b, unsigned n);
 
+void world_empty(struct world *w, struct actual_backend *b); /* of all its servers */
+/* What else is read of HAProxy (version, process, CAs); the backends are put in.  2.6.12 unless changed. */
+struct actual *world_haproxy(struct world *w);
+void world_version(struct world *w, unsigned major, unsigned minor);
+
+/* ---- the rest of what a plan is made from ---- */
+
+struct plan_rules *world_rules(struct world *w); /* to change before it is used; now_ms is set by world_plan */
+struct overlay *world_overlay(struct world *w);  /* nobody's hand so far; in the rules from then on */
+/* Of the process that world_haproxy tells; server null: not known by name.  It may be changed until
+ * the world is used. */
+struct applied_server *world_applied(struct world *w, const char *backend, const char *server, const char *at);
+/* Of the process before, which is in the rules from then on. */
+struct applied_server *world_former(struct world *w, const char *backend, const char *server, const char *at);
+/* Whom it is about: a task of the cluster main, container "app". */
+void world_applied_for(struct world *w, struct applied_server *s, const char *task_id);
+
 /* ---- the values ---- */
 
 const struct conf *world_conf(struct world *w);
 struct roster *world_roster(struct world *w); /* the world's */
 struct desired *world_desired(struct world *w);
 struct actual *world_actual(struct world *w);
+struct plan_rules world_all_rules(struct world *w); /* with what was applied */
 /* Derives, reads and plans, all of it the world's; memory null: none. */
 struct plan *world_plan(struct world *w, int64_t now_ms, const struct plan_memory *memory);
 /* The steps of a plan: "rc_1: address 10.0.0.1:50051; rc_1: join; rc_2: maint (stopped)". */

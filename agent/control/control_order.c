@@ -1,0 +1,258 @@
+/* The acts of the control interface: see control_order.h. */
+#include "config.h"
+
+#include "control/control_order.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "conf/conf_scalar.h"
+#include "control/control_backends.h"
+#include "control/control_json.h"
+
+#define SHOWN_MAX 60  /* bytes of a bad value that an error shows */
+#define NAME_MAX  255 /* of a backend or a server; HAProxy's own are shorter */
+
+/* What the query may hold. */
+enum takes { TAKES_FOR = 1, TAKES_WEIGHT = 2, TAKES_BACKEND = 4 };
+
+static const struct act {
+	const char *path;
+	enum reconcile_order_kind kind;
+	unsigned takes;
+} acts[] = {
+	{ "/v1/servers/*/*/drain", RECONCILE_DRAIN_SERVER, TAKES_FOR },
+	{ "/v1/servers/*/*/ready", RECONCILE_READY_SERVER, 0 },
+	{ "/v1/servers/*/*/weight", RECONCILE_WEIGH_SERVER, TAKES_WEIGHT | TAKES_FOR },
+	{ "/v1/pause", RECONCILE_PAUSE_BACKEND, TAKES_BACKEND | TAKES_FOR },
+	{ "/v1/resume", RECONCILE_RESUME_BACKEND, TAKES_BACKEND },
+};
+
+/* Of the contract, and not there yet: whoever builds one deletes its line. */
+static const char *const unbuilt[] = {
+	"/v1/refresh",
+	"/v1/reload",
+	"/v1/log",
+	"/v1/backends/*/release",
+	"/v1/servers/*/*/eject",
+	"/v1/servers/*/*/uneject",
+};
+
+static const struct parameter {
+	const char *name;
+	enum takes takes;
+} parameters[] = {
+	{ "for", TAKES_FOR },
+	{ "weight", TAKES_WEIGHT },
+	{ "backend", TAKES_BACKEND },
+};
+
+#define N_OF(table) (sizeof(table) / sizeof((table)[0]))
+
+/* ---- from a request to an order ---- */
+
+__attribute__((format(printf, 4, 5))) static bool
+refuse(int status, const char *code, struct control_response *ret, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	control_view_error(status, code, str_from_cstr(text), ret);
+	return false;
+}
+
+static bool
+refuse_value(const char *name, struct str value, const char *why, struct control_response *ret)
+{
+	return refuse(
+	    400, "bad_parameter", ret, "%s `" STR_FMT "` %s", name, STR_ARG(str_first(value, SHOWN_MAX)), why);
+}
+
+static bool
+take_for(struct reconcile_order *o, struct str value, struct control_response *ret)
+{
+	struct err e = ERR_INIT;
+
+	if (conf_scalar_duration(value, &o->for_ms, &e) != ERR_OK)
+		return refuse_value("for", value, e.msg, ret);
+	return o->for_ms > 0 || refuse_value("for", value, "is no time at all", ret);
+}
+
+static bool
+take_weight(struct reconcile_order *o, struct str value, struct control_response *ret)
+{
+	o->weight_is_auto = str_eq(value, STR("auto"));
+	if (o->weight_is_auto || conf_scalar_whole(value, 0, DESIRED_WEIGHT_MAX, &o->weight, NULL) == ERR_OK)
+		return true;
+	return refuse_value("weight", value, "is neither a whole number from 0 to 256 nor `auto`", ret);
+}
+
+/* Empty would be all of them. */
+static bool
+take_backend(struct reconcile_order *o, struct str value, struct control_response *ret)
+{
+	o->backend = value;
+	return value.len > 0 || refuse_value("backend", value, "is no name: leave it out to mean all backends", ret);
+}
+
+static bool
+take_value(enum takes what, struct reconcile_order *o, struct str value, struct control_response *ret)
+{
+	switch (what) {
+	case TAKES_FOR:
+		return take_for(o, value, ret);
+	case TAKES_WEIGHT:
+		return take_weight(o, value, ret);
+	case TAKES_BACKEND:
+		return take_backend(o, value, ret);
+	}
+	return false;
+}
+
+static const struct parameter *
+find_parameter(struct str name, unsigned takes)
+{
+	for (size_t i = 0; i < N_OF(parameters); i++)
+		if ((parameters[i].takes & takes) != 0 && str_eq(str_from_cstr(parameters[i].name), name))
+			return &parameters[i];
+	return NULL;
+}
+
+static bool
+take_query(const struct control_query *q, unsigned takes, struct reconcile_order *o, struct control_response *ret)
+{
+	unsigned taken = 0;
+
+	for (size_t i = 0; i < q->n; i++) {
+		struct str name = q->parameters[i].name;
+		const struct parameter *p = find_parameter(name, takes);
+
+		if (p == NULL)
+			return refuse(400, "bad_parameter", ret, "there is no parameter `" STR_FMT "` here",
+			    STR_ARG(str_first(name, SHOWN_MAX)));
+		if ((taken & p->takes) != 0)
+			return refuse(400, "bad_parameter", ret, "`%s` stands there twice", p->name);
+		if (!take_value(p->takes, o, q->parameters[i].value, ret))
+			return false;
+		taken |= p->takes;
+	}
+	if ((takes & TAKES_WEIGHT) != 0 && (taken & TAKES_WEIGHT) == 0)
+		return refuse(
+		    400, "bad_parameter", ret, "which weight? `?weight=` with a number from 0 to 256, or `auto`");
+	if (o->weight_is_auto && (taken & TAKES_FOR) != 0)
+		return refuse(400, "bad_parameter", ret, "`for` does not go with `weight=auto`: that ends a hold");
+	return true;
+}
+
+/* HAProxy's alphabet of names; whatever else it is, it is no name of ours. */
+static bool
+is_name(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.ptr[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '-' &&
+		    c != '_' && c != '.' && c != ':')
+			return false;
+	}
+	return s.len <= NAME_MAX;
+}
+
+static bool
+check_names(const struct reconcile_order *o, struct control_response *ret)
+{
+	if (!is_name(o->backend))
+		return refuse(404, "not_found", ret, "no backend has such a name: `" STR_FMT "`",
+		    STR_ARG(str_first(o->backend, SHOWN_MAX)));
+	if (!is_name(o->server))
+		return refuse(404, "not_found", ret, "no server has such a name: `" STR_FMT "`",
+		    STR_ARG(str_first(o->server, SHOWN_MAX)));
+	return true;
+}
+
+static bool
+take_act(const struct act *act, const struct control_request *rq, const struct control_path_names *names,
+    struct control_order *o, struct control_response *ret)
+{
+	o->what = (struct reconcile_order){ .kind = act->kind, .backend = names->s[0], .server = names->s[1] };
+	if (!str_eq(rq->method, STR("POST"))) {
+		(void)refuse(405, "method_not_allowed", ret, "this path answers POST only");
+		ret->allow = "POST";
+		return false;
+	}
+	if (!control_path_parse_query(rq->query, &o->query))
+		return refuse(400, "bad_parameter", ret,
+		    "the query is too long, has too many parameters, or is not percent-encoded as it must be");
+	return take_query(&o->query, act->takes, &o->what, ret) && check_names(&o->what, ret);
+}
+
+static bool
+is_unbuilt(const struct control_path *path)
+{
+	struct control_path_names names;
+
+	for (size_t i = 0; i < N_OF(unbuilt); i++)
+		if (control_path_matches(unbuilt[i], path, &names))
+			return true;
+	return false;
+}
+
+enum control_order_verdict
+control_order_take(const struct control_request *rq, struct control_order *ret, struct control_response *ret_answer)
+{
+	struct control_path_names names;
+
+	if (!control_path_parse(rq->path, &ret->path))
+		return CONTROL_ORDER_NONE;
+	for (size_t i = 0; i < N_OF(acts); i++)
+		if (control_path_matches(acts[i].path, &ret->path, &names))
+			return take_act(&acts[i], rq, &names, ret, ret_answer) ? CONTROL_ORDER_TAKEN
+									       : CONTROL_ORDER_REFUSED;
+	if (!is_unbuilt(&ret->path))
+		return CONTROL_ORDER_NONE;
+	(void)refuse(404, "not_built", ret_answer, "this is not part of this version yet: nothing was done");
+	return CONTROL_ORDER_REFUSED;
+}
+
+/* ---- from its outcome to an answer ---- */
+
+static void
+answer_failure(enum err_code code, const struct err *e, struct control_response *ret)
+{
+	struct str message = str_from_cstr(e->msg);
+
+	if (code == ERR_ARG)
+		control_view_error(404, "not_found", message, ret);
+	else if (code == ERR_REFUSED)
+		control_view_error(409, "refused", message, ret);
+	else if (code == ERR_LIMIT)
+		control_view_error(409, "too_many", message, ret);
+	else
+		control_view_error(503, "unavailable", message, ret);
+}
+
+void
+control_order_answer(const struct control_facts *f, const struct control_order *o, enum err_code code,
+    const struct err *e, struct str said, struct control_response *ret)
+{
+	struct control_json w;
+
+	if (code != ERR_OK) {
+		answer_failure(code, e, ret);
+		return;
+	}
+	control_view_begin(200, ret);
+	w = control_json_make(&ret->body);
+	control_json_object(&w, NULL);
+	control_json_text(&w, "done", said);
+	control_json_time(&w, "until", o->what.for_ms > 0 ? f->wall_ms + o->what.for_ms : 0);
+	if (o->what.server.len > 0)
+		control_backends_put_server(&w, "server", f, o->what.backend, o->what.server);
+	else
+		control_backends_put(&w, "backends", f, o->what.backend);
+	control_json_object_end(&w);
+	control_view_finish(ret);
+}

@@ -1,0 +1,44 @@
+/*
+ * The acts of the control interface (design.md, section 9): a POST in, an order out;
+ * and what became of that order in, an answer out.  Pure: who carries the order out
+ * stands between the two.
+ *
+ *   POST /v1/servers/B/S/drain    ?for=5m
+ *   POST /v1/servers/B/S/ready
+ *   POST /v1/servers/B/S/weight   ?weight=N|auto  ?for=5m
+ *   POST /v1/pause, /v1/resume    ?backend=B, ?for=5m with pause
+ *
+ * Answered with {"done": "...", "until": null or a time, "server": {...}}, or with
+ * "backends": [...] in place of "server", each as GET shows it.  What GET shows is what
+ * HAProxy held when it was last read: a moment later it has the new state.
+ *
+ * A parameter that an act does not know, one given twice, or a value that is none is
+ * refused: a mistyped `for` must not become a hold without end.
+ */
+#ifndef CONTROL_CONTROL_ORDER_H
+#define CONTROL_CONTROL_ORDER_H
+
+#include "control/control_path.h"
+#include "control/control_view.h"
+#include "sync/reconcile.h"
+
+enum control_order_verdict {
+	CONTROL_ORDER_NONE,    /* not the path of an act: control_view_answer's */
+	CONTROL_ORDER_REFUSED, /* answered */
+	CONTROL_ORDER_TAKEN    /* to be carried out, and then answered by control_order_answer */
+};
+
+struct control_order {
+	struct reconcile_order what; /* its texts are in path and query */
+	struct control_path path;
+	struct control_query query;
+};
+
+/* ret and ret_answer are set as the verdict says; ret is not to be copied. */
+enum control_order_verdict control_order_take(
+    const struct control_request *rq, struct control_order *ret, struct control_response *ret_answer);
+/* code, e, said: what reconcile_order gave; f: as it is after that. */
+void control_order_answer(const struct control_facts *f, const struct control_order *o, enum err_code code,
+    const struct err *e, struct str said, struct control_response *ret);
+
+#endif

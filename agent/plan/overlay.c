@@ -1,0 +1,734 @@
+/*
+ * The operator's hand: see overlay.h.
+ *
+ * Holds and pauses are few, and are found by key: two sorted lists of items that own
+ * their texts.
+ */
+#include "config.h"
+
+#include "plan/overlay.h"
+
+#include <stdlib.h>
+
+#include "base/rfc3339.h"
+#include "ecs/arn.h"
+#include "plan/plan_json.h"
+
+#define TEXT_VERSION      1
+#define SWEEPS_TO_BELIEVE 2 /* complete ones, before a task that they do not show is taken for gone */
+#define FIRST_CAP         ((size_t)16)
+
+struct hold {
+	struct overlay_hold value; /* its texts stand behind it */
+	char texts[];
+};
+
+struct pause {
+	struct overlay_pause value;
+	char texts[];
+};
+
+struct overlay {
+	struct hold **holds; /* sorted by key */
+	size_t n_holds, cap_holds;
+	struct pause **pauses; /* by backend: that of all comes first */
+	size_t n_pauses, cap_pauses;
+};
+
+/* ---- the value ---- */
+
+enum err_code
+overlay_new(struct overlay **ret, struct err *e)
+{
+	struct overlay *o = calloc(1, sizeof(*o));
+
+	if (o == NULL)
+		return err_set(e, ERR_NOMEM, "holds: %s", err_text(ERR_NOMEM));
+	*ret = o;
+	return ERR_OK;
+}
+
+void
+overlay_free(struct overlay *o)
+{
+	if (o == NULL)
+		return;
+	for (size_t i = 0; i < o->n_holds; i++)
+		free(o->holds[i]);
+	for (size_t i = 0; i < o->n_pauses; i++)
+		free(o->pauses[i]);
+	free(o->holds);
+	free(o->pauses);
+	free(o);
+}
+
+struct overlay_key
+overlay_key_of(struct str backend, const struct desired_server *d)
+{
+	return (struct overlay_key){
+		.backend = backend,
+		.task_arn = d->task->arn,
+		.container = d->container,
+		.port = d->port,
+	};
+}
+
+static int
+key_cmp(const struct overlay_key *a, const struct overlay_key *b)
+{
+	int order = str_cmp(a->backend, b->backend);
+
+	if (order == 0)
+		order = str_cmp(a->task_arn, b->task_arn);
+	if (order == 0)
+		order = str_cmp(a->container, b->container);
+	return order != 0 ? order : (int)a->port - (int)b->port;
+}
+
+/* True: *ret is where it stands; else where it belongs. */
+static bool
+find_hold(const struct overlay *o, const struct overlay_key *key, size_t *ret)
+{
+	size_t low = 0, high = o->n_holds;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = key_cmp(&o->holds[middle]->value.key, key);
+
+		if (order == 0) {
+			*ret = middle;
+			return true;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*ret = low;
+	return false;
+}
+
+const struct overlay_hold *
+overlay_find(const struct overlay *o, const struct overlay_key *key)
+{
+	size_t at;
+
+	return o != NULL && find_hold(o, key, &at) ? &o->holds[at]->value : NULL;
+}
+
+size_t
+overlay_count(const struct overlay *o)
+{
+	return o != NULL ? o->n_holds : 0;
+}
+
+const struct overlay_hold *
+overlay_at(const struct overlay *o, size_t i)
+{
+	return &o->holds[i]->value;
+}
+
+size_t
+overlay_count_pauses(const struct overlay *o)
+{
+	return o != NULL ? o->n_pauses : 0;
+}
+
+const struct overlay_pause *
+overlay_pause_at(const struct overlay *o, size_t i)
+{
+	return &o->pauses[i]->value;
+}
+
+/* ---- changing it ---- */
+
+/* Copies s behind the item, at *at. */
+static struct str
+keep_text(char *texts, size_t *at, struct str s)
+{
+	char *to = texts + *at;
+
+	if (s.len > 0)
+		memcpy(to, s.ptr, s.len);
+	*at += s.len;
+	return str_of(to, s.len);
+}
+
+static struct hold *
+make_hold(const struct overlay_key *key)
+{
+	struct hold *h = calloc(1, sizeof(*h) + key->backend.len + key->task_arn.len + key->container.len);
+	size_t at = 0;
+
+	if (h == NULL)
+		return NULL;
+	h->value.key.backend = keep_text(h->texts, &at, key->backend);
+	h->value.key.task_arn = keep_text(h->texts, &at, key->task_arn);
+	h->value.key.container = keep_text(h->texts, &at, key->container);
+	h->value.key.port = key->port;
+	return h;
+}
+
+/* Makes room for one more pointer. */
+static bool
+reserve(void *list, size_t n, size_t *cap)
+{
+	void **items, *bigger;
+
+	if (n < *cap)
+		return true;
+	memcpy(&items, list, sizeof(items));
+	bigger = realloc(items, (*cap == 0 ? FIRST_CAP : *cap * 2) * sizeof(*items));
+	if (bigger == NULL)
+		return false;
+	*cap = *cap == 0 ? FIRST_CAP : *cap * 2;
+	memcpy(list, &bigger, sizeof(bigger));
+	return true;
+}
+
+static void
+drop_hold(struct overlay *o, size_t at)
+{
+	free(o->holds[at]);
+	o->n_holds--;
+	memmove(&o->holds[at], &o->holds[at + 1], (o->n_holds - at) * sizeof(struct hold *));
+}
+
+static bool
+says_nothing(const struct overlay_hold *h)
+{
+	return h->admin == OVERLAY_FREE && !h->has_weight;
+}
+
+static enum err_code
+check_key(const struct overlay_key *key, struct err *e)
+{
+	if (!plan_json_is_name(key->backend))
+		return err_set(e, ERR_ARG, "not the name of a backend");
+	if (key->task_arn.len == 0 || !plan_json_is_word(key->task_arn, PLAN_JSON_ARN_MAX))
+		return err_set(e, ERR_ARG, "not the ARN of a task");
+	if (!plan_json_is_word(key->container, PLAN_JSON_CONTAINER_MAX))
+		return err_set(e, ERR_ARG, "not the name of a container");
+	if (key->port == 0)
+		return err_set(e, ERR_ARG, "a server without a port");
+	return ERR_OK;
+}
+
+/* The hold on this server, made if there is none. */
+static enum err_code
+take_hold(struct overlay *o, const struct overlay_key *key, struct overlay_hold **ret, struct err *e)
+{
+	enum err_code code = check_key(key, e);
+	struct hold *fresh;
+	size_t at;
+
+	if (code != ERR_OK)
+		return code;
+	if (find_hold(o, key, &at)) {
+		*ret = &o->holds[at]->value;
+		return ERR_OK;
+	}
+	if (o->n_holds == OVERLAY_HOLDS_MAX)
+		return err_set(e, ERR_LIMIT, "%d servers are held already: end some of them first", OVERLAY_HOLDS_MAX);
+	fresh = reserve(&o->holds, o->n_holds, &o->cap_holds) ? make_hold(key) : NULL;
+	if (fresh == NULL)
+		return err_set(e, ERR_NOMEM, "a hold: %s", err_text(ERR_NOMEM));
+	memmove(&o->holds[at + 1], &o->holds[at], (o->n_holds - at) * sizeof(struct hold *));
+	o->holds[at] = fresh;
+	o->n_holds++;
+	*ret = &fresh->value;
+	return ERR_OK;
+}
+
+/* OVERLAY_FREE gives up the say in whether it serves. */
+enum err_code
+overlay_set_admin(struct overlay *o, const struct overlay_key *key, enum overlay_admin admin, enum overlay_hand by,
+    int64_t now_wall_ms, int64_t until_wall_ms, struct err *e)
+{
+	struct overlay_hold *h = NULL;
+	enum err_code code;
+	size_t at;
+
+	if (admin == OVERLAY_FREE && !find_hold(o, key, &at))
+		return ERR_OK;
+	code = take_hold(o, key, &h, e);
+	if (code != ERR_OK)
+		return code;
+	h->admin = admin;
+	h->admin_by = by;
+	h->admin_until_wall_ms = admin == OVERLAY_FREE ? 0 : until_wall_ms;
+	h->since_wall_ms = now_wall_ms;
+	if (says_nothing(h) && find_hold(o, key, &at))
+		drop_hold(o, at);
+	return ERR_OK;
+}
+
+enum err_code
+overlay_set_weight(struct overlay *o, const struct overlay_key *key, unsigned weight, enum overlay_hand by,
+    int64_t now_wall_ms, int64_t until_wall_ms, struct err *e)
+{
+	struct overlay_hold *h = NULL;
+	enum err_code code;
+
+	if (weight > DESIRED_WEIGHT_MAX)
+		return err_set(e, ERR_ARG, "a weight of %u: at most %u", weight, DESIRED_WEIGHT_MAX);
+	code = take_hold(o, key, &h, e);
+	if (code != ERR_OK)
+		return code;
+	h->has_weight = true;
+	h->weight = weight;
+	h->weight_by = by;
+	h->weight_until_wall_ms = until_wall_ms;
+	h->since_wall_ms = now_wall_ms;
+	return ERR_OK;
+}
+
+static void
+free_weight(struct overlay_hold *h)
+{
+	h->has_weight = false;
+	h->weight = 0;
+	h->weight_until_wall_ms = 0;
+}
+
+void
+overlay_clear_weight(struct overlay *o, const struct overlay_key *key)
+{
+	size_t at;
+
+	if (!find_hold(o, key, &at))
+		return;
+	free_weight(&o->holds[at]->value);
+	if (says_nothing(&o->holds[at]->value))
+		drop_hold(o, at);
+}
+
+void
+overlay_clear(struct overlay *o, const struct overlay_key *key)
+{
+	size_t at;
+
+	if (find_hold(o, key, &at))
+		drop_hold(o, at);
+}
+
+static enum err_code
+copy_hold(struct overlay *to, const struct overlay_hold *h, struct err *e)
+{
+	struct overlay_hold *made = NULL;
+	enum err_code code = take_hold(to, &h->key, &made, e);
+	struct overlay_key key;
+
+	if (code != ERR_OK)
+		return code;
+	key = made->key; /* its own texts */
+	*made = *h;
+	made->key = key;
+	return ERR_OK;
+}
+
+enum err_code
+overlay_copy(const struct overlay *o, struct overlay **ret, struct err *e)
+{
+	struct overlay *copy CLEANUP(overlay_free_at) = NULL;
+	enum err_code code = overlay_new(&copy, e);
+
+	for (size_t i = 0; code == ERR_OK && i < o->n_holds; i++)
+		code = copy_hold(copy, &o->holds[i]->value, e);
+	for (size_t i = 0; code == ERR_OK && i < o->n_pauses; i++) {
+		const struct overlay_pause *p = &o->pauses[i]->value;
+
+		code = overlay_pause(copy, p->backend, p->since_wall_ms, p->until_wall_ms, e);
+	}
+	if (code == ERR_OK)
+		*ret = MOVE(copy);
+	return code;
+}
+
+/* ---- pauses ---- */
+
+static bool
+find_pause(const struct overlay *o, struct str backend, size_t *ret)
+{
+	size_t i = 0;
+
+	while (i < o->n_pauses && str_cmp(o->pauses[i]->value.backend, backend) < 0)
+		i++;
+	*ret = i;
+	return i < o->n_pauses && str_eq(o->pauses[i]->value.backend, backend);
+}
+
+static void
+drop_pause(struct overlay *o, size_t at)
+{
+	free(o->pauses[at]);
+	o->n_pauses--;
+	memmove(&o->pauses[at], &o->pauses[at + 1], (o->n_pauses - at) * sizeof(struct pause *));
+}
+
+static enum err_code
+add_pause(struct overlay *o, struct str backend, size_t at, struct err *e)
+{
+	struct pause *fresh;
+	size_t used = 0;
+
+	if (backend.len > 0 && !plan_json_is_name(backend))
+		return err_set(e, ERR_ARG, "not the name of a backend");
+	if (o->n_pauses == OVERLAY_PAUSES_MAX)
+		return err_set(
+		    e, ERR_LIMIT, "%d backends are paused already: resume some of them first", OVERLAY_PAUSES_MAX);
+	fresh = reserve(&o->pauses, o->n_pauses, &o->cap_pauses) ? calloc(1, sizeof(*fresh) + backend.len) : NULL;
+	if (fresh == NULL)
+		return err_set(e, ERR_NOMEM, "a pause: %s", err_text(ERR_NOMEM));
+	fresh->value.backend = keep_text(fresh->texts, &used, backend);
+	memmove(&o->pauses[at + 1], &o->pauses[at], (o->n_pauses - at) * sizeof(struct pause *));
+	o->pauses[at] = fresh;
+	o->n_pauses++;
+	return ERR_OK;
+}
+
+enum err_code
+overlay_pause(struct overlay *o, struct str backend, int64_t now_wall_ms, int64_t until_wall_ms, struct err *e)
+{
+	enum err_code code = ERR_OK;
+	size_t at;
+
+	if (!find_pause(o, backend, &at))
+		code = add_pause(o, backend, at, e);
+	if (code != ERR_OK)
+		return code;
+	o->pauses[at]->value.since_wall_ms = now_wall_ms;
+	o->pauses[at]->value.until_wall_ms = until_wall_ms;
+	return ERR_OK;
+}
+
+bool
+overlay_resume(struct overlay *o, struct str backend)
+{
+	bool was_paused = o->n_pauses > 0;
+	size_t at;
+
+	if (backend.len > 0) {
+		was_paused = find_pause(o, backend, &at);
+		if (was_paused)
+			drop_pause(o, at);
+		return was_paused;
+	}
+	while (o->n_pauses > 0)
+		drop_pause(o, o->n_pauses - 1);
+	return was_paused;
+}
+
+const struct overlay_pause *
+overlay_find_pause(const struct overlay *o, struct str backend)
+{
+	size_t at;
+
+	if (o == NULL)
+		return NULL;
+	if (find_pause(o, backend, &at) || find_pause(o, STR(""), &at))
+		return &o->pauses[at]->value;
+	return NULL;
+}
+
+/* ---- what is over ---- */
+
+/* May this cluster be the task's?  Old ARNs of tasks do not name theirs. */
+static bool
+may_hold(const struct roster_cluster *c, struct str task_arn)
+{
+	struct arn task, cluster;
+	struct str task_cluster, task_id, name;
+
+	if (c->arn.len == 0 || !arn_parse_task(task_arn, &task, &task_cluster, &task_id) ||
+	    !arn_parse_cluster(c->arn, &cluster, &name))
+		return true;
+	return str_eq(task.partition, cluster.partition) && str_eq(task.region, cluster.region) &&
+	       str_eq(task.account, cluster.account) && (task_cluster.len == 0 || str_eq(task_cluster, name));
+}
+
+/* A first look after a start may have been too early for AWS's lists to agree. */
+static bool
+was_read_whole(const struct roster_cluster *c)
+{
+	return c->was_read && c->sweeps >= SWEEPS_TO_BELIEVE;
+}
+
+static bool
+is_task_over(const struct roster *roster, struct str task_arn)
+{
+	bool is_known_of = true;
+
+	for (size_t i = 0; roster != NULL && i < roster->n_clusters; i++) {
+		const struct roster_cluster *c = &roster->clusters[i];
+		const struct roster_task *t = roster_facts_find(c->facts, task_arn);
+
+		if (t != NULL)
+			return t->ended_wall_ms != 0;
+		if (may_hold(c, task_arn) && !was_read_whole(c))
+			is_known_of = false;
+	}
+	return roster != NULL && roster->n_clusters > 0 && is_known_of;
+}
+
+static bool
+is_over(int64_t until_wall_ms, int64_t now_wall_ms, int64_t *next_wall_ms)
+{
+	if (until_wall_ms == 0)
+		return false;
+	if (until_wall_ms <= now_wall_ms)
+		return true;
+	if (until_wall_ms < *next_wall_ms)
+		*next_wall_ms = until_wall_ms;
+	return false;
+}
+
+static bool
+prune_hold(struct overlay_hold *h, int64_t now_wall_ms, int64_t *next_wall_ms)
+{
+	bool changed = false;
+
+	if (h->admin != OVERLAY_FREE && is_over(h->admin_until_wall_ms, now_wall_ms, next_wall_ms)) {
+		h->admin = OVERLAY_FREE;
+		h->admin_until_wall_ms = 0;
+		changed = true;
+	}
+	if (h->has_weight && is_over(h->weight_until_wall_ms, now_wall_ms, next_wall_ms)) {
+		free_weight(h);
+		changed = true;
+	}
+	return changed;
+}
+
+bool
+overlay_prune(struct overlay *o, const struct roster *roster, int64_t now_wall_ms, int64_t *ret_next_wall_ms)
+{
+	bool changed = false;
+
+	*ret_next_wall_ms = INT64_MAX;
+	for (size_t i = o->n_holds; i > 0; i--) {
+		struct overlay_hold *h = &o->holds[i - 1]->value;
+
+		if (prune_hold(h, now_wall_ms, ret_next_wall_ms))
+			changed = true;
+		if (!says_nothing(h) && !is_task_over(roster, h->key.task_arn))
+			continue;
+		drop_hold(o, i - 1);
+		changed = true;
+	}
+	for (size_t i = o->n_pauses; i > 0; i--) {
+		if (!is_over(o->pauses[i - 1]->value.until_wall_ms, now_wall_ms, ret_next_wall_ms))
+			continue;
+		drop_pause(o, i - 1);
+		changed = true;
+	}
+	return changed;
+}
+
+/* ---- words ---- */
+
+static void
+say_until(int64_t until_wall_ms, struct buf *out)
+{
+	char text[RFC3339_SIZE];
+
+	if (until_wall_ms == 0)
+		return;
+	rfc3339_put(until_wall_ms, text);
+	buf_printf(out, " until %s", text);
+}
+
+void
+overlay_say(const struct overlay_hold *h, struct buf *out)
+{
+	if (h->admin != OVERLAY_FREE) {
+		buf_printf(out, "%s %s", h->admin == OVERLAY_DRAIN ? "drained" : "put into maintenance",
+		    h->admin_by == OVERLAY_BY_ROLLCALL ? "by `rollcall drain`" : "on HAProxy's socket");
+		say_until(h->admin_until_wall_ms, out);
+	}
+	if (!h->has_weight)
+		return;
+	buf_printf(out, "%sweight %u set %s", h->admin != OVERLAY_FREE ? ", " : "", h->weight,
+	    h->weight_by == OVERLAY_BY_ROLLCALL ? "by `rollcall weight`" : "on HAProxy's socket");
+	say_until(h->weight_until_wall_ms, out);
+}
+
+/* ---- the file ---- */
+
+static const char *const admin_names[] = {
+	[OVERLAY_FREE] = "free",
+	[OVERLAY_DRAIN] = "drain",
+	[OVERLAY_MAINT] = "maint",
+};
+static const char *const hand_names[] = {
+	[OVERLAY_BY_ROLLCALL] = "rollcall",
+	[OVERLAY_BY_HAPROXY] = "haproxy",
+};
+
+static void
+write_hold(const struct overlay_hold *h, struct buf *out)
+{
+	buf_printf(out, "{\"backend\":\"" STR_FMT "\"", STR_ARG(h->key.backend));
+	plan_json_put_text(out, "task", h->key.task_arn);
+	plan_json_put_text(out, "container", h->key.container);
+	plan_json_put_int(out, "port", h->key.port);
+	plan_json_put_int(out, "since_ms", h->since_wall_ms);
+	if (h->admin != OVERLAY_FREE) {
+		plan_json_put_text(out, "admin", str_from_cstr(admin_names[h->admin]));
+		plan_json_put_text(out, "admin_by", str_from_cstr(hand_names[h->admin_by]));
+		plan_json_put_int(out, "admin_until_ms", h->admin_until_wall_ms);
+	}
+	if (h->has_weight) {
+		buf_printf(out, ",\"weight\":%u", h->weight);
+		plan_json_put_text(out, "weight_by", str_from_cstr(hand_names[h->weight_by]));
+		plan_json_put_int(out, "weight_until_ms", h->weight_until_wall_ms);
+	}
+	buf_put_u8(out, '}');
+}
+
+static void
+write_pause(const struct overlay_pause *p, struct buf *out)
+{
+	buf_printf(out, "{\"backend\":\"" STR_FMT "\"", STR_ARG(p->backend));
+	plan_json_put_int(out, "since_ms", p->since_wall_ms);
+	plan_json_put_int(out, "until_ms", p->until_wall_ms);
+	buf_put_u8(out, '}');
+}
+
+enum err_code
+overlay_write(const struct overlay *o, struct buf *out, struct err *e)
+{
+	buf_printf(out, "{\"rollcall_overlay\":%d,\"holds\":[", TEXT_VERSION);
+	for (size_t i = 0; i < o->n_holds; i++) {
+		buf_put(out, i > 0 ? STR(",\n") : STR("\n"));
+		write_hold(&o->holds[i]->value, out);
+	}
+	buf_put(out, STR("],\n\"pauses\":["));
+	for (size_t i = 0; i < o->n_pauses; i++) {
+		buf_put(out, i > 0 ? STR(",\n") : STR("\n"));
+		write_pause(&o->pauses[i]->value, out);
+	}
+	buf_put(out, STR("]}\n"));
+	return buf_failed(out, e);
+}
+
+static enum err_code
+read_key(const struct ecs_json *item, struct overlay_key *ret, struct err *e)
+{
+	enum err_code code = plan_json_name(item, "backend", &ret->backend, e);
+
+	if (code == ERR_OK)
+		code = ecs_json_word(item, "task", PLAN_JSON_ARN_MAX, &ret->task_arn, e);
+	if (code == ERR_OK)
+		code = ecs_json_word(item, "container", PLAN_JSON_CONTAINER_MAX, &ret->container, e);
+	if (code == ERR_OK)
+		code = plan_json_port(item, "port", &ret->port, e);
+	return code;
+}
+
+struct say {
+	unsigned value, by;
+	int64_t until_wall_ms;
+};
+
+static enum err_code
+read_admin(const struct ecs_json *item, struct say *ret, struct err *e)
+{
+	enum err_code code = plan_json_choice(item, "admin", admin_names, 3, &ret->value, e);
+
+	if (code == ERR_OK)
+		code = plan_json_choice(item, "admin_by", hand_names, 2, &ret->by, e);
+	if (code == ERR_OK)
+		code = plan_json_ms(item, "admin_until_ms", &ret->until_wall_ms, e);
+	return code;
+}
+
+static enum err_code
+read_weight(const struct ecs_json *item, struct say *ret, struct err *e)
+{
+	enum err_code code = plan_json_weight(item, "weight", &ret->value, e);
+
+	if (code == ERR_OK)
+		code = plan_json_choice(item, "weight_by", hand_names, 2, &ret->by, e);
+	if (code == ERR_OK)
+		code = plan_json_ms(item, "weight_until_ms", &ret->until_wall_ms, e);
+	return code;
+}
+
+static enum err_code
+add_hold(struct overlay *o, const struct ecs_json *item, struct err *e)
+{
+	struct overlay_key key = { .backend = STR("") };
+	struct say admin = { .value = OVERLAY_FREE }, weight = { .value = UINT32_MAX };
+	int64_t since_ms = 0;
+	enum err_code code = read_key(item, &key, e);
+
+	if (code == ERR_OK)
+		code = plan_json_ms(item, "since_ms", &since_ms, e);
+	if (code == ERR_OK)
+		code = read_admin(item, &admin, e);
+	if (code == ERR_OK)
+		code = read_weight(item, &weight, e);
+	if (code == ERR_OK && admin.value != OVERLAY_FREE)
+		code = overlay_set_admin(o, &key, (enum overlay_admin)admin.value, (enum overlay_hand)admin.by,
+		    since_ms, admin.until_wall_ms, e);
+	if (code == ERR_OK && weight.value != UINT32_MAX)
+		code = overlay_set_weight(
+		    o, &key, weight.value, (enum overlay_hand)weight.by, since_ms, weight.until_wall_ms, e);
+	return code;
+}
+
+static enum err_code
+read_pause(struct overlay *o, const struct ecs_json *item, struct err *e)
+{
+	struct overlay_pause p = { .backend = STR("") };
+	enum err_code code = plan_json_name(item, "backend", &p.backend, e);
+
+	if (code == ERR_OK)
+		code = plan_json_ms(item, "since_ms", &p.since_wall_ms, e);
+	if (code == ERR_OK)
+		code = plan_json_ms(item, "until_ms", &p.until_wall_ms, e);
+	if (code == ERR_OK)
+		code = overlay_pause(o, p.backend, p.since_wall_ms, p.until_wall_ms, e);
+	return code;
+}
+
+typedef enum err_code read_item_fn(struct overlay *o, const struct ecs_json *item, struct err *e);
+
+static enum err_code
+read_list(
+    struct overlay *o, const struct ecs_json *root, const char *key, size_t max, read_item_fn *read_item, struct err *e)
+{
+	struct ecs_json list, item;
+	size_t n = 0;
+	enum err_code code = ecs_json_list(root, key, max, &list, &n, e);
+
+	for (size_t i = 0; code == ERR_OK && i < n; i++) {
+		code = ecs_json_item(&list, i, &item, e);
+		if (code == ERR_OK)
+			code = read_item(o, &item, e);
+	}
+	return code;
+}
+
+enum err_code
+overlay_read(struct str text, struct overlay **ret, struct err *e)
+{
+	struct overlay *o CLEANUP(overlay_free_at) = NULL;
+	json_t *doc CLEANUP(ecs_json_drop_at) = NULL;
+	enum err_code code = plan_json_load(text, OVERLAY_TEXT_MAX, "rollcall_overlay", TEXT_VERSION, &doc, e);
+	struct ecs_json root;
+
+	if (code == ERR_OK)
+		code = overlay_new(&o, e);
+	if (code == ERR_OK) {
+		root = ecs_json_root(doc);
+		code = read_list(o, &root, "holds", OVERLAY_HOLDS_MAX, add_hold, e);
+	}
+	if (code == ERR_OK)
+		code = read_list(o, &root, "pauses", OVERLAY_PAUSES_MAX, read_pause, e);
+	if (code != ERR_OK)
+		return plan_json_refusal(code, e);
+	*ret = MOVE(o);
+	return ERR_OK;
+}

@@ -1,0 +1,534 @@
+/* One stage of a backend whose servers are added and deleted at run time. */
+#include "config.h"
+
+#include "plan/plan.h"
+#include "unit.h"
+#include "worlds.h"
+
+#define A  "10.0.0.1:50051"
+#define B  "10.0.0.2:50051"
+#define C  "10.0.0.3:50051"
+#define RC "rc_a_app_50051"
+
+/* A world with one entry, its backend in HAProxy 3.0, and the task "a" at A. */
+struct scene {
+	struct world *w;
+	struct conf_backend *entry;
+	struct actual_backend *b;
+	struct roster_task *task;
+};
+
+static struct scene
+scene_new(unsigned minor)
+{
+	struct scene s = { .w = world_new() };
+
+	world_version(s.w, 3, minor);
+	s.entry = world_entry(s.w, "grpc", "*", 50051);
+	s.b = world_backend(s.w, "grpc");
+	s.task = world_task(s.w, "a", ROSTER_RUNNING, "10.0.0.1");
+	return s;
+}
+
+static void
+scene_end_at(struct scene *s)
+{
+	world_free(s->w);
+}
+
+static struct actual_server *
+there(struct scene *s, const char *name, enum actual_admin admin, const char *at)
+{
+	return world_server(s->w, s->b, name, admin, at);
+}
+
+static void
+check_steps(struct scene *s, const char *want)
+{
+	assert_string_equal(world_steps(s->w, world_plan(s->w, 0, NULL)), want);
+}
+
+static struct overlay_key
+key_of(const char *id, uint16_t port, char arn[128])
+{
+	(void)snprintf(arn, 128, "arn:aws:ecs:eu-west-1:123456789012:task/main/%s", id);
+	return (struct overlay_key){
+		.backend = STR("grpc"), .task_arn = str_from_cstr(arn), .container = STR("app"), .port = port
+	};
+}
+
+static void
+hold(struct scene *s, enum overlay_admin admin)
+{
+	char arn[128];
+	struct overlay_key key = key_of("a", 50051, arn);
+
+	assert_int_equal(overlay_set_admin(world_overlay(s->w), &key, admin, OVERLAY_BY_ROLLCALL, 1, 0, NULL), ERR_OK);
+}
+
+/* ---- entering ---- */
+
+static void
+a_server_is_added_as_its_version_can_gate_it(void **state)
+{
+	static const struct {
+		unsigned minor;
+		enum conf_check_type check;
+		const char *steps;
+	} cases[] = {
+		{ 0, CONF_CHECK_INHERIT, RC ": add " A " 256; " RC ": check" },
+		{ 1, CONF_CHECK_INHERIT, RC ": add " A " 256; " RC ": check" },
+		{ 2, CONF_CHECK_INHERIT, RC ": add " A " 256 down; " RC ": check; " RC ": ready" },
+		{ 4, CONF_CHECK_GRPC, RC ": add " A " 256 down; " RC ": check; " RC ": ready" },
+		{ 0, CONF_CHECK_OFF, RC ": add " A " 256; " RC ": ready" },
+		{ 4, CONF_CHECK_OFF, RC ": add " A " 256; " RC ": ready" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct scene s CLEANUP(scene_end_at) = scene_new(cases[i].minor);
+
+		s.entry->policy.check.type = cases[i].check;
+		check_steps(&s, cases[i].steps);
+	}
+}
+
+static void
+a_server_goes_on_from_how_it_stands(void **state)
+{
+	static const struct {
+		enum actual_admin admin;
+		enum actual_check check;
+		const char *last, *steps;
+	} cases[] = {
+		{ ACTUAL_MAINT, ACTUAL_UNCHECKED, "", RC ": check" },
+		{ ACTUAL_MAINT, ACTUAL_CHECK_PENDING, "INI", "" },
+		{ ACTUAL_MAINT, ACTUAL_CHECK_FAILED, "L4CON", "" },
+		{ ACTUAL_MAINT, ACTUAL_CHECK_PASSED, "L4OK", RC ": ready" },
+		{ ACTUAL_MAINT, ACTUAL_CHECK_PENDING, "", RC ": join" }, /* it has been out before */
+		{ ACTUAL_DRAIN, ACTUAL_CHECK_PENDING, "L4OK", "" },
+		{ ACTUAL_DRAIN, ACTUAL_CHECK_PASSED, "L4OK", RC ": ready" },
+		{ ACTUAL_READY, ACTUAL_CHECK_FAILED, "L4CON", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases) * 2; i++) {
+		struct scene s CLEANUP(scene_end_at) = scene_new(i % 2 == 0 ? 0 : 4);
+		struct actual_server *v = there(&s, RC, cases[i / 2].admin, A);
+
+		v->check = cases[i / 2].check;
+		v->last_check = str_from_cstr(cases[i / 2].last);
+		check_steps(&s, cases[i / 2].steps);
+	}
+}
+
+static void
+who_served_under_the_process_before_needs_no_gate(void **state)
+{
+	static const struct {
+		enum applied_intent intent;
+		const char *at, *steps;
+	} cases[] = {
+		{ APPLIED_SERVING, A, RC ": add " A " 256; " RC ": check; " RC ": ready" },
+		{ APPLIED_SERVING, B, RC ": add " A " 256 down; " RC ": check; " RC ": ready" },
+		{ APPLIED_DRAINING, A, RC ": add " A " 256 down; " RC ": check; " RC ": ready" },
+		{ APPLIED_JOINING, A, RC ": add " A " 256 down; " RC ": check; " RC ": ready" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct scene s CLEANUP(scene_end_at) = scene_new(4);
+		struct applied_server *then = world_former(s.w, "grpc", RC, cases[i].at);
+
+		world_applied_for(s.w, then, "a");
+		then->intent = cases[i].intent;
+		check_steps(&s, cases[i].steps);
+	}
+}
+
+static void
+a_slot_is_trusted_likewise(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(0);
+
+	(void)state;
+	world_slots(s.w, s.b, 1);
+	world_applied_for(s.w, world_former(s.w, "grpc", "rc_9", A), "a");
+	check_steps(&s, "rc_1: address " A "; rc_1: weight 256; rc_1: ready");
+}
+
+static void
+one_name_is_given_once(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(4);
+	const struct plan *p;
+
+	(void)state;
+	(void)world_cluster(s.w, "eu", "blue");
+	(void)world_task(s.w, "a", ROSTER_RUNNING, "10.0.0.2");
+	p = world_plan(s.w, 0, NULL);
+	assert_int_equal(p->n_steps, 3);
+	assert_int_equal(p->backends[0].n_unplaced, 1);
+	(void)there(&s, RC, ACTUAL_READY, B);
+	p = world_plan(s.w, 0, NULL);
+	assert_int_equal(p->n_steps, 0);
+	assert_str(p->backends[0].unplaced[0]->address, "10.0.0.1");
+}
+
+static void
+a_ca_is_loaded_once_before_the_first_that_names_it(void **state)
+{
+	static const struct plan_ca cas[] = { { .path = { "/ca.pem", 7 }, .name = { "ca-1", 4 }, .pem = { "x", 1 } } };
+	static const struct str loaded[] = { { "ca-1", 4 } };
+	struct scene s CLEANUP(scene_end_at) = scene_new(0);
+	const struct plan *p;
+
+	(void)state;
+	s.entry->policy.tls = true;
+	s.entry->policy.tls_ca_file = STR("/ca.pem");
+	(void)world_task(s.w, "b", ROSTER_RUNNING, "10.0.0.2");
+	p = world_plan(s.w, 0, NULL);
+	assert_int_equal(p->n_steps, 0);
+	assert_int_equal(p->backends[0].n_unplaced, 2);
+	assert_str(p->backends[0].missing_ca, "/ca.pem");
+	world_rules(s.w)->cas = cas;
+	world_rules(s.w)->n_cas = 1;
+	check_steps(
+	    &s, "ca-1: ca; " RC ": add " A " 256; " RC ": check; rc_b_app_50051: add " B " 256; rc_b_app_50051: check");
+	world_haproxy(s.w)->cas = loaded;
+	world_haproxy(s.w)->n_cas = 1;
+	p = world_plan(s.w, 0, NULL);
+	assert_int_equal(p->n_steps, 4);
+	assert_ptr_equal(p->steps[0].ca, &cas[0]);
+}
+
+/* ---- leaving ---- */
+
+static void
+a_server_leaves_by_maintenance_and_is_deleted_without_streams(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(0);
+	struct actual_server *v = there(&s, RC, ACTUAL_READY, A);
+
+	(void)state;
+	s.task->last_status = ROSTER_STOPPING;
+	s.task->desired_status = ROSTER_STOPPED;
+	v->sessions = 2;
+	check_steps(&s, RC ": maint (stopping)");
+	v->admin = ACTUAL_MAINT;
+	v->up = false;
+	check_steps(&s, "");
+	s.task->last_status = ROSTER_STOPPED;
+	check_steps(&s, RC ": shutdown (stopped)");
+	v->sessions = 0;
+	v->queued = 1;
+	check_steps(&s, "");
+	v->queued = 0;
+	check_steps(&s, RC ": delete (stopped)");
+}
+
+static void
+a_server_of_a_forgotten_name_is_replaced_by_who_has_its_address(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(0);
+	struct actual_server *v = there(&s, "rc_gone_app_50051", ACTUAL_READY, A);
+	struct plan *p;
+
+	(void)state;
+	p = world_plan(s.w, 0, NULL);
+	assert_string_equal(
+	    world_steps(s.w, p), RC ": add " A " 256; " RC ": check; rc_gone_app_50051: maint (replaced)");
+	assert_int_equal(plan_guard(world_rules(s.w), p, NULL), ERR_OK);
+	assert_string_equal(world_steps(s.w, p), RC ": add " A " 256; " RC ": check"); /* the last one waits */
+	(void)there(&s, RC, ACTUAL_READY, A);
+	v->admin = ACTUAL_MAINT;
+	v->sessions = 1;
+	assert_int_equal(world_plan(s.w, INT64_C(1000000000), NULL)->n_steps, 0); /* its streams run on */
+}
+
+static void
+what_nothing_explains_is_left_alone_but_for_what_had_begun(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(0);
+	struct actual_server *v = there(&s, "rc_gone_app_50051", ACTUAL_READY, C);
+	struct applied_server *known;
+
+	(void)state;
+	(void)there(&s, RC, ACTUAL_READY, A);
+	check_steps(&s, "");
+	known = world_applied(s.w, "grpc", "rc_gone_app_50051", C);
+	check_steps(&s, "");
+	known->intent = APPLIED_DRAINING;
+	known->evidence = EVIDENCE_UNHEALTHY;
+	known->is_confirmed = false;
+	check_steps(&s, "");
+	known->evidence = EVIDENCE_STOPPING;
+	check_steps(&s, "rc_gone_app_50051: maint (stopping)");
+	known->is_confirmed = true; /* it was in maintenance: somebody else brought it back */
+	check_steps(&s, "");
+	v->admin = ACTUAL_MAINT;
+	check_steps(&s, "rc_gone_app_50051: delete (stopping)");
+}
+
+/* ---- other settings ---- */
+
+static struct applied_server *
+stale(struct scene *s, const char *server, const char *at)
+{
+	struct applied_server *known = world_applied(s->w, "grpc", server, at);
+
+	known->spec = 1;
+	return known;
+}
+
+static void
+other_settings_are_taken_up_one_at_a_time(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(4);
+	struct actual_server *a = there(&s, RC, ACTUAL_READY, A), *b = there(&s, "rc_b_app_50051", ACTUAL_READY, B);
+
+	(void)state;
+	(void)world_task(s.w, "b", ROSTER_RUNNING, "10.0.0.2");
+	(void)stale(&s, RC, A);
+	(void)stale(&s, "rc_b_app_50051", B);
+	check_steps(&s, RC ": maint (settings)");
+	a->admin = ACTUAL_MAINT;
+	a->up = false;
+	a->sessions = 1;
+	check_steps(&s, ""); /* drains; the other one waits */
+	a->sessions = 0;
+	check_steps(&s, RC ": delete (settings)");
+	b->up = false; /* HAProxy's checks took it out: nothing is lost */
+	b->check = ACTUAL_CHECK_FAILED;
+	check_steps(&s, "rc_b_app_50051: maint (settings); " RC ": delete (settings)");
+}
+
+static void
+the_only_one_that_serves_keeps_its_settings(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(4);
+	const struct plan *p;
+
+	(void)state;
+	(void)there(&s, RC, ACTUAL_READY, A);
+	(void)stale(&s, RC, A);
+	p = world_plan(s.w, 0, NULL);
+	assert_int_equal(p->n_steps, 0);
+	assert_int_equal(p->n_held, 1);
+	assert_str(p->held[0].message, "task a has other settings now; kept as it is until another one serves");
+	assert_true(p->backends[0].servers[0].is_stale);
+}
+
+static void
+nobody_is_renewed_while_another_joins(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(0);
+
+	(void)state;
+	(void)there(&s, RC, ACTUAL_READY, A);
+	(void)there(&s, "rc_b_app_50051", ACTUAL_READY, B);
+	there(&s, "rc_c_app_50051", ACTUAL_MAINT, C)->last_check = STR("INI");
+	(void)world_task(s.w, "b", ROSTER_RUNNING, "10.0.0.2");
+	(void)world_task(s.w, "c", ROSTER_RUNNING, "10.0.0.3");
+	(void)stale(&s, RC, A);
+	check_steps(&s, "");
+}
+
+/* ---- the operator's hand ---- */
+
+static void
+a_hold_keeps_a_server_from_serving(void **state)
+{
+	static const struct {
+		enum overlay_admin hold;
+		bool is_there;
+		enum actual_admin admin;
+		const char *steps;
+	} cases[] = {
+		{ OVERLAY_DRAIN, true, ACTUAL_READY, RC ": drain (operator)" },
+		{ OVERLAY_DRAIN, true, ACTUAL_DRAIN, "" },
+		{ OVERLAY_DRAIN, true, ACTUAL_MAINT, RC ": join" },
+		{ OVERLAY_DRAIN, false, ACTUAL_MAINT, RC ": add " A " 256 down; " RC ": check; " RC ": join" },
+		{ OVERLAY_MAINT, true, ACTUAL_READY, RC ": maint (operator)" },
+		{ OVERLAY_MAINT, true, ACTUAL_DRAIN, RC ": maint (operator)" },
+		{ OVERLAY_MAINT, true, ACTUAL_MAINT, "" },
+		{ OVERLAY_MAINT, false, ACTUAL_MAINT, RC ": add " A " 256 down" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct scene s CLEANUP(scene_end_at) = scene_new(4);
+		struct plan *p;
+
+		if (cases[i].is_there)
+			there(&s, RC, cases[i].admin, A)->check = ACTUAL_CHECK_PASSED;
+		hold(&s, cases[i].hold);
+		p = world_plan(s.w, 0, NULL);
+		assert_int_equal(plan_guard(world_rules(s.w), p, NULL), ERR_OK);
+		assert_string_equal(world_steps(s.w, p), cases[i].steps);
+		if (cases[i].is_there)
+			assert_int_equal(p->backends[0].servers[0].state, PLAN_STATE_HELD);
+	}
+}
+
+static void
+a_hold_stops_no_removal_on_proof(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(0);
+
+	(void)state;
+	(void)there(&s, RC, ACTUAL_DRAIN, A);
+	hold(&s, OVERLAY_DRAIN);
+	s.task->last_status = ROSTER_STOPPED;
+	check_steps(&s, RC ": maint (stopped)");
+}
+
+static void
+a_weight_of_the_operators_is_taken_as_it_is(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(0);
+	char arn[128];
+	struct overlay_key key = key_of("a", 50051, arn);
+
+	(void)state;
+	s.b->small_weights = true;
+	(void)there(&s, RC, ACTUAL_READY, A);
+	assert_int_equal(overlay_set_weight(world_overlay(s.w), &key, 77, OVERLAY_BY_ROLLCALL, 1, 0, NULL), ERR_OK);
+	check_steps(&s, RC ": weight 77");
+}
+
+static void
+a_paused_backend_is_touched_on_proof_only(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(0);
+	const struct plan *p;
+
+	(void)state;
+	(void)there(&s, "rc_b_app_50051", ACTUAL_READY, B);
+	there(&s, "rc_c_app_50051", ACTUAL_READY, C)->weight = 1;
+	(void)world_task(s.w, "b", ROSTER_STOPPED, "10.0.0.2");
+	(void)world_task(s.w, "c", ROSTER_RUNNING, "10.0.0.3");
+	assert_int_equal(overlay_pause(world_overlay(s.w), STR("grpc"), 1, 0, NULL), ERR_OK);
+	p = world_plan(s.w, 0, NULL);
+	assert_string_equal(world_steps(s.w, p), "rc_b_app_50051: maint (stopped)");
+	assert_true(p->backends[0].is_paused);
+	assert_int_equal(p->n_held, 1);
+	assert_str(p->held[0].message, "the backend is paused by an operator: 2 changes wait until it is resumed");
+}
+
+/* ---- all of HAProxy ---- */
+
+static void
+a_haproxy_that_goes_down_gets_maintenance_only(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(4);
+
+	(void)state;
+	(void)there(&s, "rc_b_app_50051", ACTUAL_READY, B);
+	there(&s, "rc_c_app_50051", ACTUAL_READY, C)->weight = 1;
+	(void)world_task(s.w, "b", ROSTER_STOPPED, "10.0.0.2");
+	(void)world_task(s.w, "c", ROSTER_RUNNING, "10.0.0.3");
+	world_haproxy(s.w)->stopping = true;
+	check_steps(&s, "rc_b_app_50051: maint (stopped)");
+}
+
+static void
+a_managed_backend_is_made_where_its_defaults_say_all(void **state)
+{
+	static const struct {
+		unsigned minor;
+		bool managed, may;
+		enum conf_balance balance;
+		enum conf_check_type check;
+		bool is_made;
+	} cases[] = {
+		{ 4, true, true, CONF_BALANCE_ROUNDROBIN, CONF_CHECK_INHERIT, true },
+		{ 4, true, true, CONF_BALANCE_ROUNDROBIN, CONF_CHECK_OFF, true },
+		{ 4, true, true, CONF_BALANCE_ROUNDROBIN, CONF_CHECK_GRPC, false },
+		{ 4, true, true, CONF_BALANCE_LEASTCONN, CONF_CHECK_INHERIT, false },
+		{ 4, true, false, CONF_BALANCE_ROUNDROBIN, CONF_CHECK_INHERIT, false },
+		{ 4, false, true, CONF_BALANCE_ROUNDROBIN, CONF_CHECK_INHERIT, false },
+		{ 2, true, true, CONF_BALANCE_ROUNDROBIN, CONF_CHECK_INHERIT, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct scene s CLEANUP(scene_end_at) = scene_new(cases[i].minor);
+
+		s.b->exists = false;
+		s.entry->managed = cases[i].managed;
+		s.entry->policy.balance = cases[i].balance;
+		s.entry->policy.check.type = cases[i].check;
+		world_rules(s.w)->may_add_backends = cases[i].may;
+		world_rules(s.w)->defaults = STR("rollcall");
+		check_steps(&s, cases[i].is_made ? "grpc: backend; grpc: publish" : "");
+	}
+}
+
+static void
+keys_that_cannot_take_effect_are_named(void **state)
+{
+	const uint32_t check = UINT32_C(1) << CONF_POLICY_CHECK, proto = UINT32_C(1) << CONF_POLICY_PROTO;
+	struct scene s CLEANUP(scene_end_at) = scene_new(4);
+
+	(void)state;
+	s.entry->policy.set = check | proto | UINT32_C(1) << CONF_POLICY_WEIGHT;
+	assert_int_equal(world_plan(s.w, 0, NULL)->backends[0].unheeded, 0);
+	s.entry->policy.check.type = CONF_CHECK_HTTP;
+	assert_int_equal(world_plan(s.w, 0, NULL)->backends[0].unheeded, check);
+	world_slots(s.w, s.b, 1);
+	assert_int_equal(world_plan(s.w, 0, NULL)->backends[0].unheeded, check | proto);
+	s.entry->managed = true;
+	assert_int_equal(world_plan(s.w, 0, NULL)->backends[0].unheeded, 0);
+}
+
+/* The guard keeps the last one that takes calls only so long. */
+static void
+a_task_that_stops_waits_for_others_no_longer_than_it_may(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(0);
+	struct plan_memory memory;
+	struct plan *p;
+
+	(void)state;
+	(void)there(&s, "rc_b_app_50051", ACTUAL_READY, B);
+	there(&s, RC, ACTUAL_MAINT, A)->last_check = STR("INI");
+	(void)world_task(s.w, "b", ROSTER_STOPPING, "10.0.0.2");
+	p = world_plan(s.w, 1000, NULL);
+	assert_int_equal(plan_guard(world_rules(s.w), p, NULL), ERR_OK);
+	assert_string_equal(world_steps(s.w, p), "");
+	assert_int_equal(p->next_ms, 31000);
+	memory = p->memory;
+	p = world_plan(s.w, 31000, &memory);
+	assert_int_equal(plan_guard(world_rules(s.w), p, NULL), ERR_OK);
+	assert_string_equal(world_steps(s.w, p), "rc_b_app_50051: maint (stopping)");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_server_is_added_as_its_version_can_gate_it),
+		cmocka_unit_test(a_server_goes_on_from_how_it_stands),
+		cmocka_unit_test(who_served_under_the_process_before_needs_no_gate),
+		cmocka_unit_test(a_slot_is_trusted_likewise),
+		cmocka_unit_test(one_name_is_given_once),
+		cmocka_unit_test(a_ca_is_loaded_once_before_the_first_that_names_it),
+		cmocka_unit_test(a_server_leaves_by_maintenance_and_is_deleted_without_streams),
+		cmocka_unit_test(a_server_of_a_forgotten_name_is_replaced_by_who_has_its_address),
+		cmocka_unit_test(what_nothing_explains_is_left_alone_but_for_what_had_begun),
+		cmocka_unit_test(other_settings_are_taken_up_one_at_a_time),
+		cmocka_unit_test(the_only_one_that_serves_keeps_its_settings),
+		cmocka_unit_test(nobody_is_renewed_while_another_joins),
+		cmocka_unit_test(a_hold_keeps_a_server_from_serving),
+		cmocka_unit_test(a_hold_stops_no_removal_on_proof),
+		cmocka_unit_test(a_weight_of_the_operators_is_taken_as_it_is),
+		cmocka_unit_test(a_paused_backend_is_touched_on_proof_only),
+		cmocka_unit_test(a_haproxy_that_goes_down_gets_maintenance_only),
+		cmocka_unit_test(a_managed_backend_is_made_where_its_defaults_say_all),
+		cmocka_unit_test(keys_that_cannot_take_effect_are_named),
+		cmocka_unit_test(a_task_that_stops_waits_for_others_no_longer_than_it_may),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
