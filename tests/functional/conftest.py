@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
+import types
 from pathlib import Path
 from typing import Any, Callable, Generator, Iterator
 
@@ -23,7 +24,7 @@ from fakeaws.control import ACCESS_KEY_ID, SECRET_ACCESS_KEY, FakeAws  # noqa: E
 from rollcall_testlib import paths  # noqa: E402
 from rollcall_testlib.daemon import Rollcalld  # noqa: E402
 from rollcall_testlib.haproxy import (HAProxy, Ports, shipped_configuration,  # noqa: E402
-                                      shipped_environment, slots_configuration)
+                                      shipped_environment, slots_configuration, version)
 
 LOG_TAIL = 6000
 
@@ -33,11 +34,55 @@ for name in list(os.environ):
         del os.environ[name]
 
 
+# One suite for every HAProxy: --haproxy names another one, -m haproxy leaves out what would be the same with it.
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--haproxy", metavar="PATH", help=f"the HAProxy to test with (default {paths.HAPROXY})")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    paths.HAPROXY = config.getoption("--haproxy") or paths.HAPROXY
+    config.addinivalue_line("markers", "haproxy: the test runs an HAProxy (set by itself, from what its fixtures use)")
+
+
+def pytest_report_header() -> str:
+    return f"HAProxy {'.'.join(map(str, version()))}: {paths.HAPROXY}"
+
+
+def _names(code: types.CodeType) -> set[str]:
+    inner = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return set(code.co_names).union(*map(_names, inner))
+
+
+def _runs_haproxy(function: Any) -> bool:
+    """Whether a test or fixture has to do with HAProxy itself, and not by another fixture."""
+    code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
+    return code is not None and bool(_names(code) & {"haproxies", "HAProxy", "HAPROXY"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()
+        functions = [getattr(item, "function"), *(fixture.func for known in fixtures for fixture in known)]
+        if any(map(_runs_haproxy, functions)):
+            item.add_marker("haproxy")
+
+
+under_test: pytest.Item | None = None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    global under_test
+    under_test = item
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
-    """A failed test shows the logs of its processes."""
+    """A failed test shows which HAProxy it was, and the logs of its processes."""
     outcome = yield
     report = outcome.get_result()
+    if report.failed and item.get_closest_marker("haproxy"):
+        report.sections.append(("HAProxy", pytest_report_header()))
     given = getattr(item, "funcargs", {})
     directory = given.get("directory") or getattr(given.get("stack"), "directory", None)
     if report.failed and directory and directory.exists():
@@ -104,13 +149,15 @@ def service(aws: Aws) -> str:
 @contextlib.contextmanager
 def haproxies(directory: Path) -> Iterator[Callable[..., HAProxy]]:
     """start(): slots; start(text): any configuration; shipped=True: haproxy/haproxy.cfg, with `extra` behind it.
-    `edit` changes the text. {socket}, {grpc}, {tcp} and {stats} stand for the paths and ports that the test gets;
+    `edit` changes the text; `also` are files that it reads behind it. {socket}, {grpc}, {tcp} and {stats} stand for the paths and ports that the test gets;
     other keyword arguments go to slots_configuration.
     """
     started: list[HAProxy] = []
 
     def start(configuration: str | None = None, master: bool = False, shipped: bool = False, extra: str = "",
-              edit: Callable[[str], str] = lambda text: text, **options: Any) -> HAProxy:
+              edit: Callable[[str], str] = lambda text: text, also: tuple[Path, ...] = (),
+              **options: Any) -> HAProxy:
+        assert under_test and under_test.get_closest_marker("haproxy"), "a test with HAProxy that -m haproxy would leave out"
         home = directory / f"h{len(started)}"
         home.mkdir()
         ports, socket_path = Ports(), home / "s"
@@ -122,7 +169,7 @@ def haproxies(directory: Path) -> Iterator[Callable[..., HAProxy]]:
         for name, value in {"socket": socket_path, **vars(ports)}.items():
             configuration = configuration.replace(f"{{{name}}}", str(value))
         started.append(HAProxy(home, configuration, socket_path, ports, master,
-                               shipped_environment(socket_path, ports)))
+                               shipped_environment(socket_path, ports), also))
         return started[-1]
 
     try:

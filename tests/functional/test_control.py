@@ -79,6 +79,7 @@ def test_status_has_every_field(aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy
                     "last_sync_at": TIME, "last_error": None},
         "backends": 1,
         "servers": {"joining": 0, "ready": 2, "down": 0, "draining": 0, "ejected": 0, "held": 0},
+        "holds": 0, "pauses": 0,
         "frozen": [],
         "digest": HEX,
         "problems": [],
@@ -93,7 +94,8 @@ def test_backends_have_every_field(aws: Aws, rollcalld: Rollcalld, haproxy: HAPr
         "zone": Pattern("eu-west-1[abc]"), "address": Pattern(r"127\.\d+\.\d+\.\d+"), "port": 50051,
         "state": "ready", "weight": 256, "sessions": 0, "since": TIME, "evidence": "running", "reason": "",
     }
-    backend = {"name": "grpc", "kind": "declared", "strategy": "slots", "frozen": False, "servers": [server, server]}
+    backend = {"name": "grpc", "kind": "declared", "strategy": "slots", "frozen": False, "paused": False,
+               "paused_until": None, "servers": [server, server]}
     assert rollcalld.get("/v1/backends") == [backend]
     assert rollcalld.get("/v1/backends/grpc") == backend
     for task in aws.control.running(**SERVICE):

@@ -208,7 +208,8 @@ def test_streams_that_outlive_the_drain_timeout_are_shut(aws: Aws, shipped_hapro
         received = sum(1 for _ in _until_cut(stream))
     assert 0.7 < time.monotonic() - drained < 4
     assert received > 20, "it went on while it drained"
-    wait_until(lambda: shipped_haproxy.runtime.stat_of("grpc", server.name)["scur"] == "0", what="no stream left")
+    wait_until(lambda: all(row["scur"] == "0" for row in shipped_haproxy.runtime.stat("grpc")
+                           if row["svname"] == server.name), what="no stream left, or it is gone")
 
 
 def _until_cut(stream: Any) -> Any:
@@ -317,16 +318,6 @@ def test_weight_and_maxconn_reach_the_servers(aws: Aws, start_haproxy: Callable[
         assert (server.weight, haproxy.runtime.stat_of(backend, server.name)["slim"]) == (weight, maxconn)
 
 
-def test_a_weight_set_by_another_hand_is_what_it_should_be_again(
-        aws: Aws, shipped_haproxy: HAProxy, start_rollcalld: Callable[..., Rollcalld]) -> None:
-    """What HAProxy holds is read back, not remembered."""
-    task, = start_service(aws, 1, drain=0.0)
-    start_rollcalld(haproxy=shipped_haproxy)
-    name = shipped_haproxy.runtime.server_of("grpc", task).name
-    shipped_haproxy.runtime.ask(f"set server grpc/{name} weight 17")
-    wait_until(lambda: shipped_haproxy.runtime.server_of("grpc", task).weight == 256, 5, "256 again")
-
-
 def test_an_ipv6_address_is_served(aws: Aws, directory: Path, shipped_haproxy: HAProxy,
                                    start_rollcalld: Callable[..., Rollcalld]) -> None:
     """A task with only an IPv6 address, as in an IPv6-only subnet."""
@@ -409,7 +400,6 @@ def test_ecs_is_asked_no_more_than_it_must(aws: Aws, haproxy: HAProxy,
 def test_the_rate_limit_holds(aws: Aws, haproxy: HAProxy, start_rollcalld: Callable[..., Rollcalld]) -> None:
     """A burst of 20, and then so many a second, however short `watch` is."""
     start_rollcalld(lambda c: c["ecs"].update(watch="10ms", rate_limit=5))
-    wait_until(lambda: aws.control.counters()["requests"] >= 20, what="the burst spent")
-    began = time.monotonic()
-    wait_until(lambda: aws.control.counters()["requests"] >= 30, what="ten more")
-    assert 1.5 < time.monotonic() - began < 4
+    wait_until(lambda: aws.control.counters()["requests"] >= 30, what="ten more than the burst")
+    times = sorted(request["at"] for request in aws.control.requests())
+    assert 1.5 < times[29] - times[0] < 6, "ten at 5 a second are 2 s, however long the burst itself took"

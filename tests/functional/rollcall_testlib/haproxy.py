@@ -124,6 +124,8 @@ class Ports:
     grpc: int = dataclasses.field(default_factory=free_port)
     tcp: int = dataclasses.field(default_factory=free_port)
     stats: int = dataclasses.field(default_factory=free_port)
+    tls: int = dataclasses.field(default_factory=free_port)
+    page: int = dataclasses.field(default_factory=free_port)
 
 
 def slots_configuration(socket_path: Path, ports: Ports, backend: str = "grpc", slots: int = 8,
@@ -157,7 +159,7 @@ backend {backend}
 
 # For the end of a configuration: the backend's tasks behind mode tcp, as a layer-4 balancer has them.
 BESIDE = """
-frontend beside
+frontend beside_front
     mode tcp
     bind "127.0.0.1:{tcp}"
     default_backend beside
@@ -181,7 +183,8 @@ def shipped_configuration() -> str:
 def shipped_environment(socket_path: Path, ports: Ports) -> dict[str, str]:
     """The addresses of haproxy/haproxy.cfg that its environment may set."""
     return {"ROLLCALL_ADMIN_SOCKET": str(socket_path), "ROLLCALL_GRPC_BIND": f"127.0.0.1:{ports.grpc}",
-            "ROLLCALL_STATS_BIND": f"127.0.0.1:{ports.stats}"}
+            "ROLLCALL_STATS_BIND": f"127.0.0.1:{ports.stats}", "ROLLCALL_TLS_BIND": f"127.0.0.1:{ports.tls}",
+            "ROLLCALL_PAGE_BIND": f"127.0.0.1:{ports.page}"}
 
 
 def wait_serving(haproxy: HAProxy, backend: str, tasks: Iterable[dict[str, Any]], timeout: float = 15.0) -> None:
@@ -198,8 +201,9 @@ class HAProxy:
     """An HAProxy that runs a given configuration until the test ends."""
 
     def __init__(self, directory: Path, configuration: str, socket_path: Path, ports: Ports,
-                 master: bool = False, env: dict[str, str] | None = None) -> None:
+                 master: bool = False, env: dict[str, str] | None = None, also: Iterable[Path] = ()) -> None:
         self.ports = ports
+        self._also = list(also)
         self._env = env
         self.runtime = RuntimeApi(socket_path)
         self._configuration_file = directory / "haproxy.cfg"
@@ -216,13 +220,18 @@ class HAProxy:
 
     def start(self) -> None:
         mode = ["-W", "-S", str(self._master_socket)] if self._master else ["-db"]
-        self.child = Child([paths.HAPROXY, *mode, "-f", str(self._configuration_file)], self._log, self._env)
+        files = [argument for file in [self._configuration_file, *self._also] for argument in ("-f", str(file))]
+        self.child = Child([paths.HAPROXY, *mode, *files], self._log, self._env)
         wait_until(lambda: self.child.exit_code is not None or "Pid" in self.runtime.info(), 10, "haproxy answers")
         assert self.child.exit_code is None, self.child.output()
 
     @property
     def log_file(self) -> Path:
         return self._log
+
+    @property
+    def master_socket(self) -> Path:
+        return self._master_socket
 
     @property
     def target(self) -> str:

@@ -1,0 +1,129 @@
+"""rollcalld dies and comes back, HAProxy is reloaded: what serves goes on serving.
+
+Nothing is touched that is as it should be, what a killed daemon had begun is finished, and a new HAProxy process has all
+of it again at once.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from conftest import Aws
+from rng import client
+from rollcall_testlib.daemon import Rollcalld
+from rollcall_testlib.haproxy import HAProxy, wait_serving
+from rollcall_testlib.waiting import stays, wait_until
+
+SERVICE = {"cluster": "main", "service": "rng-service"}
+CHANGES = r"joins|takes calls|drains|streams are shut|is gone"
+
+
+def state_of(daemon: Rollcalld, name: str) -> Path:
+    return daemon.control_socket.parent / "state" / name
+
+
+def start_tasks(aws: Aws, count: int) -> list[dict[str, Any]]:
+    aws.control.register(family="rng", drain=3.0)
+    aws.control.create_service(**SERVICE, desired=count, definition="rng")
+    aws.control.wait_steady(**SERVICE)
+    return aws.control.running(**SERVICE)
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_a_daemon_that_comes_back_sends_nothing_where_nothing_is_missing(end: str, haproxy: HAProxy,
+                                                                        rollcalld: Rollcalld) -> None:
+    """Neither after a crash nor after an orderly end."""
+    held, mark = haproxy.runtime.held(), rollcalld.mark()
+    if end == "kill":
+        rollcalld.kill()
+    rollcalld.restart()
+    rollcalld.wait_ready()
+    stays(lambda: haproxy.runtime.held() == held, 2)
+    assert rollcalld.messages(CHANGES, since=mark) == []
+
+
+def test_a_daemon_killed_again_and_again_under_changes_fails_no_call(
+        aws: Aws, shipped_haproxy: HAProxy, start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """SIGKILL at random moments, while tasks come and go under load: no call fails, and in the end all is right."""
+    seed = random.randrange(1 << 32)
+    dice = random.Random(seed)
+    print("seed", seed)
+    start_tasks(aws, 2)
+    daemon = start_rollcalld(haproxy=shipped_haproxy)
+    with client.Load(shipped_haproxy.target, rate=100, connections=2, streams=2) as load:
+        for desired in (4, 3, 5, 2):
+            aws.control.scale(**SERVICE, desired=desired)
+            for _ in range(2):
+                time.sleep(dice.uniform(0, 0.6))  # the moment is what is random here, nothing is awaited
+                daemon.kill()
+                daemon.restart()
+            aws.control.wait_steady(**SERVICE)
+            wait_serving(shipped_haproxy, "grpc", aws.control.running(**SERVICE))
+    assert load.result.failed == 0, f"seed {seed}: {load.result.failed} of {load.result.calls}: {load.result.details}"
+    assert aws.control.calls()["twice"] == []
+    assert not daemon.messages("was set on HAProxy's socket"), "its own hand, taken for another's"
+    assert json.loads(state_of(daemon, "applied.json").read_text())["rollcall_applied"] == 1
+
+
+def test_a_removal_that_a_killed_daemon_began_is_finished(aws: Aws, haproxy: HAProxy, service: str,
+                                                          rollcalld: Rollcalld) -> None:
+    """Its task is gone from ECS by the time the next daemon starts."""
+    victim = aws.control.running("main", service)[0]
+    server = haproxy.runtime.server_of("grpc", victim)
+    assert server
+    rollcalld.kill()
+    haproxy.runtime.ask(f"set server grpc/{server.name} state maint")  # as it would have been, a moment later
+    aws.control.stop_task(task=victim["arn"])
+    aws.control.wait_steady("main", service)
+    rollcalld.restart()
+    wait_serving(haproxy, "grpc", aws.control.running("main", service))
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"rollcall_applied": 99}', "\0" * 1000])
+def test_damaged_files_are_set_aside_and_said_once(text: str, haproxy: HAProxy, rollcalld: Rollcalld) -> None:
+    held = haproxy.runtime.held()
+    assert rollcalld.stop() == 0
+    for name in ("applied.json", "overlay.json"):
+        state_of(rollcalld, name).write_text(text)
+    mark = rollcalld.mark()
+    rollcalld.start()
+    rollcalld.wait_ready()
+    stays(lambda: haproxy.runtime.held() == held, 1)
+    damaged = rollcalld.messages("is damaged", since=mark)
+    assert len(damaged) == (2 if text else 0), damaged
+    assert state_of(rollcalld, "applied.json.damaged").exists() == bool(text)
+    rollcalld.restart()
+    assert len(rollcalld.messages("is damaged", since=mark)) == len(damaged)
+
+
+def test_a_state_directory_that_cannot_be_written_is_shown_and_does_not_stop_the_work(
+        aws: Aws, haproxy: HAProxy, service: str, rollcalld: Rollcalld) -> None:
+    obstacle = state_of(rollcalld, "applied.json.new")
+    obstacle.mkdir()
+    aws.control.scale(cluster="main", service=service, desired=3)
+    aws.control.wait_steady("main", service)
+    wait_serving(haproxy, "grpc", aws.control.running("main", service))
+    wait_until(lambda: "applied.json.new" in rollcalld.problems(), what="it is shown")
+    obstacle.rmdir()
+    wait_until(lambda: rollcalld.problems() == "", 30, "it is mended")
+
+
+def test_a_reload_is_whole_again_at_once(aws: Aws, start_haproxy: Callable[..., HAProxy],
+                                         start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """What was ready in the process before is ready in the new one, without a new gate."""
+    haproxy = start_haproxy(master=True)
+    tasks = start_tasks(aws, 4)
+    daemon = start_rollcalld(haproxy=haproxy)
+    wait_serving(haproxy, "grpc", tasks)
+    haproxy.reload()
+    began = time.monotonic()
+    wait_serving(haproxy, "grpc", tasks)
+    print(f"whole again {1000 * (time.monotonic() - began):.0f} ms after the new worker answered")
+    assert len(daemon.messages("HAProxy was reloaded or restarted")) == 1
+    assert not daemon.messages("was set on HAProxy's socket")
