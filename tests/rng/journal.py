@@ -1,5 +1,8 @@
 """What a server executed, one line a call, in a file that outlives it.
 
+A line is METHOD, CALL ID and the monotonic time, which all processes of a machine share. The lines TOLD and
+ENDS, without a call id, say when the server was told to stop and when it stopped serving.
+
 Each call is appended by one write(2) before it is answered, so that the file is complete even after
 SIGKILL: the kernel has the line, and no shutdown code needs to run. A counter rewritten now and then
 would lose its last calls exactly in the tests that kill a task.
@@ -10,8 +13,12 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
+import time
 from pathlib import Path
 from typing import Iterable
+
+
+TOLD, ENDS = "Told", "Ends"
 
 
 class Writer:
@@ -24,8 +31,8 @@ class Writer:
     def add(self, method: str, call_id: str) -> None:
         if self._fd >= 0:
             # A call id comes from outside: a line break in it must not look like another call.
-            line = f"{method}\t{call_id}".replace("\n", " ") + "\n"
-            os.write(self._fd, line.encode())
+            name = call_id.replace("\n", " ").replace("\t", " ")
+            os.write(self._fd, f"{method}\t{name}\t{time.monotonic():.6f}\n".encode())
 
 
 @dataclasses.dataclass
@@ -34,6 +41,7 @@ class Journal:
 
     methods: collections.Counter[str]
     call_ids: collections.Counter[str]
+    times: dict[str, float]  # when a call was last executed; TOLD and ENDS stand among them
 
     @property
     def calls(self) -> int:
@@ -43,13 +51,14 @@ class Journal:
 
 def read(path: str | Path) -> Journal:
     """The journal at `path`; a server that has not been called yet has none, which is an empty one."""
-    journal = Journal(collections.Counter(), collections.Counter())
+    journal = Journal(collections.Counter(), collections.Counter(), {})
     try:
-        text = Path(path).read_text()
+        text = Path(path).read_bytes().decode()
     except FileNotFoundError:
         return journal
-    for line in text.splitlines():
-        method, _, call_id = line.partition("\t")
+    for line in text.split("\n")[:-1]:
+        method, call_id, at = line.split("\t")
+        journal.times[call_id or method] = float(at)
         journal.methods[method] += 1
         if call_id:
             journal.call_ids[call_id] += 1

@@ -3,7 +3,8 @@
 
 Plays the part of a task of a real service. After SIGTERM it serves for a while as if nothing had
 happened, because that is what a task behind any balancer must do: the balancer learns of the stop after
-the task does. Then it stops as gRPC servers do: GOAWAY, calls in flight finish, exit 0.
+the task does. Then it stops as gRPC servers do: GOAWAY, calls in flight finish, exit 0. `--drain 0` is a task
+that closes at once, with `--finish 0` one that also cuts what is in flight.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ import grpc
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from rng import journal, wire  # noqa: E402  (the package lies beside this script)
 
-# Streams that are open when the drain ends get this long to finish before they are cut.
 FINISH_SECONDS = 5.0
 
 
@@ -39,6 +39,8 @@ class Service:
         if request.min > request.max:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"min {request.min} is above max {request.max}")
         self._calls.add(method, request.call_id)
+        if method == "Next" and request.delay_ms > 0:
+            await asyncio.sleep(request.delay_ms / 1000)  # before any byte of an answer, so that it might be replayed
         await context.send_initial_metadata((("task", self._name),))
 
     def _number(self, request: Any) -> Any:
@@ -94,7 +96,8 @@ async def serve(options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop.set)
 
-    service = Service(options.name or options.listen, journal.Writer(options.count_file))
+    calls = journal.Writer(options.count_file)
+    service = Service(options.name or options.listen, calls)
     # Without so_reuseport a second server on the same address is an error, not a secret sharer of calls.
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers(tuple(service.handlers()))
@@ -108,9 +111,11 @@ async def serve(options: argparse.Namespace) -> int:
     await server.start()
 
     await told_to_stop.wait()
+    calls.add(journal.TOLD, "")
     await asyncio.sleep(options.drain)
     service.stopping.set()
-    await server.stop(FINISH_SECONDS)
+    calls.add(journal.ENDS, "")
+    await server.stop(options.finish)
     return 0
 
 
@@ -120,6 +125,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--name", help="task name in the answers (default: the address)")
     parser.add_argument("--drain", type=float, default=3.0, metavar="SECONDS",
                         help="how long to go on serving after SIGTERM (default 3)")
+    parser.add_argument("--finish", type=float, default=FINISH_SECONDS, metavar="SECONDS",
+                        help="how long calls may then go on before they are cut (default %(default)s)")
     parser.add_argument("--count-file", metavar="FILE", help="append each executed call to this file")
     return parser.parse_args(arguments)
 

@@ -25,7 +25,7 @@ SERVICE_UNKNOWN = 3
 _RANGE = [("min", 1, Field.TYPE_INT64), ("max", 2, Field.TYPE_INT64), ("call_id", 3, Field.TYPE_STRING)]
 
 RNG_MESSAGES: dict[str, list[tuple[str, int, int]]] = {
-    "Range": _RANGE,
+    "Range": [*_RANGE, ("delay_ms", 4, Field.TYPE_INT32)],
     "StreamRange": [*_RANGE, ("count", 4, Field.TYPE_INT32), ("interval_ms", 5, Field.TYPE_INT32)],
     "Number": [("value", 1, Field.TYPE_INT64), ("task", 2, Field.TYPE_STRING)],
 }

@@ -1,0 +1,129 @@
+"""The table in tests/functional/RESULTS.md: a row per run, kept until the same run is done again."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+from pathlib import Path
+
+from .cases import CASES
+from .verdict import Verdict
+
+FILE = Path(__file__).resolve().parents[1] / "functional" / "RESULTS.md"
+
+HEAD = """\
+# What callers notice: failed calls by case and HAProxy version
+
+Measured by `tests/load/run`, which writes this file:
+
+    tests/load/run                                   # every case on every HAProxy here: about an hour
+    tests/load/run --haproxy PATH --case roll        # one of them; its rows replace the former ones
+
+Other HAProxy versions come from `tests/haproxy/fetch`. Short versions of the cases are in the functional tests
+(`tests/run functional -k no_failed_call`).
+
+## The load
+
+About 200 calls a second by two client processes (Python, grpcio, no client retries, 10 s timeout): 130 unary calls;
+15 unary calls that take 300 ms, so that some are always in flight; 8 streams of 20 numbers in 1 s over the same 4
+connections; and 120 streams of 5 s at once on one connection more. Tasks are processes of their own, each on its own
+address, behind a fake AWS; rollcalld runs with the product's intervals (`watch` 2 s). HAProxy has a small
+configuration (`retries 3`, `option redispatch 1`, checks `inter 1s fastinter 200ms rise 2 fall 3`), or the shipped one.
+
+## What is counted
+
+- **failed**: calls without an answer, by gRPC code. **cut**: streams that had begun and did not end well.
+- **twice**: call ids that are in the tasks' journals more than once. A task writes its journal before it answers.
+- **in flight**: of the failed and cut, those that were open on a task when it was killed, or when it cut its calls.
+- **refused**: of the failed, those that nobody executed, sent while a task that had closed was still in the rotation.
+- **reload**: of the failed, those that nobody executed, between a reload and 1 s after the new worker's first answer.
+- **lag**: the load generator's own worst delay. Where it is high the machine was busy, and tasks, HAProxy and
+  rollcalld lagged as much.
+- Whatever else fails has no cause that is allowed, and the goal is missed.
+
+Tasks: `serving` serve 3 s after SIGTERM, then GOAWAY; `goaway` close the listener at SIGTERM, send GOAWAY and finish
+their calls; `closing` close at SIGTERM and cut their calls. Replay: whether calls are marked idempotent (`retry-on
+empty-response`).
+
+"""
+
+GOALS = """\
+
+## Goals
+
+No call fails and none is executed twice with tasks that serve 3 s. A killed task, or one that cuts its calls, costs
+only the calls in flight on it. "met, but see below" is for what HAProxy has no way around:
+
+- refused, HAProxy 3.2 and later, no replay: with h2c it sends a call before the connection stands, so a refused one is
+  no connection failure to it. Each such call fails until a check or rollcalld takes the closed task out.
+- refused, scale, roll and all with tasks that close without warning: more of them close at once than there are retries,
+  or all close before rollcalld's next look at ECS (2 s) has found their successors.
+- reload, HAProxy 2.6, declared backends: calls until rollcalld has filled the slots anew, at most 1 s after the new
+  worker's first answer. From 3.0 the frontend waits (the inspect-delay lines).
+- twice, where calls are marked idempotent and a task dies under them.
+"""
+
+COLUMNS = ("case", "tasks", "HAProxy", "backend", "replay", "calls", "failed", "cut", "in flight", "refused",
+           "reload", "twice", "lag", "goal", "date")
+KEY = 5  # the first columns name a run
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    fields: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Two patch levels of one version are one row."""
+        version = ".".join(self.fields[2].split(".")[:2])
+        return (*self.fields[:2], version, *self.fields[3:KEY])
+
+    def text(self) -> str:
+        return "| " + " | ".join(self.fields) + " |"
+
+
+def row(key: tuple[str, ...], verdict: Verdict, faults: list[str], date: str) -> Row:
+    failed = sum(verdict.failed.values())
+    codes = ", ".join(f"{times} {code}" for code, times in sorted(verdict.failed.items()))
+    return Row((*key, str(verdict.calls), codes if failed else "0", str(verdict.cut),
+                *(str(verdict.count(cause)) for cause in ("in flight", "refused", "reload")),
+                str(len(verdict.twice)), f"{verdict.lateness * 1000:.0f} ms",
+                "MISSED: " + "; ".join(faults) if faults else _met(verdict), date))
+
+
+def _met(verdict: Verdict) -> str:
+    at_a_price = verdict.count("refused") or verdict.count("reload") or verdict.twice
+    return "met, but see below" if at_a_price else "met"
+
+
+def skipped(key: tuple[str, ...], why: str, date: str) -> Row:
+    return Row((*key, *["-"] * (len(COLUMNS) - KEY - 2), f"skipped: {why}", date))
+
+
+def merge(file: Path, new: list[Row]) -> None:
+    """Replaces the rows of the same runs. Two commands may do so at a time."""
+    with open(file, "a+") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.seek(0)
+        rows = {found.key: found for found in map(_read, stream.read().splitlines()) if found}
+        rows.update({made.key: made for made in new})
+        stream.truncate(0)
+        stream.write(document(list(rows.values())))
+
+
+def _read(line: str) -> Row | None:
+    fields = tuple(field.strip() for field in line.strip("|").split("|"))
+    return Row(fields) if line.startswith("|") and len(fields) == len(COLUMNS) and fields[0] in CASES else None
+
+
+def document(rows: list[Row]) -> str:
+    order = list(CASES)
+    ordered = sorted(rows, key=lambda found: (found.key[3], order.index(found.key[0]), found.key[1], found.key[2],
+                                              found.key[4]))
+    table = [Row(COLUMNS).text(), "|" + "---|" * len(COLUMNS), *(found.text() for found in ordered)]
+    judged = [found for found in ordered if not found.fields[-2].startswith("skipped")]
+    met = sum(found.fields[-2].startswith("met") for found in judged)
+    missed = [f"- {' '.join(found.fields[:KEY])}: {found.fields[-2].removeprefix('MISSED: ')}"
+              for found in judged if not found.fields[-2].startswith("met")]
+    summary = [f"\nGoals met in {met} of {len(judged)} runs." + (" Missed:" if missed else ""), *missed]
+    return HEAD + "\n".join(table) + "\n" + GOALS + "\n".join(summary) + "\n"
