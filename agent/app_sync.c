@@ -64,20 +64,21 @@ save(struct app_sync *s, enum reconcile_file file, const char *name, const struc
 		log_info("sync", "state_dir: %s is written again", name);
 }
 
-/* Before a command is sent that they tell of. */
+/* Before a command is sent that they tell of.  Holds first: a hand that applied.json
+ * took for granted already would never be found again. */
 static void
 save_all(struct app_sync *s, const struct reconcile_actions *todo)
 {
 	struct buf applied = buf_make(APPLIED_TEXT_MAX), overlay = buf_make(OVERLAY_TEXT_MAX);
 	struct err a = ERR_INIT, o = ERR_INIT;
 
-	if (todo->save_applied != NULL) {
-		a.code = applied_write(todo->save_applied, &applied, &a);
-		save(s, RECONCILE_APPLIED, APPLIED_FILE, &applied, &a);
-	}
 	if (todo->save_overlay != NULL) {
 		o.code = overlay_write(todo->save_overlay, &overlay, &o);
 		save(s, RECONCILE_OVERLAY, OVERLAY_FILE, &overlay, &o);
+	}
+	if (todo->save_applied != NULL) {
+		a.code = applied_write(todo->save_applied, &applied, &a);
+		save(s, RECONCILE_APPLIED, APPLIED_FILE, &applied, &a);
 	}
 	buf_free(&applied);
 	buf_free(&overlay);
@@ -92,9 +93,10 @@ feed(struct app_sync *s, struct reconcile_event ev)
 	ev.mono_ms = clk_mono_ms(&s->clk);
 	ev.wall_ms = clk_wall_ms(&s->clk);
 	reconcile_feed(s->reconcile, &ev, todo);
+	/* What the log promises must outlive a crash: written first. */
+	save_all(s, todo);
 	for (size_t i = 0; i < todo->n_notes; i++)
 		log_at(todo->notes[i].level, "sync", "%s", todo->notes[i].text);
-	save_all(s, todo);
 	loop_timer_arm(s->wake, todo->wake_in_ms);
 	if (ask(s, todo, &e) == ERR_OK)
 		return;
