@@ -160,10 +160,7 @@ def test_what_is_not_built_yet_is_accepted_with_one_warning(aws: Aws, service: s
     later: dict[str, Any] = {
         "ecs.events": {"queue": "https://sqs.eu-west-1.amazonaws.com/123456789012/rollcall"},
         "ecs.role_arn": "arn:aws:iam::123456789012:role/rollcall",
-        "haproxy.managed": {"mode": "off"},
-        "haproxy.master_socket": "/run/haproxy-master.sock",
         "defaults.outlier": {"mode": "observe"},
-        "defaults.slowstart": "5s",
         "spoe": {"listen": "/run/rollcall/spoe.sock"},
         "tracing": {"endpoint": "http://127.0.0.1:4318"},
         "control.listen": "127.0.0.1:1",
