@@ -14,8 +14,6 @@
 #include "plan/plan_json.h"
 #include "plan/weights.h"
 
-#define SMALL_WEIGHT_MAX 16u
-
 /* ---- HAProxy's servers by name ---- */
 
 struct place {
@@ -229,18 +227,6 @@ struct next {
 	size_t n, n_fresh;
 };
 
-/* As plan_slots.c gives them: small where each point costs. */
-static unsigned
-auto_weight(const struct desired_server *d, const struct actual_backend *b)
-{
-	unsigned pair[2] = { d->weight, DESIRED_WEIGHT_MAX };
-
-	if (!b->small_weights)
-		return d->weight;
-	weights_scale(pair, 2, SMALL_WEIGHT_MAX);
-	return pair[0];
-}
-
 /* A text that the file could not hold is left out: such a server cannot be held. */
 static void
 name_task(struct applied_server *s, const struct desired_server *d)
@@ -329,7 +315,7 @@ add_shown(struct next *x, const struct plan_server *v)
 	if (v->desired != NULL)
 		name_task(s, v->desired);
 	if (v->desired != NULL && v->desired->want == DESIRED_SERVE)
-		s->auto_weight = auto_weight(v->desired, place->of);
+		s->auto_weight = weights_of_server(v->desired->weight, place->of->small_weights);
 	if (s->intent == APPLIED_DRAINING)
 		s->evidence = v->evidence;
 	x->n++;
@@ -358,7 +344,7 @@ add_fresh(struct next *x, const struct plan_step *st)
 		.weight = st->kind == PLAN_ADD ? st->value : weight,
 		.intent = APPLIED_JOINING,
 	};
-	s->auto_weight = b != NULL ? auto_weight(st->why, b) : st->value;
+	s->auto_weight = b != NULL ? weights_of_server(st->why->weight, b->small_weights) : st->value;
 	name_task(s, st->why);
 	x->n++;
 }

@@ -5,8 +5,6 @@
 
 #include "plan/weights.h"
 
-#define SMALL_WEIGHT_MAX 16u
-
 /* ---- who is who ---- */
 
 bool
@@ -222,18 +220,10 @@ plan_pass_add(struct plan_pass *p, enum plan_phase phase, enum plan_step_kind ki
 	(void)plan_pass_emit(p, phase, plan_pass_step(p, kind, s, why));
 }
 
-/* Candidates are scaled to 256; where each point costs, to 16. */
 unsigned
 plan_pass_weight(const struct plan_pass *p, const struct desired_server *d, const struct overlay_hold *h)
 {
-	unsigned pair[2] = { d->weight, DESIRED_WEIGHT_MAX };
-
-	if (h != NULL && h->has_weight)
-		return h->weight;
-	if (!p->actual->small_weights)
-		return d->weight;
-	weights_scale(pair, 2, SMALL_WEIGHT_MAX);
-	return pair[0];
+	return h != NULL && h->has_weight ? h->weight : weights_of_server(d->weight, p->actual->small_weights);
 }
 
 static void

@@ -5,6 +5,9 @@
 
 #include <stdint.h>
 
+#define LARGEST       256u
+#define LARGEST_SMALL 16u
+
 static unsigned
 largest_of(const unsigned *weights, size_t n)
 {
@@ -29,4 +32,15 @@ weights_scale(unsigned *weights, size_t n, unsigned largest)
 		nearest = ((uint64_t)weights[i] * largest + max / 2) / max;
 		weights[i] = nearest > 0 ? (unsigned)nearest : 1;
 	}
+}
+
+unsigned
+weights_of_server(unsigned weight, bool is_small)
+{
+	unsigned pair[2] = { weight, LARGEST };
+
+	if (!is_small)
+		return weight;
+	weights_scale(pair, 2, LARGEST_SMALL);
+	return pair[0];
 }
