@@ -111,6 +111,7 @@ agent_libdrive_a_SOURCES = \
 	%D%/io/http.h \
 	%D%/io/http_curl.c %D%/io/http_curl.h \
 	%D%/io/http_transfer.c %D%/io/http_transfer.h \
+	%D%/io/listener.c %D%/io/listener.h \
 	%D%/io/loop.c %D%/io/loop.h \
 	%D%/conf/conf_file.c %D%/conf/conf_file.h \
 	%D%/aws/aws_caller.c %D%/aws/aws_caller.h \
@@ -122,8 +123,7 @@ agent_libdrive_a_SOURCES = \
 	%D%/hap/hap_files.c %D%/hap/hap_files.h \
 	%D%/hap/hap_link.c %D%/hap/hap_link.h \
 	%D%/hap/hap_master.c %D%/hap/hap_master.h \
-	%D%/control/control_server.c %D%/control/control_server.h \
-	%D%/control/control_socket.c %D%/control/control_socket.h
+	%D%/control/control_server.c %D%/control/control_server.h
 
 core_libs = $(CRYPTO_LIBS) $(YAML_LIBS) $(JANSSON_LIBS)
 drive_libs = $(UV_LIBS) $(CURL_LIBS) $(MHD_LIBS)

@@ -51,6 +51,7 @@ unit_tests = \
 	%D%/unit/test_hap_render \
 	%D%/unit/test_hap_text \
 	%D%/unit/test_http_curl \
+	%D%/unit/test_listener \
 	%D%/unit/test_log \
 	%D%/unit/test_loop \
 	%D%/unit/test_managed \

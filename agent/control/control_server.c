@@ -21,7 +21,7 @@
 
 #include "base/log.h"
 #include "control/control_order.h"
-#include "control/control_socket.h"
+#include "io/listener.h"
 #include "io/loop.h"
 
 #define DISCARD_TIMES 16 /* the limit of a body: a longer one, unannounced, is hung up on */
@@ -30,7 +30,7 @@ struct control_server {
 	uv_poll_t poll; /* of libmicrohttpd's epoll descriptor; its close callback frees us */
 	struct MHD_Daemon *mhd;
 	struct loop_timer *timer;
-	struct control_socket socket;
+	struct listener socket;
 	struct control_server_limits limits;
 	struct control_server_daemon daemon;
 };
@@ -341,6 +341,9 @@ enum err_code
 control_server_new_within(struct loop *l, const struct control_server_limits *limits, const struct conf_listen *where,
     const struct control_server_daemon *daemon, struct control_server **ret, struct err *e)
 {
+	const struct listener_at at = {
+		.address = where->address, .mode = where->mode, .group = where->group, .key = "control.socket"
+	};
 	struct control_server *s = calloc(1, sizeof(*s));
 	enum err_code code;
 
@@ -348,14 +351,14 @@ control_server_new_within(struct loop *l, const struct control_server_limits *li
 		return err_set(e, ERR_NOMEM, "no memory for the control socket");
 	s->limits = *limits;
 	s->daemon = *daemon;
-	code = control_socket_open(where, &s->socket, e);
+	code = listener_open(&at, &s->socket, e);
 	if (code != ERR_OK) {
 		free(s);
 		return code;
 	}
 	code = start(s, l, e);
 	if (code != ERR_OK) {
-		control_socket_unlink(&s->socket);
+		listener_unlink(&s->socket);
 		free(s);
 		return code;
 	}
@@ -382,7 +385,7 @@ control_server_close(struct control_server *s)
 {
 	if (s == NULL)
 		return;
-	control_socket_unlink(&s->socket);
+	listener_unlink(&s->socket);
 	loop_timer_close(s->timer);
 	/* The handle first: it watches a descriptor that libmicrohttpd closes. */
 	uv_close((uv_handle_t *)&s->poll, free_server);

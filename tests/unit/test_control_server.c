@@ -16,7 +16,7 @@
 #include <uv.h>
 
 #include "control/control_server.h"
-#include "control/control_socket.h"
+#include "io/listener.h"
 #include "io/loop.h"
 #include "unit.h"
 
@@ -505,10 +505,13 @@ a_stale_socket_is_replaced(void **state)
 {
 	struct fixture *x = *state;
 	struct conf_listen where = listen_at(x);
-	struct control_socket dead;
+	struct listener dead;
 	struct client *c;
 
-	assert_int_equal(control_socket_open(&where, &dead, NULL), ERR_OK);
+	assert_int_equal(
+	    listener_open(
+		&(struct listener_at){ .address = where.address, .mode = 0600, .key = "control.socket" }, &dead, NULL),
+	    ERR_OK);
 	(void)close(dead.fd); /* as a killed daemon leaves it */
 	start_server(x);
 	c = dial(x);
@@ -585,7 +588,7 @@ an_impossible_place_is_named_with_what_to_do(void **state)
 	static const struct {
 		const char *path, *group, *says;
 	} rows[] = {
-		{ "", "", "control.socket: a path of" },
+		{ "", "", "control.socket: `` is no path" },
 		{ "/tmp/"
 		  "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
 		  "01234567",

@@ -1,0 +1,146 @@
+/* io/listener: each kind of address, as HAProxy connects to it. */
+#include "config.h"
+
+#include "io/listener.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+static struct listener_at
+at(const char *address)
+{
+	return (struct listener_at){
+		.address = str_from_cstr(address), .mode = 0640, .group = STR(""), .key = "spoe.listen"
+	};
+}
+
+static void
+each_kind_of_address_is_read(void **state)
+{
+	static const struct {
+		const char *text;
+		int family;
+		unsigned port;
+	} rows[] = {
+		{ "/run/x.sock", AF_UNIX, 0 },
+		{ "abns@rollcall-spoe", AF_UNIX, 0 },
+		{ "127.0.0.1:4317", AF_INET, 4317 },
+		{ "[::1]:4317", AF_INET6, 4317 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct listener_at where = at(rows[i].text);
+		struct listener_address a;
+
+		CHECK_ROW(listener_parse(&where, &a, NULL) == ERR_OK, i, rows[i].text);
+		CHECK_ROW(a.any.sa_family == rows[i].family, i, rows[i].text);
+		if (a.any.sa_family == AF_INET)
+			assert_int_equal(ntohs(((const struct sockaddr_in *)&a.any)->sin_port), rows[i].port);
+	}
+}
+
+static void
+what_is_no_address_is_refused_by_the_name_of_its_key(void **state)
+{
+	static const char *const rows[] = { "", "x", "127.0.0.1", "127.0.0.1:65536", "127.0.0.1:x", "host:80", ":80",
+		"abns@", "[::1:80", "999.0.0.1:80" };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct listener_at where = at(rows[i]);
+		struct listener_address a;
+		struct err e = ERR_INIT;
+
+		CHECK_ROW(listener_parse(&where, &a, &e) == ERR_CONF, i, rows[i]);
+		CHECK_ROW(strstr(e.msg, "spoe.listen: ") != NULL, i, e.msg);
+	}
+}
+
+/* As HAProxy 2.6 to 3.4 connects to abns@NAME: all of sun_path counts. */
+static void
+an_abstract_name_is_padded(void **state)
+{
+	char text[60];
+	struct sockaddr_un peer = { .sun_family = AF_UNIX };
+	struct listener_at where;
+	struct listener l, second;
+	int fd;
+
+	(void)state;
+	(void)snprintf(text, sizeof(text), "abns@rollcall-test-%ld", (long)getpid());
+	where = at(text);
+	assert_int_equal(listener_open(&where, &l, NULL), ERR_OK);
+	assert_int_equal(listener_open(&where, &second, NULL), ERR_IO);
+	memcpy(peer.sun_path + 1, text + 5, strlen(text) - 5);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&peer, sizeof(peer)), 0);
+	(void)close(fd);
+	listener_unlink(&l);
+	(void)close(l.fd);
+}
+
+static void
+a_tcp_port_can_be_bound_and_is_refused_while_it_is_taken(void **state)
+{
+	struct listener_at where = at("127.0.0.1:0");
+	struct sockaddr_in got;
+	socklen_t len = sizeof(got);
+	struct listener l, second;
+	char text[32];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(listener_open(&where, &l, NULL), ERR_OK);
+	assert_int_equal(getsockname(l.fd, (struct sockaddr *)&got, &len), 0);
+	(void)snprintf(text, sizeof(text), "127.0.0.1:%u", (unsigned)ntohs(got.sin_port));
+	where = at(text);
+	assert_int_equal(listener_open(&where, &second, &e), ERR_IO);
+	assert_non_null(strstr(e.msg, text));
+	(void)close(l.fd);
+}
+
+static void
+a_path_has_its_mode_and_a_numbered_group_and_goes_with_us(void **state)
+{
+	char directory[] = "/tmp/rollcall-listener-XXXXXX", path[64], group[16];
+	struct listener_at where;
+	struct listener l;
+	struct stat st;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/new/x.sock", directory);
+	(void)snprintf(group, sizeof(group), "%lu", (unsigned long)getgid());
+	where = at(path);
+	where.group = str_from_cstr(group);
+	assert_int_equal(listener_open(&where, &l, NULL), ERR_OK);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_int_equal(st.st_gid, getgid());
+	listener_unlink(&l);
+	(void)close(l.fd);
+	assert_int_not_equal(stat(path, &st), 0);
+	(void)snprintf(path, sizeof(path), "%s/new", directory);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rmdir(directory), 0);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_kind_of_address_is_read),
+		cmocka_unit_test(what_is_no_address_is_refused_by_the_name_of_its_key),
+		cmocka_unit_test(an_abstract_name_is_padded),
+		cmocka_unit_test(a_tcp_port_can_be_bound_and_is_refused_while_it_is_taken),
+		cmocka_unit_test(a_path_has_its_mode_and_a_numbered_group_and_goes_with_us),
+	};
+
+	return cmocka_run_group_tests_name("listener", tests, NULL, NULL);
+}
