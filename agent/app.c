@@ -16,9 +16,9 @@
 #include "io/http_curl.h"
 
 /* ECS answers a batch of 100 tasks well within this, or not at all. */
-#define ECS_CONNECT_TIMEOUT_MS 3000
-#define ECS_TIMEOUT_MS         15000
-#define ECS_IN_FLIGHT_MAX      8
+#define AWS_CONNECT_TIMEOUT_MS 3000
+#define AWS_TIMEOUT_MS         15000
+#define AWS_IN_FLIGHT_MAX      8
 
 struct app_source {
 	struct bucket bucket;
@@ -161,9 +161,9 @@ is_held(void *arg, const struct roster_task *task)
 /* The configuration's, else the variables that the SDKs read; *ret_from is what to
  * blame for where it leads. */
 static struct str
-ecs_endpoint(const struct app *a, const struct conf_source *s, const char **ret_from)
+endpoint_of(const struct app *a, const struct conf_source *s, const struct aws_service *of, const char **ret_from)
 {
-	static const char *const names[] = { "AWS_ENDPOINT_URL_ECS", "AWS_ENDPOINT_URL" };
+	const char *const names[] = { of->endpoint_env, "AWS_ENDPOINT_URL" };
 
 	*ret_from = s->endpoint.len > 0 ? "its `endpoint`" : "its `region`";
 	for (size_t i = 0; s->endpoint.len == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
@@ -178,6 +178,26 @@ ecs_endpoint(const struct app *a, const struct conf_source *s, const char **ret_
 }
 
 static enum err_code
+make_caller(struct app *a, size_t i, const struct aws_service *of, struct aws_caller **ret, struct err *e)
+{
+	const struct conf_source *s = &a->conf->sources[i];
+	struct app_source *made = &a->sources[i];
+	const char *from;
+	const struct aws_caller_service to = {
+		.of = of,
+		.region = s->region,
+		.endpoint = endpoint_of(a, s, of, &from),
+		.connect_timeout_ms = AWS_CONNECT_TIMEOUT_MS,
+		.timeout_ms = AWS_TIMEOUT_MS,
+		.max_in_flight = AWS_IN_FLIGHT_MAX,
+		.max_response = ECS_ANSWER_MAX,
+	};
+	enum err_code code = aws_caller_new(a->loop, a->http, made->keys, &made->bucket, &a->rnd, &to, ret, e);
+
+	return code == ERR_CONF ? err_wrap(e, code, "ecs source `" STR_FMT "`, %s", STR_ARG(s->name), from) : code;
+}
+
+static enum err_code
 make_source(struct app *a, size_t i, struct err *e)
 {
 	const struct conf_source *s = &a->conf->sources[i];
@@ -187,25 +207,12 @@ make_source(struct app *a, size_t i, struct err *e)
 		.secret_access_key = s->secret_access_key,
 		.session_token = s->session_token,
 	};
-	const char *from;
-	const struct aws_caller_service ecs = {
-		.name = "ecs",
-		.target_prefix = "AmazonEC2ContainerServiceV20141113.",
-		.region = s->region,
-		.endpoint = ecs_endpoint(a, s, &from),
-		.connect_timeout_ms = ECS_CONNECT_TIMEOUT_MS,
-		.timeout_ms = ECS_TIMEOUT_MS,
-		.max_in_flight = ECS_IN_FLIGHT_MAX,
-		.max_response = ECS_ANSWER_MAX,
-	};
 	enum err_code code;
 
 	made->bucket = bucket_make(s->rate_limit_milli, clk_mono_ms(&a->clk));
 	code = creds_source_new(a->loop, &keys, a->config.env, &made->keys, e);
 	if (code == ERR_OK)
-		code = aws_caller_new(a->loop, a->http, made->keys, &made->bucket, &a->rnd, &ecs, &made->ecs, e);
-	if (code == ERR_CONF)
-		err_prefix(e, "ecs source `" STR_FMT "`, %s", STR_ARG(s->name), from);
+		code = make_caller(a, i, &aws_service_ecs, &made->ecs, e);
 	a->callers[i] = made->ecs;
 	return code;
 }

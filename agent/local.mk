@@ -2,7 +2,7 @@
 # environment or the loop.  tests/lint/core-is-pure.sh holds us to it.
 noinst_LIBRARIES += agent/libcore.a agent/libdrive.a
 
-agent_libcore_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(YAML_CFLAGS) $(CRYPTO_CFLAGS)
+agent_libcore_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(YAML_CFLAGS) $(CRYPTO_CFLAGS) $(EXPAT_CFLAGS)
 agent_libcore_a_SOURCES = \
 	%D%/base/arena.c %D%/base/arena.h \
 	%D%/base/buf.c %D%/base/buf.h \
@@ -34,7 +34,10 @@ agent_libcore_a_SOURCES = \
 	%D%/conf/conf_yaml_fault.c %D%/conf/conf_yaml_fault.h \
 	%D%/aws/aws_endpoint.c %D%/aws/aws_endpoint.h \
 	%D%/aws/aws_error.c %D%/aws/aws_error.h \
+	%D%/aws/aws_query.c %D%/aws/aws_query.h \
 	%D%/aws/aws_request.c %D%/aws/aws_request.h \
+	%D%/aws/aws_service.c %D%/aws/aws_service.h \
+	%D%/aws/aws_xml.c %D%/aws/aws_xml.h \
 	%D%/aws/bucket.c %D%/aws/bucket.h \
 	%D%/aws/creds.c %D%/aws/creds.h \
 	%D%/aws/sigv4.c %D%/aws/sigv4.h \
@@ -125,7 +128,7 @@ agent_libdrive_a_SOURCES = \
 	%D%/hap/hap_master.c %D%/hap/hap_master.h \
 	%D%/control/control_server.c %D%/control/control_server.h
 
-core_libs = $(CRYPTO_LIBS) $(YAML_LIBS) $(JANSSON_LIBS)
+core_libs = $(CRYPTO_LIBS) $(YAML_LIBS) $(JANSSON_LIBS) $(EXPAT_LIBS)
 drive_libs = $(UV_LIBS) $(CURL_LIBS) $(MHD_LIBS)
 
 sbin_PROGRAMS += rollcalld

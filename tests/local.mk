@@ -25,6 +25,8 @@ unit_tests = \
 	%D%/unit/test_aws_caller \
 	%D%/unit/test_aws_endpoint \
 	%D%/unit/test_aws_error \
+	%D%/unit/test_aws_query \
+	%D%/unit/test_aws_xml \
 	%D%/unit/test_bucket \
 	%D%/unit/test_buf \
 	%D%/unit/test_cli_show \
@@ -107,6 +109,7 @@ endif
 # compiler, and with libFuzzer (--enable-fuzzing CC=clang).
 check_PROGRAMS += \
 	%D%/fuzz/replay_aws_error \
+	%D%/fuzz/replay_aws_xml \
 	%D%/fuzz/replay_conf \
 	%D%/fuzz/replay_control_path \
 	%D%/fuzz/replay_ecs_answer \
@@ -117,6 +120,7 @@ check_PROGRAMS += \
 	%D%/fuzz/replay_sigv4 \
 	%D%/fuzz/replay_state
 tests_fuzz_replay_aws_error_SOURCES = %D%/fuzz/fuzz_aws_error.c %D%/fuzz/replay_main.c
+tests_fuzz_replay_aws_xml_SOURCES = %D%/fuzz/fuzz_aws_xml.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_conf_SOURCES = %D%/fuzz/fuzz_conf.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_control_path_SOURCES = %D%/fuzz/fuzz_control_path.c %D%/fuzz/replay_main.c $(control_story) $(worlds)
 tests_fuzz_replay_ecs_answer_SOURCES = %D%/fuzz/fuzz_ecs_answer.c %D%/fuzz/replay_main.c
@@ -132,6 +136,7 @@ EXTRA_DIST += %D%/fuzz/fuzz.h %D%/fuzz/replay.sh %D%/fuzz/corpus %D%/fuzz/dict
 if FUZZING
 noinst_PROGRAMS += \
 	%D%/fuzz/fuzz_aws_error \
+	%D%/fuzz/fuzz_aws_xml \
 	%D%/fuzz/fuzz_conf \
 	%D%/fuzz/fuzz_control_path \
 	%D%/fuzz/fuzz_ecs_answer \
@@ -145,6 +150,7 @@ tests_fuzz_fuzz_control_path_SOURCES = %D%/fuzz/fuzz_control_path.c $(control_st
 tests_fuzz_fuzz_plan_SOURCES = %D%/fuzz/fuzz_plan.c $(laws) $(worlds)
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_aws_error_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_aws_xml_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_conf_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_control_path_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_ecs_answer_LDFLAGS = $(fuzz_ldflags)

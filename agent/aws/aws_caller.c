@@ -53,7 +53,7 @@ struct aws_caller {
 
 	struct aws_endpoint endpoint;
 	struct buf region;
-	const char *service, *target_prefix, *content_type;
+	const struct aws_service *service;
 	int64_t connect_timeout_ms, timeout_ms;
 	unsigned max_in_flight;
 	size_t max_response;
@@ -142,7 +142,7 @@ retry_with_new_key(struct aws_call *call)
 {
 	struct aws_caller *c = call->caller;
 
-	if (call->renewed)
+	if (call->renewed || c->keys == NULL)
 		return false;
 	call->renewed = true;
 	if (call->key_gen == c->key_gen && c->key != NULL) {
@@ -192,11 +192,24 @@ retry(struct aws_call *call, const struct aws_error *failure, int64_t date_wall_
 }
 
 static void
+classify(const struct aws_caller *c, const struct http_response *rs, struct aws_error *ret)
+{
+	switch (c->service->protocol) {
+	case AWS_SERVICE_JSON:
+		aws_error_classify(rs->status, rs->error_type, rs->body, ret);
+		return;
+	case AWS_SERVICE_QUERY:
+		aws_error_classify_xml(rs->status, rs->body, ret);
+		return;
+	}
+}
+
+static void
 on_refusal(struct aws_call *call, const struct http_response *rs)
 {
 	struct aws_error failure;
 
-	aws_error_classify(rs->status, rs->error_type, rs->body, &failure);
+	classify(call->caller, rs, &failure);
 	failure.retry_after_ms = rs->retry_after_ms > 0 ? rs->retry_after_ms : 0;
 	if (failure.class_ == AWS_ERROR_THROTTLED)
 		call->caller->figures.throttles++;
@@ -261,12 +274,12 @@ sign_and_post(struct aws_call *call, struct err *e)
 	struct aws_caller *c = call->caller;
 	struct aws_request_facts facts = {
 		.to = &c->endpoint,
-		.content_type = str_from_cstr(c->content_type),
+		.content_type = str_from_cstr(c->service->content_type),
 		.target = buf_str(&call->target),
 		.body = buf_str(&call->body),
-		.key = creds_key(c->key),
+		.key = c->key != NULL ? creds_key(c->key) : (struct sigv4_key){ .secret = STR("") },
 		.scope = { .region = buf_str(&c->region),
-		    .service = str_from_cstr(c->service),
+		    .service = str_from_cstr(c->service->name),
 		    .wall_ms = aws_wall_ms(c) },
 	};
 	struct aws_request signed_;
@@ -390,6 +403,8 @@ key_wants_asking(const struct aws_caller *c)
 {
 	int64_t age_ms = clk_mono_ms(&c->clk) - c->key_at_ms;
 
+	if (c->keys == NULL)
+		return false;
 	return c->key == NULL || age_ms >= (key_is_usable(c, KEY_MARGIN_MS) ? KEY_RECHECK_MS : KEY_URGENT_MS);
 }
 
@@ -457,9 +472,7 @@ copy_service(struct aws_caller *c, const struct aws_caller_service *to, struct e
 {
 	if (to->max_in_flight == 0 || to->timeout_ms <= 0 || to->connect_timeout_ms <= 0)
 		return err_set(e, ERR_ARG, "a service without limits");
-	c->service = to->name;
-	c->target_prefix = to->target_prefix;
-	c->content_type = to->content_type != NULL ? to->content_type : AWS_REQUEST_JSON_1_1;
+	c->service = to->of;
 	c->connect_timeout_ms = to->connect_timeout_ms;
 	c->timeout_ms = to->timeout_ms;
 	c->max_in_flight = to->max_in_flight;
@@ -477,7 +490,7 @@ aws_caller_new(struct loop *l, struct http *h, struct creds_source *keys, struct
 	enum err_code rc;
 
 	if (c == NULL)
-		return err_set(e, ERR_NOMEM, "no memory for the %s client", to->name);
+		return err_set(e, ERR_NOMEM, "no memory for the %s client", to->of->name);
 	c->refs = 1;
 	c->clk = loop_clk(l);
 	c->http = h;
@@ -488,7 +501,7 @@ aws_caller_new(struct loop *l, struct http *h, struct creds_source *keys, struct
 	TAILQ_INIT(&c->flying);
 	rc = copy_service(c, to, e);
 	if (rc == ERR_OK)
-		rc = aws_endpoint_make(str_from_cstr(to->name), to->region, to->endpoint, &c->endpoint, e);
+		rc = aws_endpoint_make(str_from_cstr(to->of->name), to->region, to->endpoint, &c->endpoint, e);
 	if (rc == ERR_OK)
 		rc = loop_timer_new(l, on_timer, c, &c->timer, e);
 	if (rc != ERR_OK) {
@@ -502,7 +515,7 @@ aws_caller_new(struct loop *l, struct http *h, struct creds_source *keys, struct
 static enum err_code
 fill_call(struct aws_call *call, const char *action, struct str body, struct err *e)
 {
-	const char *prefix = call->caller->target_prefix;
+	const char *prefix = call->caller->service->target_prefix;
 	enum err_code rc;
 
 	call->target = buf_make(TARGET_MAX);
@@ -524,17 +537,17 @@ aws_caller_send(struct aws_caller *c, const char *action, struct str body, aws_c
 	enum err_code rc;
 
 	if (c->figures.waiting + c->figures.in_flight >= AWS_CALLER_QUEUE_MAX)
-		return err_set(e, ERR_LIMIT, "more than %d calls of %s wait", AWS_CALLER_QUEUE_MAX, c->service);
+		return err_set(e, ERR_LIMIT, "more than %d calls of %s wait", AWS_CALLER_QUEUE_MAX, c->service->name);
 	call = calloc(1, sizeof(*call));
 	if (call == NULL)
-		return err_set(e, ERR_NOMEM, "no memory for a call of %s", c->service);
+		return err_set(e, ERR_NOMEM, "no memory for a call of %s", c->service->name);
 	call->caller = c;
 	call->done = done;
 	call->arg = arg;
 	rc = fill_call(call, action, body, e);
 	if (rc != ERR_OK) {
 		free_call(call);
-		return err_wrap(e, rc, "%s %s", c->service, action);
+		return err_wrap(e, rc, "%s %s", c->service->name, action);
 	}
 	TAILQ_INSERT_TAIL(&c->waiting, call, link);
 	c->figures.waiting++;

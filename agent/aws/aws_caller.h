@@ -1,6 +1,7 @@
 /*
- * Signed JSON calls to one service of one source: key, signature, clock
- * correction, rate limit, transport, retries, verdict.
+ * Signed calls to one service of one source: key, signature, clock correction,
+ * rate limit, transport, retries, verdict.  Which service, and how it is spoken to,
+ * is a struct aws_service: whoever wants another call only reads its answer.
  *
  * A call that is throttled or fails in passing is tried again here, with full
  * jitter, AWS_CALLER_ATTEMPTS times; a stale key is renewed once and the call
@@ -13,6 +14,7 @@
 #include <stdint.h>
 
 #include "aws/aws_error.h"
+#include "aws/aws_service.h"
 #include "aws/bucket.h"
 #include "aws/creds_source.h"
 #include "base/clk.h"
@@ -31,9 +33,7 @@ struct aws_call;
 struct loop;
 
 struct aws_caller_service {
-	const char *name;          /* "ecs": for the signature and the endpoint */
-	const char *target_prefix; /* "AmazonEC2ContainerServiceV20141113."; null: no X-Amz-Target (query services) */
-	const char *content_type;  /* null: application/x-amz-json-1.1 */
+	const struct aws_service *of; /* a constant of aws_service.h */
 	struct str region;
 	struct str endpoint; /* base URL; empty: https://NAME.REGION.SUFFIX of the region's partition */
 	int64_t connect_timeout_ms, timeout_ms;
@@ -54,10 +54,11 @@ struct aws_caller_figures {
  * length of the callback.  failure->class_ is AWS_ERROR_TRANSIENT for a transport fault. */
 typedef void aws_caller_done_fn(void *arg, struct str body, const struct aws_error *failure);
 
-/* Copies to; borrows h, keys, bucket and rnd, which must outlive it. */
+/* Copies to; borrows h, keys, bucket and rnd, which must outlive it.  keys null: the
+ * calls go unsigned. */
 NODISCARD enum err_code aws_caller_new(struct loop *l, struct http *h, struct creds_source *keys, struct bucket *bucket,
     struct prng *rnd, const struct aws_caller_service *to, struct aws_caller **ret, struct err *e);
-/* Copies body.  The contract is io/http.h's: an error means no callback, otherwise
+/* Copies body (of a query service it begins with the action: aws_query.h).  The contract is io/http.h's: an error means no callback, otherwise
  * exactly one, later.  *ret may be given to aws_caller_cancel until then. */
 NODISCARD enum err_code aws_caller_send(struct aws_caller *c, const char *action, struct str body,
     aws_caller_done_fn *done, void *arg, struct aws_call **ret, struct err *e);

@@ -12,6 +12,8 @@
 
 #include <jansson.h>
 
+#include "aws/aws_xml.h"
+
 #define ACTION_MAX 64 /* "ecs:DescribeTaskDefinition" is 26 */
 
 struct rule {
@@ -253,6 +255,44 @@ aws_error_classify(int status, struct str error_type, struct str body, struct aw
 		code = error_type;
 	aws_error_make(status, code, message, ret);
 	json_decref(object);
+}
+
+struct xml_error {
+	char code[AWS_ERROR_CODE_MAX + 1]; /* one more than a code may have: what is cut is no code */
+	char message[512];                 /* more than an err holds */
+};
+
+static void
+keep(struct str text, char *ret, size_t size)
+{
+	text = str_first(text, size - 1);
+	if (text.len > 0)
+		memcpy(ret, text.ptr, text.len);
+	ret[text.len] = '\0';
+}
+
+/* EC2 has a list of errors, and never more than one in it. */
+static enum err_code
+take_xml(void *arg, struct str path, struct str text, struct err *e)
+{
+	struct xml_error *x = arg;
+
+	(void)e;
+	if (str_eq(path, STR("Response/Errors/Error/Code")) || str_eq(path, STR("ErrorResponse/Error/Code")))
+		keep(text, x->code, sizeof(x->code));
+	else if (str_eq(path, STR("Response/Errors/Error/Message")) || str_eq(path, STR("ErrorResponse/Error/Message")))
+		keep(text, x->message, sizeof(x->message));
+	return ERR_OK;
+}
+
+void
+aws_error_classify_xml(int status, struct str body, struct aws_error *ret)
+{
+	struct xml_error x = { .code = "" };
+	bool whole = body.len <= AWS_ERROR_BODY_MAX && aws_xml_read(body, take_xml, &x, NULL) == ERR_OK;
+
+	(void)whole; /* of a body that is cut off, what was read of it counts */
+	aws_error_make(status, str_from_cstr(x.code), str_from_cstr(x.message), ret);
 }
 
 const char *

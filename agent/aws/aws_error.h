@@ -35,7 +35,9 @@ struct aws_error {
 
 /* Any answer of a JSON service that is not a 2xx.  error_type is the x-amzn-errortype header, or empty. */
 void aws_error_classify(int status, struct str error_type, struct str body, struct aws_error *ret);
-/* The same for who has read code and message elsewhere (the XML services). */
+/* The same of a service that answers in XML: Response/Errors/Error (EC2) or ErrorResponse/Error. */
+void aws_error_classify_xml(int status, struct str body, struct aws_error *ret);
+/* The same for who has read code and message elsewhere. */
 void aws_error_make(int status, struct str code, struct str message, struct aws_error *ret);
 /* What is no answer of AWS at all: a transport fault, no key, a queue that is full. */
 void aws_error_local(enum aws_error_class c, const struct err *e, struct aws_error *ret);

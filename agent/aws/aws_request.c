@@ -45,7 +45,9 @@ list_sent(const struct sigv4_header signed_[], size_t n, struct aws_request *ret
 	ret->n_headers = 0;
 	for (size_t i = 1; i < n; i++)
 		ret->headers[ret->n_headers++] = (struct http_header){ signed_[i].name, signed_[i].value };
-	ret->headers[ret->n_headers++] = (struct http_header){ STR("authorization"), buf_str(&ret->authorization) };
+	if (ret->authorization.len > 0)
+		ret->headers[ret->n_headers++] =
+		    (struct http_header){ STR("authorization"), buf_str(&ret->authorization) };
 	ret->headers[ret->n_headers++] = (struct http_header){ STR("user-agent"), STR("rollcall/" PACKAGE_VERSION) };
 }
 
@@ -59,12 +61,13 @@ aws_request_make(const struct aws_request_facts *facts, struct aws_request *ret,
 		.headers = signed_,
 		.body = facts->body,
 	};
-	enum err_code rc;
+	enum err_code rc = ERR_OK;
 
 	sigv4_amz_date(facts->scope.wall_ms, ret->date);
 	rq.n_headers = list_signed(facts, str_from_cstr(ret->date), signed_);
 	ret->authorization = buf_make(AUTHORIZATION_MAX);
-	rc = sign(facts, &rq, &ret->authorization, e);
+	if (facts->key.access_key_id.len > 0)
+		rc = sign(facts, &rq, &ret->authorization, e);
 	if (rc != ERR_OK) {
 		aws_request_free(ret);
 		return rc;

@@ -1,6 +1,6 @@
 /*
- * One signed POST to an AWS service: the headers to send, signed for one moment.
- * Pure.  Every attempt of a call is a request of its own.
+ * One POST to an AWS service: the headers to send, signed for one moment.  Pure.
+ * Every attempt of a call is a request of its own.
  */
 #ifndef AWS_AWS_REQUEST_H
 #define AWS_AWS_REQUEST_H
@@ -16,15 +16,14 @@
 #include "base/str.h"
 #include "io/http.h"
 
-#define AWS_REQUEST_JSON_1_1 "application/x-amz-json-1.1"
-#define AWS_REQUEST_HEADERS  6
+#define AWS_REQUEST_HEADERS 6
 
 struct aws_request_facts {
 	const struct aws_endpoint *to;
 	struct str content_type;
 	struct str target; /* X-Amz-Target; empty: none (the query services) */
 	struct str body;
-	struct sigv4_key key;
+	struct sigv4_key key; /* all empty: the request goes unsigned (sts:AssumeRoleWithWebIdentity) */
 	struct sigv4_scope scope;
 };
 

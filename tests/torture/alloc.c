@@ -367,7 +367,7 @@ sign(void *arg)
 	code = aws_request_make(
 	    &(struct aws_request_facts){
 		.to = &to,
-		.content_type = STR(AWS_REQUEST_JSON_1_1),
+		.content_type = STR("application/x-amz-json-1.1"),
 		.target = STR("AmazonEC2ContainerServiceV20141113.ListTasks"),
 		.body = STR("{}"),
 		.key = creds_key(creds),

@@ -40,7 +40,7 @@ struct http_call {
 
 struct sent {
 	int64_t at_ms;
-	char url[128], date[32], target[128], body[128], token[32], credential[64];
+	char url[128], date[32], target[128], body[128], token[32], credential[64], type[64];
 };
 
 struct fake_http {
@@ -70,6 +70,8 @@ record(struct sent *s, const struct http_request *rq)
 			copy(s->date, sizeof(s->date), h->value);
 		else if (str_eq(h->name, STR("x-amz-target")))
 			copy(s->target, sizeof(s->target), h->value);
+		else if (str_eq(h->name, STR("content-type")))
+			copy(s->type, sizeof(s->type), h->value);
 		else if (str_eq(h->name, STR("x-amz-security-token")))
 			copy(s->token, sizeof(s->token), h->value);
 		else if (str_eq(h->name, STR("authorization")))
@@ -237,11 +239,10 @@ now(const struct room *r)
 }
 
 static void
-open_room(struct room *r, const struct answer *script, size_t n_script)
+open_room_of(struct room *r, const struct aws_service *of, bool signed_, const struct answer *script, size_t n_script)
 {
 	struct aws_caller_service to = {
-		.name = "ecs",
-		.target_prefix = "AmazonEC2ContainerServiceV20141113.",
+		.of = of,
 		.region = STR("eu-west-1"),
 		.connect_timeout_ms = 3000,
 		.timeout_ms = 10000,
@@ -261,8 +262,15 @@ open_room(struct room *r, const struct answer *script, size_t n_script)
 	r->keys.ends_ms = INT64_MAX;
 	assert_int_equal(loop_timer_new(r->loop, tell_key, &r->keys, &r->keys.timer, NULL), ERR_OK);
 	r->bucket = bucket_make(2000, now(r));
-	assert_int_equal(
-	    aws_caller_new(r->loop, &r->http.base, &r->keys.base, &r->bucket, &r->rnd, &to, &r->caller, NULL), ERR_OK);
+	assert_int_equal(aws_caller_new(r->loop, &r->http.base, signed_ ? &r->keys.base : NULL, &r->bucket, &r->rnd,
+			     &to, &r->caller, NULL),
+	    ERR_OK);
+}
+
+static void
+open_room(struct room *r, const struct answer *script, size_t n_script)
+{
+	open_room_of(r, &aws_service_ecs, true, script, n_script);
 }
 
 static void
@@ -352,11 +360,95 @@ a_call_is_signed_sent_and_told_once(void **state)
 	assert_string_equal(r.told[0].body, "{\"taskArns\":[]}");
 	assert_string_equal(r.http.sent[0].url, "https://ecs.eu-west-1.amazonaws.com/");
 	assert_string_equal(r.http.sent[0].target, "AmazonEC2ContainerServiceV20141113.ListTasks");
+	assert_string_equal(r.http.sent[0].type, "application/x-amz-json-1.1");
 	assert_string_equal(r.http.sent[0].body, "{\"cluster\":\"main\"}");
 	assert_string_equal(r.http.sent[0].date, "20261123T024046Z");
 	assert_string_equal(r.http.sent[0].token, "");
 	assert_memory_equal(r.http.sent[0].credential, "KEY1/20261123/eu-west-1/ecs/aws4_request", 40);
 	assert_string_equal(aws_caller_figures(r.caller).key_source, "script");
+	close_room(&r);
+}
+
+/* Each service by its own protocol (facts/ecs.md, section 2). */
+static void
+every_service_is_spoken_to_in_its_own_way(void **state)
+{
+	static const struct {
+		const struct aws_service *of;
+		const char *url, *target, *type, *scope;
+	} cases[] = {
+		{ &aws_service_ec2, "https://ec2.eu-west-1.amazonaws.com/", "",
+		    "application/x-www-form-urlencoded; charset=utf-8", "KEY1/20261123/eu-west-1/ec2/aws4_request" },
+		{ &aws_service_ssm, "https://ssm.eu-west-1.amazonaws.com/", "AmazonSSM.ListTasks",
+		    "application/x-amz-json-1.1", "KEY1/20261123/eu-west-1/ssm/aws4_request" },
+		{ &aws_service_sqs, "https://sqs.eu-west-1.amazonaws.com/", "AmazonSQS.ListTasks",
+		    "application/x-amz-json-1.0", "KEY1/20261123/eu-west-1/sqs/aws4_request" },
+		{ &aws_service_sns, "https://sns.eu-west-1.amazonaws.com/", "",
+		    "application/x-www-form-urlencoded; charset=utf-8", "KEY1/20261123/eu-west-1/sns/aws4_request" },
+		{ &aws_service_sts, "https://sts.eu-west-1.amazonaws.com/", "",
+		    "application/x-www-form-urlencoded; charset=utf-8", "KEY1/20261123/eu-west-1/sts/aws4_request" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		static struct room r;
+
+		open_room_of(&r, cases[i].of, true, &ok, 1);
+		send_one(&r, 0);
+		loop_run(r.loop);
+		assert_false(r.told[0].failed);
+		assert_string_equal(r.http.sent[0].url, cases[i].url);
+		assert_string_equal(r.http.sent[0].target, cases[i].target);
+		assert_string_equal(r.http.sent[0].type, cases[i].type);
+		assert_memory_equal(r.http.sent[0].credential, cases[i].scope, strlen(cases[i].scope));
+		close_room(&r);
+	}
+}
+
+static void
+errors_of_query_services_are_xml(void **state)
+{
+	static const struct answer script[] = {
+		{ .status = 503,
+		    .body = "<Response><Errors><Error><Code>RequestLimitExceeded</Code></Error></Errors></Response>" },
+		{ .status = 401,
+		    .body = "<Response><Errors><Error><Code>AuthFailure</Code></Error></Errors></Response>" },
+		{ .status = 403,
+		    .body = "<Response><Errors><Error><Code>UnauthorizedOperation</Code></Error></Errors></Response>" },
+	};
+	static struct room r;
+
+	(void)state;
+	open_room_of(&r, &aws_service_ec2, true, script, COUNT(script));
+	send_one(&r, 0);
+	loop_run(r.loop);
+	assert_int_equal(r.http.n_sent, 3);
+	assert_int_equal(r.keys.expired, 1);
+	assert_int_equal(aws_caller_figures(r.caller).throttles, 1);
+	assert_int_equal(r.told[0].failure.class_, AWS_ERROR_DENIED);
+	close_room(&r);
+}
+
+static void
+without_a_source_of_keys_calls_go_unsigned(void **state)
+{
+	static const struct answer script[] = {
+		{ .status = 400,
+		    .body = "<ErrorResponse><Error><Code>IDPCommunicationError</Code></Error></ErrorResponse>" },
+		{ .status = 400,
+		    .body = "<ErrorResponse><Error><Code>ExpiredTokenException</Code></Error></ErrorResponse>" },
+	};
+	static struct room r;
+
+	(void)state;
+	open_room_of(&r, &aws_service_sts, false, script, COUNT(script));
+	send_one(&r, 0);
+	loop_run(r.loop);
+	assert_int_equal(r.http.n_sent, 2);
+	assert_string_equal(r.http.sent[0].credential, "");
+	assert_string_equal(r.http.sent[0].token, "");
+	assert_int_equal(r.told[0].failure.class_, AWS_ERROR_STALE_KEY);
+	assert_int_equal(r.keys.asked + r.keys.expired, 0);
 	close_room(&r);
 }
 
@@ -858,11 +950,11 @@ static void
 a_service_without_limits_or_place_is_refused(void **state)
 {
 	const struct aws_caller_service cases[] = {
-		{ "ecs", "T.", NULL, STR("eu-west-1"), STR(""), 1, 1, 0, 1 },
-		{ "ecs", "T.", NULL, STR("eu-west-1"), STR(""), 0, 1, 1, 1 },
-		{ "ecs", "T.", NULL, STR("eu-west-1"), STR(""), 1, 0, 1, 1 },
-		{ "ecs", "T.", NULL, STR("no region"), STR(""), 1, 1, 1, 1 },
-		{ "ecs", "T.", NULL, STR("eu-west-1"), STR("ftp://x"), 1, 1, 1, 1 },
+		{ &aws_service_ecs, STR("eu-west-1"), STR(""), 1, 1, 0, 1 },
+		{ &aws_service_ecs, STR("eu-west-1"), STR(""), 0, 1, 1, 1 },
+		{ &aws_service_ecs, STR("eu-west-1"), STR(""), 1, 0, 1, 1 },
+		{ &aws_service_ecs, STR("no region"), STR(""), 1, 1, 1, 1 },
+		{ &aws_service_ecs, STR("eu-west-1"), STR("ftp://x"), 1, 1, 1, 1 },
 	};
 	static struct room r;
 
@@ -882,6 +974,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_is_signed_sent_and_told_once),
+		cmocka_unit_test(every_service_is_spoken_to_in_its_own_way),
+		cmocka_unit_test(errors_of_query_services_are_xml),
+		cmocka_unit_test(without_a_source_of_keys_calls_go_unsigned),
 		cmocka_unit_test(calls_beyond_the_burst_wait_for_the_bucket),
 		cmocka_unit_test(what_passes_is_tried_again_with_jitter_and_a_fresh_signature),
 		cmocka_unit_test(after_its_attempts_a_call_ends_with_the_last_failure),

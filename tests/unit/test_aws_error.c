@@ -135,6 +135,50 @@ every_answer_gets_its_class_code_and_text(void **state)
 }
 
 static void
+an_answer_in_xml_means_the_same(void **state)
+{
+	static const struct wanted cases[] = {
+		{ 403, AWS_ERROR_STALE_KEY, NULL,
+		    "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>"
+		    "<Code>ExpiredToken</Code><Message>The security token included in the request is expired</Message>"
+		    "</Error><RequestId>1</RequestId></ErrorResponse>",
+		    "ExpiredToken", "ExpiredToken: The security token included in the request is expired" },
+		{ 503, AWS_ERROR_THROTTLED, NULL,
+		    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error>"
+		    "<Code>RequestLimitExceeded</Code><Message>Request limit exceeded.</Message></Error></Errors>"
+		    "<RequestID>1</RequestID></Response>",
+		    "RequestLimitExceeded", "RequestLimitExceeded: Request limit exceeded." },
+		{ 401, AWS_ERROR_STALE_KEY, NULL,
+		    "<Response><Errors><Error><Code>AuthFailure</Code></Error></Errors></Response>", "AuthFailure",
+		    "AuthFailure (status 401)" },
+		{ 403, AWS_ERROR_DENIED, NULL,
+		    "<ErrorResponse><Error><Code>AccessDenied</Code><Message>User: a &lt;b&gt; is not</Message>",
+		    "AccessDenied", "AccessDenied: User: a <b> is not" },
+		{ 502, AWS_ERROR_TRANSIENT, NULL, "<html><body>Bad Gateway</body></html>", "",
+		    "status 502 without an AWS error code: not AWS, or something between us and it" },
+		{ 400, AWS_ERROR_INVALID, NULL, "<Error><Code>Throttling</Code></Error>", "",
+		    "status 400 without an AWS error code: not AWS, or something between us and it" },
+		{ 400, AWS_ERROR_INVALID, NULL, "{\"__type\":\"ThrottlingException\"}", "",
+		    "status 400 without an AWS error code: not AWS, or something between us and it" },
+		{ 400, AWS_ERROR_INVALID, NULL,
+		    "<!DOCTYPE x [<!ENTITY a "
+		    "\"Throttling\">]><ErrorResponse><Error><Code>&a;</Code></Error></ErrorResponse>",
+		    "", "status 400 without an AWS error code: not AWS, or something between us and it" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct wanted *w = &cases[i];
+		struct aws_error got;
+
+		aws_error_classify_xml(w->status, str_from_cstr(w->body), &got);
+		assert_string_equal(got.err.msg, w->text);
+		assert_string_equal(got.code, w->code);
+		assert_string_equal(aws_error_class_name(got.class_), aws_error_class_name(w->class_));
+	}
+}
+
+static void
 a_class_says_how_its_error_is_taken(void **state)
 {
 	static const struct {
@@ -266,6 +310,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_answer_gets_its_class_code_and_text),
+		cmocka_unit_test(an_answer_in_xml_means_the_same),
 		cmocka_unit_test(a_class_says_how_its_error_is_taken),
 		cmocka_unit_test(a_body_that_is_too_large_is_not_read),
 		cmocka_unit_test(a_deep_body_does_no_harm),

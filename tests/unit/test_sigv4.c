@@ -495,7 +495,7 @@ a_call_of_ecs_is_signed_as_botocore_signs_it(void **state)
 		struct aws_endpoint to;
 		struct aws_request_facts facts = {
 			.to = &to,
-			.content_type = STR(AWS_REQUEST_JSON_1_1),
+			.content_type = STR("application/x-amz-json-1.1"),
 			.target = STR("AmazonEC2ContainerServiceV20141113.ListTasks"),
 			.body = STR("{\"cluster\":\"main\"}"),
 			.key = { STR("AKIDEXAMPLE"), str_from_cstr(secret), str_from_cstr(cases[i].token) },
