@@ -156,6 +156,22 @@ is_held(void *arg, const struct roster_task *task)
 	return reconcile_holds(app_sync_reconcile(a->sync), task->arn);
 }
 
+static const struct ecs_sought *
+list_sought(void *arg)
+{
+	const struct app *a = arg;
+
+	return reconcile_sought(app_sync_reconcile(a->sync));
+}
+
+static void
+on_seek(void *arg)
+{
+	const struct app *a = arg;
+
+	ecs_watch_seek(a->watch);
+}
+
 /* ---- making the rooms ---- */
 
 /* The configuration's, else the variables that the SDKs read; *ret_from is what to
@@ -220,7 +236,12 @@ make_source(struct app *a, size_t i, struct err *e)
 static enum err_code
 make_ecs(struct app *a, struct err *e)
 {
-	const struct ecs_watch_listener to = { .published = on_roster, .is_held = is_held, .arg = a };
+	const struct ecs_watch_listener to = {
+		.published = on_roster,
+		.is_held = is_held,
+		.sought = list_sought,
+		.arg = a,
+	};
 	enum err_code code = http_curl_new(a->loop, &a->http, e);
 
 	for (size_t i = 0; code == ERR_OK && i < a->conf->n_sources; i++)
@@ -267,6 +288,7 @@ make_haproxy(struct app *a, struct err *e)
 		.cas = a->cas,
 		.may_add_backends = managed_may_add(a->conf),
 		.passed = on_passed,
+		.seek = on_seek,
 		.arg = a,
 	};
 	enum err_code code = hap_link_socket_new(a->loop, a->conf->haproxy.socket, &hap_link_default_limits, &link, e);

@@ -19,6 +19,7 @@ struct app_sync {
 	struct str *backend_names;
 	const struct plan *running; /* under way; null: none */
 	void (*passed)(void *arg, const struct reconcile_view *v);
+	void (*seek)(void *arg);
 	void *arg;
 	struct reconcile_actions todo;
 };
@@ -98,6 +99,8 @@ feed(struct app_sync *s, struct reconcile_event ev)
 	for (size_t i = 0; i < todo->n_notes; i++)
 		log_at(todo->notes[i].level, "sync", "%s", todo->notes[i].text);
 	loop_timer_arm(s->wake, todo->wake_in_ms);
+	if (todo->seek)
+		s->seek(s->arg);
 	if (ask(s, todo, &e) == ERR_OK)
 		return;
 	/* It could not even be asked: the same as no answer, and not asked again at once. */
@@ -328,6 +331,7 @@ app_sync_new(struct loop *l, const struct app_sync_config *config, struct app_sy
 		s->backend_names[i] = conf->backends[i].name;
 	s->exec = config->exec;
 	s->passed = config->passed;
+	s->seek = config->seek;
 	s->arg = config->arg;
 	*ret = s;
 	return ERR_OK;

@@ -23,6 +23,7 @@ struct app_sync_config { /* all but exec must outlive it */
 	struct hap_exec *exec;     /* taken over with ERR_OK */
 	bool may_add_backends;
 	void (*passed)(void *arg, const struct reconcile_view *v); /* after each read-back; null: nobody asks */
+	void (*seek)(void *arg);                                   /* see reconcile_actions; not from app_sync_new */
 	void *arg;
 };
 

@@ -50,6 +50,7 @@ agent_libcore_a_SOURCES = \
 	%D%/ecs/ecs_json.c %D%/ecs/ecs_json.h \
 	%D%/ecs/ecs_ledger.c %D%/ecs/ecs_ledger.h \
 	%D%/ecs/ecs_origin.c %D%/ecs/ecs_origin.h \
+	%D%/ecs/ecs_sought.c %D%/ecs/ecs_sought.h \
 	%D%/ecs/ecs_sweep.c %D%/ecs/ecs_sweep.h \
 	%D%/ecs/roster.c %D%/ecs/roster.h \
 	%D%/ecs/taskdef.c %D%/ecs/taskdef.h \
@@ -94,6 +95,7 @@ agent_libcore_a_SOURCES = \
 	%D%/sync/managed.c %D%/sync/managed.h \
 	%D%/sync/managed_file.c %D%/sync/managed_file.h \
 	%D%/sync/reconcile.c %D%/sync/reconcile.h \
+	%D%/sync/reconcile_sought.c %D%/sync/reconcile_sought.h \
 	%D%/sync/reconcile_state.c %D%/sync/reconcile_state.h \
 	%D%/control/control_backends.c %D%/control/control_backends.h \
 	%D%/control/control_json.c %D%/control/control_json.h \

@@ -31,6 +31,12 @@ arn_is_name(struct str s)
 	return is_made_of(s, NAME_MAX_LEN, "-_");
 }
 
+bool
+arn_is_task_id(struct str s)
+{
+	return (s.len == 32 || s.len == 36) && is_made_of(s, ID_MAX_LEN, "-");
+}
+
 /* What comes before the next colon; false if there is none. */
 static bool
 take_field(struct str *rest, struct str *ret)

@@ -28,5 +28,8 @@ bool arn_parse_cluster(struct str text, struct arn *ret, struct str *ret_name);
 struct str arn_cluster_name(struct str text);
 /* As ECS names clusters, families, services and containers: 1..255 of [A-Za-z0-9_-]. */
 bool arn_is_name(struct str s);
+/* An id that DescribeTasks takes in the place of an ARN: one of another length makes
+ * it refuse the whole call. */
+bool arn_is_task_id(struct str s);
 
 #endif

@@ -58,6 +58,8 @@ ecs_interest_describe(
 {
 	const struct roster_task *t = entry->before;
 
+	if (entry->sought)
+		return true;
 	if (entry->listed)
 		return start->kind == ECS_SWEEP_FULL || t == NULL || !is_settled(start, t);
 	if (t->ended_wall_ms != 0)
@@ -78,5 +80,7 @@ ecs_interest_define(const struct ecs_sweep_start *start, const struct ecs_ledger
 		return false;
 	if (start->kind == ECS_SWEEP_WATCH && !entry->described)
 		return false;
-	return (t->desired_status == ROSTER_RUNNING && t->ended_wall_ms == 0) || is_held(start, t, false);
+	/* What is sought is held: without its ports nobody knows which server is meant. */
+	return (t->desired_status == ROSTER_RUNNING && t->ended_wall_ms == 0) || entry->sought ||
+	       is_held(start, t, false);
 }

@@ -14,8 +14,8 @@ struct ecs_ledger {
 	struct arena *arena; /* listed ARNs and news */
 	struct str *listed;  /* grows; sorted and without repeats once settled */
 	size_t n_listed, cap_listed;
-	struct ecs_ledger_entry *entries;
-	size_t n_entries;
+	struct ecs_ledger_entry *entries; /* sorted by ARN; then, likewise, those that are sought */
+	size_t n_entries, n_sought;
 	bool settled, whole;
 };
 
@@ -115,6 +115,12 @@ count_before(const struct ecs_ledger *l)
 	return l->before != NULL ? l->before->n_tasks : 0;
 }
 
+static struct str
+id_of(struct str arn)
+{
+	return str_after_last(arn, '/');
+}
+
 /* Both are sorted, so that one walk over the two finds who is in which. */
 static void
 merge(struct ecs_ledger *l)
@@ -134,21 +140,58 @@ merge(struct ecs_ledger *l)
 	}
 }
 
+/* Of all entries, sorted: listed or known. */
+static struct str *
+list_ids(const struct ecs_ledger *l)
+{
+	struct str *ids = calloc(l->n_entries + 1, sizeof(*ids));
+
+	for (size_t i = 0; ids != NULL && i < l->n_entries; i++)
+		ids[i] = id_of(l->entries[i].arn);
+	if (ids != NULL)
+		qsort(ids, l->n_entries, sizeof(*ids), by_text);
+	return ids;
+}
+
+static enum err_code
+add_sought(struct ecs_ledger *l, const struct ecs_sought *sought, struct err *e)
+{
+	struct str *ids;
+	enum err_code code = ERR_OK;
+
+	if (sought == NULL || sought->n == 0)
+		return ERR_OK;
+	ids = list_ids(l);
+	if (ids == NULL)
+		return out_of_memory(e);
+	for (size_t i = 0; i < sought->n && code == ERR_OK; i++) {
+		struct ecs_ledger_entry *entry = &l->entries[l->n_entries + l->n_sought];
+
+		if (bsearch(&sought->tasks[i].id, ids, l->n_entries, sizeof(*ids), by_text) != NULL)
+			continue;
+		entry->sought = true;
+		code = arena_str(l->arena, sought->tasks[i].id, &entry->arn) ? ERR_OK : out_of_memory(e);
+		l->n_sought++;
+	}
+	free(ids);
+	return code;
+}
+
 enum err_code
-ecs_ledger_settle(struct ecs_ledger *l, bool whole, struct err *e)
+ecs_ledger_settle(struct ecs_ledger *l, bool whole, const struct ecs_sought *sought, struct err *e)
 {
 	size_t most;
 
 	assert(!l->settled);
 	sort_listed(l);
-	most = count_before(l) + l->n_listed;
+	most = count_before(l) + l->n_listed + (sought != NULL ? sought->n : 0);
 	l->entries = calloc(most > 0 ? most : 1, sizeof(*l->entries));
 	if (l->entries == NULL)
 		return out_of_memory(e);
 	merge(l);
 	l->settled = true;
 	l->whole = whole;
-	return ERR_OK;
+	return add_sought(l, sought, e);
 }
 
 /* ---- entries ---- */
@@ -156,13 +199,13 @@ ecs_ledger_settle(struct ecs_ledger *l, bool whole, struct err *e)
 size_t
 ecs_ledger_count(const struct ecs_ledger *l)
 {
-	return l->n_entries;
+	return l->n_entries + l->n_sought;
 }
 
 struct ecs_ledger_entry *
 ecs_ledger_entry(struct ecs_ledger *l, size_t i)
 {
-	assert(i < l->n_entries);
+	assert(i < ecs_ledger_count(l));
 	return &l->entries[i];
 }
 
@@ -177,11 +220,14 @@ by_arn(const void *a, const void *b)
 struct ecs_ledger_entry *
 ecs_ledger_find(struct ecs_ledger *l, struct str arn)
 {
-	struct ecs_ledger_entry key = { .arn = arn };
+	struct ecs_ledger_entry key = { .arn = arn }, *found = NULL;
 
-	if (l->n_entries == 0)
-		return NULL;
-	return bsearch(&key, l->entries, l->n_entries, sizeof(key), by_arn);
+	if (l->n_entries > 0)
+		found = bsearch(&key, l->entries, l->n_entries, sizeof(key), by_arn);
+	if (found != NULL || l->n_sought == 0)
+		return found;
+	key.arn = id_of(arn);
+	return bsearch(&key, l->entries + l->n_entries, l->n_sought, sizeof(key), by_arn);
 }
 
 const struct roster_task *
@@ -356,15 +402,16 @@ is_unchanged(const struct ecs_ledger_entry *entry, const struct roster_task *t)
 enum err_code
 ecs_ledger_facts(struct ecs_ledger *l, const struct ecs_ledger_close *close, struct roster_facts **ret, struct err *e)
 {
+	const size_t n_entries = ecs_ledger_count(l);
 	struct roster_task *tasks;
 	size_t n = 0, n_unchanged = 0;
 	enum err_code code = ERR_OK;
 
 	assert(l->settled);
-	tasks = calloc(l->n_entries > 0 ? l->n_entries : 1, sizeof(*tasks));
+	tasks = calloc(n_entries > 0 ? n_entries : 1, sizeof(*tasks));
 	if (tasks == NULL)
 		return out_of_memory(e);
-	for (size_t i = 0; i < l->n_entries; i++) {
+	for (size_t i = 0; i < n_entries; i++) {
 		if (!conclude(l, &l->entries[i], close, &tasks[n]))
 			continue;
 		n_unchanged += is_unchanged(&l->entries[i], &tasks[n]);

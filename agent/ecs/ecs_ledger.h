@@ -3,9 +3,10 @@
  * it.  Pure; the half of the sweep that weighs evidence, as ecs_sweep.c is the
  * half that asks.
  *
- * An entry stands for every task that was known or is listed.  Nothing changes a
- * task's facts but an answer that names it, and only a complete list says of a
- * task that it is not listed.
+ * An entry stands for every task that was known or is listed, or is sought: somebody
+ * still serves it, so that it is to be asked about.  Nothing changes a task's facts but
+ * an answer that names it, and only a complete list says of a task that it is not
+ * listed.
  */
 #ifndef ECS_ECS_LEDGER_H
 #define ECS_ECS_LEDGER_H
@@ -15,18 +16,20 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "ecs/ecs_sought.h"
 #include "ecs/roster.h"
 
 #define ECS_LEDGER_FACTS_MAX ((size_t)512 << 20)
 
 struct ecs_ledger_entry {
-	struct str arn;
+	struct str arn;                   /* of one that is sought: its id */
 	const struct roster_task *before; /* as known; null: it is new */
 	const struct roster_task *now;    /* news of it; null: none, or it was told what is known */
 	struct taskdef *definition; /* read in this pass, for a task that had none; borrowed until the facts are made */
 	int64_t described_wall_ms;  /* if described */
 	unsigned asked;             /* id of the call that asks for it; 0: none */
 	bool listed;                /* by this pass */
+	bool sought;                /* neither known nor listed */
 	bool described, missing;    /* what the answer to that call said */
 };
 
@@ -38,11 +41,13 @@ void ecs_ledger_free(struct ecs_ledger *l); /* null is fine */
 
 /* A page of the list.  The same ARN twice is once. */
 NODISCARD enum err_code ecs_ledger_list(struct ecs_ledger *l, const struct str *arns, size_t n, struct err *e);
-/* No page comes any more; whole: all were seen.  From here on there are entries, sorted by ARN. */
-NODISCARD enum err_code ecs_ledger_settle(struct ecs_ledger *l, bool whole, struct err *e);
+/* No page comes any more; whole: all were seen.  From here on there are entries, sorted by
+ * ARN, and behind them those that are sought (null: nobody) and have none of these. */
+NODISCARD enum err_code ecs_ledger_settle(
+    struct ecs_ledger *l, bool whole, const struct ecs_sought *sought, struct err *e);
 size_t ecs_ledger_count(const struct ecs_ledger *l);
 struct ecs_ledger_entry *ecs_ledger_entry(struct ecs_ledger *l, size_t i);
-struct ecs_ledger_entry *ecs_ledger_find(struct ecs_ledger *l, struct str arn); /* or null */
+struct ecs_ledger_entry *ecs_ledger_find(struct ecs_ledger *l, struct str arn); /* or null; a sought one by its id */
 
 /* The latest that is known of it; null: only that it is listed. */
 const struct roster_task *ecs_ledger_task(const struct ecs_ledger_entry *entry);

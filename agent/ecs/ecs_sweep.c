@@ -43,7 +43,7 @@ struct ecs_sweep {
 	struct str *tokens; /* of every page but the first */
 	size_t n_tokens;
 
-	struct ecs_ledger_entry **wanted; /* to describe, sorted by ARN */
+	struct ecs_ledger_entry **wanted; /* to describe; those that are not listed first */
 	size_t n_wanted, next_wanted;
 	struct need *needs; /* sorted by ARN */
 	size_t n_needs, next_need;
@@ -150,6 +150,17 @@ condemn(struct ecs_sweep *s, const struct err *why)
 
 /* ---- from phase to phase ---- */
 
+static void
+want(struct ecs_sweep *s, bool listed)
+{
+	for (size_t i = 0; i < ecs_ledger_count(s->ledger); i++) {
+		struct ecs_ledger_entry *entry = ecs_ledger_entry(s->ledger, i);
+
+		if (entry->listed == listed && ecs_interest_describe(&s->start, s->ledger, entry))
+			s->wanted[s->n_wanted++] = entry;
+	}
+}
+
 static enum err_code
 begin_describing(struct ecs_sweep *s, struct err *e)
 {
@@ -158,12 +169,8 @@ begin_describing(struct ecs_sweep *s, struct err *e)
 	s->wanted = calloc(n > 0 ? n : 1, sizeof(struct ecs_ledger_entry *));
 	if (s->wanted == NULL)
 		return out_of_memory(e);
-	for (size_t i = 0; i < n; i++) {
-		struct ecs_ledger_entry *entry = ecs_ledger_entry(s->ledger, i);
-
-		if (ecs_interest_describe(&s->start, s->ledger, entry))
-			s->wanted[s->n_wanted++] = entry;
-	}
+	want(s, false);
+	want(s, true);
 	s->phase = DESCRIBING;
 	s->failures_running = 0;
 	return ERR_OK;
@@ -288,10 +295,13 @@ advance(struct ecs_sweep *s)
 static void
 end_list(struct ecs_sweep *s, bool whole)
 {
+	const struct ecs_sought *sought = NULL;
 	struct err why = ERR_INIT;
 
 	s->page_due = false;
-	if (ecs_ledger_settle(s->ledger, whole, &why) != ERR_OK)
+	if (s->start.sought != NULL)
+		sought = s->start.sought(s->start.sought_arg);
+	if (ecs_ledger_settle(s->ledger, whole, sought, &why) != ERR_OK)
 		condemn(s, &why);
 }
 

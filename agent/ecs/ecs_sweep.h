@@ -3,7 +3,9 @@
  * to make, is fed their answers, and ends with new facts (design.md, section 4).
  *
  * WATCH lists, and describes only the tasks that are of interest; FULL describes
- * all of them.  Paging, batching to the API's limits and partial failures are
+ * all of them.  Both ask about the tasks that are sought: HAProxy serves them, but they
+ * are neither known nor listed (any more).  A task that is told to stop vanishes from
+ * the list at once: a daemon that comes back would otherwise never hear of its end.  Paging, batching to the API's limits and partial failures are
  * decided here and nowhere else.  Nothing is ever taken out of the facts because
  * an answer was missing, short, or did not mention it: a task is over when AWS
  * says so of that task.
@@ -16,6 +18,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "ecs/ecs_sought.h"
 #include "ecs/roster.h"
 #include "ecs/taskdef_cache.h"
 
@@ -37,6 +40,9 @@ struct ecs_sweep_start { /* strings are copied */
 	 * ask about it; no, where it means to keep it beyond its time. */
 	bool (*is_held)(void *arg, const struct roster_task *task);
 	void *arg;
+	/* Asked once the list has ended; what it returns is copied.  Either may be null: none. */
+	const struct ecs_sought *(*sought)(void *arg);
+	void *sought_arg;
 };
 
 struct ecs_sweep_ask {

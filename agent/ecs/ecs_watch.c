@@ -105,6 +105,7 @@ ecs_watch_new(struct loop *l, const struct conf *conf, struct aws_caller *const 
 			.definitions = w->definitions,
 			.rnd = rnd,
 			.is_held = to.is_held,
+			.sought = to.sought,
 			.held_arg = to.arg,
 			.changed = publish,
 			.arg = w,
@@ -131,6 +132,13 @@ ecs_watch_poke(struct ecs_watch *w)
 {
 	for (size_t i = 0; i < w->n_clusters; i++)
 		ecs_watch_cluster_poke(w->clusters[i]);
+}
+
+void
+ecs_watch_seek(struct ecs_watch *w)
+{
+	for (size_t i = 0; i < w->n_clusters; i++)
+		ecs_watch_cluster_seek(w->clusters[i]);
 }
 
 void

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/prng.h"
 #include "conf/conf.h"
+#include "ecs/ecs_sought.h"
 #include "ecs/roster.h"
 
 struct ecs_watch;
@@ -21,7 +22,8 @@ struct ecs_watch_listener {
 	/* Take a reference to keep it.  Never called from inside ecs_watch_start, and
 	 * not to close the watch from. */
 	void (*published)(void *arg, struct roster *r);
-	bool (*is_held)(void *arg, const struct roster_task *task); /* see ecs_sweep.h */
+	bool (*is_held)(void *arg, const struct roster_task *task); /* see ecs_sweep.h, as for sought */
+	const struct ecs_sought *(*sought)(void *arg);
 	void *arg;
 };
 
@@ -30,6 +32,7 @@ NODISCARD enum err_code ecs_watch_new(struct loop *l, const struct conf *conf, s
     struct prng *rnd, struct ecs_watch_listener to, struct ecs_watch **ret, struct err *e);
 void ecs_watch_start(struct ecs_watch *w); /* a full sweep of every cluster, then as scheduled */
 void ecs_watch_poke(struct ecs_watch *w); /* a full sweep of every cluster, now; one that runs is followed by another */
+void ecs_watch_seek(struct ecs_watch *w); /* somebody new is sought: asked about now, in every cluster */
 void ecs_watch_close(struct ecs_watch *w); /* no callback comes after; null is fine */
 
 #endif

@@ -45,6 +45,10 @@ struct ecs_watch_cluster {
 	int64_t full_due_ms, watch_due_ms;
 	unsigned failures; /* passes in a row */
 
+	bool seek_next;                /* WATCH as soon as may be */
+	struct ecs_sought asked;       /* about, by the passes so far */
+	struct ecs_sought sought, due; /* by this one: in all, and to be asked about */
+
 	struct roster_cluster known;
 	struct buf account, arn; /* behind those of known */
 	bool fault_of_full;      /* so that only FULL can disprove it */
@@ -118,6 +122,9 @@ ecs_watch_cluster_close(struct ecs_watch_cluster *c)
 			aws_caller_cancel(c->start.caller, c->flights[i].call);
 	loop_timer_close(c->timer);
 	ecs_sweep_free(c->sweep);
+	ecs_sought_free(&c->asked);
+	ecs_sought_free(&c->sought);
+	ecs_sought_free(&c->due);
 	roster_facts_unref(c->known.facts);
 	buf_free(&c->account);
 	buf_free(&c->arn);
@@ -186,12 +193,66 @@ schedule(struct ecs_watch_cluster *c, bool failed)
 }
 
 void
+ecs_watch_cluster_seek(struct ecs_watch_cluster *c)
+{
+	if (c->failures > 0)
+		return;
+	c->seek_next = true;
+	if (c->sweep == NULL)
+		loop_timer_arm(c->timer, 0);
+}
+
+void
 ecs_watch_cluster_poke(struct ecs_watch_cluster *c)
 {
 	c->full_next = true;
 	c->full_due_ms = clk_mono_ms(&c->clk);
 	if (c->sweep == NULL)
 		loop_timer_arm(c->timer, 0);
+}
+
+/* ---- who is sought ---- */
+
+/* Not asked about yet (or FULL asks again), and nothing says that it is of another cluster. */
+static bool
+is_to_be_asked(const void *arg, const struct ecs_sought_task *t)
+{
+	const struct ecs_watch_cluster *c = arg;
+	const struct str region = c->start.source->region;
+	struct str cluster, id;
+	struct arn arn;
+
+	if (c->kind == ECS_SWEEP_WATCH && ecs_sought_find(&c->asked, t->id) != NULL)
+		return false;
+	if (!arn_parse_task(t->arn, &arn, &cluster, &id))
+		return true;
+	if ((region.len > 0 && !str_eq(arn.region, region)) ||
+	    (c->known.account.len > 0 && !str_eq(arn.account, c->known.account)))
+		return false;
+	return cluster.len == 0 || str_eq(cluster, arn_cluster_name(c->start.name));
+}
+
+/* Out of memory: nobody is asked about in this pass. */
+static const struct ecs_sought *
+list_sought(void *arg)
+{
+	struct ecs_watch_cluster *c = arg;
+	const struct ecs_sought *all = c->start.sought != NULL ? c->start.sought(c->start.held_arg) : NULL;
+
+	ecs_sought_free(&c->sought);
+	ecs_sought_free(&c->due);
+	if (all == NULL || ecs_sought_make(all->tasks, all->n, &c->sought, NULL) != ERR_OK ||
+	    ecs_sought_pick(all, is_to_be_asked, c, &c->due, NULL) != ERR_OK)
+		return NULL;
+	return &c->due;
+}
+
+static void
+note_asked(struct ecs_watch_cluster *c)
+{
+	ecs_sought_free(&c->asked);
+	c->asked = c->sought;
+	c->sought = (struct ecs_sought){ .n = 0 };
 }
 
 /* ---- the end of a pass ---- */
@@ -273,6 +334,8 @@ end_pass(struct ecs_watch_cluster *c)
 
 	if (ecs_sweep_result(c->sweep, clk_wall_ms(&c->clk), &result, &why) == ERR_OK) {
 		schedule(c, !result.answered);
+		if (result.answered)
+			note_asked(c);
 		news = take_result(c, &result);
 	} else {
 		schedule(c, true);
@@ -280,7 +343,7 @@ end_pass(struct ecs_watch_cluster *c)
 	}
 	ecs_sweep_free(c->sweep);
 	c->sweep = NULL;
-	if (c->full_next && c->failures == 0)
+	if ((c->full_next || c->seek_next) && c->failures == 0)
 		loop_timer_arm(c->timer, 0); /* poked meanwhile */
 	if (news)
 		c->start.changed(c->start.arg);
@@ -368,6 +431,8 @@ begin_pass(struct ecs_watch_cluster *c, struct err *e)
 		.require_healthy = c->start.source->require_healthy,
 		.is_held = c->start.is_held,
 		.arg = c->start.held_arg,
+		.sought = list_sought,
+		.sought_arg = c,
 	};
 
 	c->met_failure = false;
@@ -401,6 +466,7 @@ run_due(void *arg)
 	}
 	c->kind = c->full_next || clk_mono_ms(&c->clk) >= c->full_due_ms ? ECS_SWEEP_FULL : ECS_SWEEP_WATCH;
 	c->full_next = false;
+	c->seek_next = false;
 	if (begin_pass(c, &why) == ERR_OK) {
 		pump(c);
 		return;

@@ -8,6 +8,9 @@
  * backoff of at most the larger of 10 x refresh and 60 s.  What was only
  * malformed in a whole answer, or a definition that cannot be read, is a fault, too,
  * but no reason to ask less often.
+ *
+ * Who is sought is asked about by FULL passes, and by WATCH until it was asked once: a
+ * server that no task explains must not cost a call every other second for ever.
  */
 #ifndef ECS_ECS_WATCH_CLUSTER_H
 #define ECS_ECS_WATCH_CLUSTER_H
@@ -35,7 +38,8 @@ struct ecs_watch_cluster_start { /* all borrowed for the cluster's life */
 	struct taskdef_cache *definitions;
 	struct prng *rnd;
 	bool (*is_held)(void *arg, const struct roster_task *task); /* see ecs_sweep.h */
-	void *held_arg;
+	const struct ecs_sought *(*sought)(void *arg);              /* likewise */
+	void *held_arg;                                             /* of both */
 	/* What ecs_watch_cluster_view shows is not what it was.  From the loop only. */
 	void (*changed)(void *arg);
 	void *arg;
@@ -43,6 +47,9 @@ struct ecs_watch_cluster_start { /* all borrowed for the cluster's life */
 
 NODISCARD enum err_code ecs_watch_cluster_new(
     const struct ecs_watch_cluster_start *start, struct ecs_watch_cluster **ret, struct err *e);
+/* Somebody new is sought: WATCH now, or after the pass that runs.  While passes fail the
+ * next one asks in any case. */
+void ecs_watch_cluster_seek(struct ecs_watch_cluster *c);
 void ecs_watch_cluster_poke(struct ecs_watch_cluster *c); /* FULL now, or after the pass that runs */
 /* Borrows the cluster until its next pass ends. */
 struct roster_cluster ecs_watch_cluster_view(const struct ecs_watch_cluster *c);

@@ -246,6 +246,15 @@ intent_of(const struct plan_server *v)
 	return v->actual->admin == ACTUAL_READY && v->actual->up ? APPLIED_SERVING : APPLIED_JOINING;
 }
 
+/* The server of the process before, at the same address. */
+static void
+take_over(struct applied_server *s, const struct applied_server *then)
+{
+	s->spec = then->spec;
+	s->task_arn = then->task_arn; /* unless a candidate tells: it may have ended unseen */
+	s->container = then->container;
+}
+
 /* Met for the first time: as it is, is as it was asked to be. */
 static struct applied_server
 adopt(const struct next *x, const struct plan_server *v)
@@ -262,7 +271,7 @@ adopt(const struct next *x, const struct plan_server *v)
 
 	s.auto_weight = v->actual->weight;
 	if (then != NULL && str_eq(then->address, s.address) && then->port == s.port)
-		s.spec = then->spec;
+		take_over(&s, then);
 	if (s.intent == APPLIED_DRAINING)
 		s.evidence = v->evidence;
 	if (s.intent == APPLIED_DRAINING && v->actual->admin == ACTUAL_MAINT)

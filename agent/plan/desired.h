@@ -109,5 +109,7 @@ uint64_t desired_spec(const struct conf_policy *policy);
  * of it: one task's ports in one backend never share a name. */
 NODISCARD enum err_code desired_server_name(
     struct arena *a, struct str task_id, struct str container, uint16_t port, struct str *ret, struct err *e);
+/* The task id in such a name; false: it is none, or of a slot. */
+bool desired_server_id(struct str name, struct str *ret);
 
 #endif

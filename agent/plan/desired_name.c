@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "ecs/arn.h"
 #include "plan/desired.h"
 
 #define TASK_ID_MAX 64
@@ -71,4 +72,19 @@ desired_server_name(
 	if (!arena_str(a, str_of(name, n), ret))
 		return err_set(e, ERR_NOMEM, "a server's name: %s", err_text(ERR_NOMEM));
 	return ERR_OK;
+}
+
+bool
+desired_server_id(struct str name, struct str *ret)
+{
+	struct str rest;
+	size_t at;
+
+	if (!str_has_prefix(name, STR("rc_")))
+		return false;
+	rest = str_skip(name, sizeof("rc_") - 1);
+	if (!str_find(rest, '_', &at) || !arn_is_task_id(str_first(rest, at)))
+		return false;
+	*ret = str_first(rest, at);
+	return true;
 }

@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include "sync/reconcile.h"
+#include "sync/reconcile_sought.h"
 #include "sync/reconcile_state.h"
 
 #include <inttypes.h>
@@ -34,6 +35,7 @@ struct reconcile {
 	int64_t plan_ms;    /* when it was made */
 	bool plan_ran;      /* it was carried out */
 	bool roster_is_new; /* desired was not derived from it yet */
+	struct ecs_sought sought;
 
 	enum asked asked;
 	bool look_now;
@@ -51,6 +53,38 @@ struct reconcile {
 	struct fault haproxy_fault, run_fault, derive_fault, hold_fault;
 	struct fault *backend_faults;
 };
+
+/* ---- whom the roster does not know ---- */
+
+static struct reconcile_served
+served(const struct reconcile *r)
+{
+	return (struct reconcile_served){
+		.roster = r->roster,
+		.plan = r->plan,
+		.actual = r->actual,
+		.applied = r->state.applied,
+		.former = r->state.former,
+	};
+}
+
+/* Without memory for it the next pass tries again. */
+static bool
+seek(struct reconcile *r)
+{
+	const struct reconcile_served now = served(r);
+	bool is_new = false;
+
+	return reconcile_sought_renew(&r->sought, &now, &is_new, NULL) == ERR_OK && is_new;
+}
+
+const struct ecs_sought *
+reconcile_sought(const struct reconcile *r)
+{
+	return &r->sought;
+}
+
+/* ---- life ---- */
 
 enum err_code
 reconcile_new(const struct reconcile_config *config, struct reconcile **ret, struct err *e)
@@ -73,6 +107,7 @@ reconcile_new(const struct reconcile_config *config, struct reconcile **ret, str
 	r->config = *config;
 	r->conf = config->conf;
 	r->look_now = true;
+	(void)seek(r); /* the first sweep asks in any case */
 	*ret = r;
 	return ERR_OK;
 }
@@ -87,6 +122,7 @@ reconcile_free(struct reconcile *r)
 	desired_free(r->desired);
 	roster_unref(r->roster);
 	reconcile_state_free(&r->state);
+	ecs_sought_free(&r->sought);
 	free(r->backend_faults);
 	free(r);
 }
@@ -127,10 +163,12 @@ is_held_by(const struct plan_backend *b, struct str task_arn)
 bool
 reconcile_holds(const struct reconcile *r, struct str task_arn)
 {
+	const struct reconcile_served now = served(r);
+
 	for (size_t i = 0; r->plan != NULL && i < r->plan->n_backends; i++)
 		if (is_held_by(&r->plan->backends[i], task_arn))
 			return true;
-	return false;
+	return reconcile_sought_serves(&now, task_arn);
 }
 
 /* ---- what the operator reads ---- */
@@ -615,6 +653,7 @@ on_actual(struct reconcile *r, const struct reconcile_event *ev, struct reconcil
 	r->actual = ev->actual;
 	(void)meet_process(r, r->actual->pid, r->actual->start_time_s, out);
 	planned = make_pass(r, old_plan, ev, out);
+	out->seek = seek(r);
 	plan_free(old_plan);
 	actual_free(old_actual);
 	if (!planned) {
@@ -691,6 +730,7 @@ reconcile_feed(struct reconcile *r, const struct reconcile_event *ev, struct rec
 {
 	ret->read = false;
 	ret->probe = false;
+	ret->seek = false;
 	ret->execute = NULL;
 	ret->save_applied = NULL;
 	ret->save_overlay = NULL;

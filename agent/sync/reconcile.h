@@ -20,6 +20,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "ecs/ecs_sought.h"
 #include "ecs/roster.h"
 #include "hap/hap_exec.h"
 #include "plan/actual.h"
@@ -91,6 +92,7 @@ struct reconcile_actions {
 	const struct applied *save_applied; /* borrowed until the next event, as is the other */
 	const struct overlay *save_overlay;
 	bool read, probe;
+	bool seek; /* HAProxy serves somebody new whom the roster does not know: ask ECS (reconcile_sought) */
 	const struct plan *execute; /* stays valid until EXECUTED */
 	int64_t wake_in_ms;         /* when to send a TICK; never negative */
 	struct reconcile_note notes[RECONCILE_NOTES_MAX];
@@ -144,6 +146,8 @@ bool reconcile_saved(struct reconcile *r, enum reconcile_file file, int64_t mono
 NODISCARD enum err_code reconcile_order(
     struct reconcile *r, const struct reconcile_order *o, int64_t now_wall_ms, struct buf *ret_said, struct err *e);
 struct reconcile_view reconcile_view(const struct reconcile *r);
+/* Whom HAProxy serves and the roster does not know; changes with events. */
+const struct ecs_sought *reconcile_sought(const struct reconcile *r);
 /* Is this task (by ARN) behind a server that HAProxy still holds? */
 bool reconcile_holds(const struct reconcile *r, struct str task_arn);
 void reconcile_free(struct reconcile *r); /* null is fine */

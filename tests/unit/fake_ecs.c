@@ -128,13 +128,20 @@ put_task(struct answering *a, struct fake_task *t, const char *last, bool is_man
 	t->told_ending = t->told_ending || (!is_mangled && is_ending(t));
 }
 
-static struct fake_task *
-find(struct fake_ecs *f, const char *arn)
+/* Of an ARN, or the id itself: DescribeTasks takes both. */
+static const char *
+id_of(const char *name)
 {
-	const char *id = strrchr(arn, '/');
+	const char *slash = strrchr(name, '/');
 
-	for (size_t i = 0; i < f->n_tasks && id != NULL; i++)
-		if (strcmp(f->tasks[i].id, id + 1) == 0)
+	return slash != NULL ? slash + 1 : name;
+}
+
+static struct fake_task *
+find(struct fake_ecs *f, const char *name)
+{
+	for (size_t i = 0; i < f->n_tasks; i++)
+		if (strcmp(f->tasks[i].id, id_of(name)) == 0)
 			return &f->tasks[i];
 	return NULL;
 }
@@ -145,7 +152,7 @@ find_near(struct fake_ecs *f, const char *arn, size_t *hint)
 {
 	struct fake_task *t;
 
-	if (*hint < f->n_tasks && strcmp(f->tasks[*hint].id, strrchr(arn, '/') + 1) == 0)
+	if (*hint < f->n_tasks && strcmp(f->tasks[*hint].id, id_of(arn)) == 0)
 		return &f->tasks[(*hint)++];
 	t = find(f, arn);
 	if (t != NULL)
@@ -158,7 +165,8 @@ put_failure(struct buf *failures, struct fake_task *t, const char *arn, const ch
 {
 	if (failures->len > 0)
 		buf_put(failures, STR(","));
-	buf_printf(failures, "{\"arn\":\"%s\",\"reason\":\"%s\"}", arn, reason);
+	buf_printf(failures, "{\"arn\":\"%s%s\",\"reason\":\"%s\"}",
+	    strchr(arn, '/') != NULL ? "" : FAKE_ECS_PREFIX "task/prod/", arn, reason);
 	if (t != NULL && strcmp(reason, "MISSING") == 0)
 		t->told_ending = true;
 }

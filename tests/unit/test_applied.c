@@ -309,6 +309,36 @@ what_is_met_for_the_first_time_is_taken_over_as_it_is(void **state)
 	end(&s);
 }
 
+/* HAProxy was reloaded while the daemon was down, and the task vanished meanwhile. */
+static void
+whose_a_server_is_outlives_a_reload_with_nobody_to_explain_it(void **state)
+{
+	struct applied *next = NULL, *former;
+	struct plan_backend backend;
+	struct plan_server unknown;
+	struct plan p;
+	struct stage s;
+
+	(void)state;
+	begin(&s, 3, 1);
+	passes(&s, 3);
+	decide(&s);
+	former = s.applied;
+	s.actual->pid++;
+	backend = s.plan->backends[0];
+	unknown = backend.servers[0];
+	unknown.desired = NULL;
+	backend.servers = &unknown;
+	p = (struct plan){ .backends = &backend, .n_backends = 1 };
+	assert_int_equal(applied_expect(NULL, former, s.actual, &p, s.now_ms, &next, NULL), ERR_OK);
+	assert_int_equal(next->n_servers, 1);
+	assert_true(next->servers[0].task_arn.len > 0);
+	assert_true(str_eq(next->servers[0].task_arn, former->servers[0].task_arn));
+	assert_true(str_eq(next->servers[0].container, former->servers[0].container));
+	applied_free(next);
+	end(&s);
+}
+
 static void
 a_drain_is_remembered_with_its_beginning(void **state)
 {
@@ -546,6 +576,7 @@ main(void)
 		cmocka_unit_test(a_command_that_was_not_carried_out_is_nobodys_hand),
 		cmocka_unit_test(a_server_at_another_address_is_forgotten),
 		cmocka_unit_test(what_is_met_for_the_first_time_is_taken_over_as_it_is),
+		cmocka_unit_test(whose_a_server_is_outlives_a_reload_with_nobody_to_explain_it),
 		cmocka_unit_test(a_drain_is_remembered_with_its_beginning),
 		cmocka_unit_test(trust_in_the_process_before_ends_by_time),
 		cmocka_unit_test(a_damaged_file_is_refused_whole),

@@ -760,6 +760,32 @@ an_id_that_is_none_makes_no_name(void **state)
 }
 
 static void
+an_id_is_read_out_of_a_name(void **state)
+{
+	static const struct {
+		const char *name, *id; /* null: none */
+	} cases[] = {
+		{ "rc_" ID "_app_50051", ID },
+		{ "rc_" ID "__50051", ID },
+		{ "rc_01234567-89ab-cdef-0123-456789abcdef_app_1", "01234567-89ab-cdef-0123-456789abcdef" },
+		{ "rc_17", NULL },
+		{ "rc_", NULL },
+		{ "rc_" ID, NULL },
+		{ "rc_" ID "0_app_1", NULL },
+		{ "rc_0123456789.bcdef0123456789abcdef_app_1", NULL },
+		{ "xx_" ID "_app_1", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct str id = STR("untouched");
+
+		assert_int_equal(desired_server_id(str_from_cstr(cases[i].name), &id), cases[i].id != NULL);
+		assert_str(id, cases[i].id != NULL ? cases[i].id : "untouched");
+	}
+}
+
+static void
 hostile_container_names_are_kept_from_messages_and_names(void **state)
 {
 	struct world *w CLEANUP(world_free_at) = world_new();
@@ -871,6 +897,7 @@ main(void)
 		cmocka_unit_test(one_cluster_through_two_sources_gives_a_task_once_and_proof_from_either_counts),
 		cmocka_unit_test(a_name_has_only_what_haproxy_allows_and_at_most_100_bytes),
 		cmocka_unit_test(an_id_that_is_none_makes_no_name),
+		cmocka_unit_test(an_id_is_read_out_of_a_name),
 		cmocka_unit_test(hostile_container_names_are_kept_from_messages_and_names),
 		cmocka_unit_test(the_drain_timeout_is_the_entrys_or_the_definitions_or_30_s),
 		cmocka_unit_test(weights_are_scaled_over_those_who_serve),

@@ -21,6 +21,7 @@ struct world {
 	const char *cluster;
 	bool require_healthy;
 	bool (*is_held)(void *arg, const struct roster_task *task);
+	struct ecs_sought sought;
 	int64_t wall_ms;
 	/* of the last pass */
 	bool complete, answered, changed;
@@ -40,6 +41,7 @@ world_init(struct world *w, size_t n)
 static void
 world_done(struct world *w)
 {
+	ecs_sought_free(&w->sought);
 	roster_facts_unref(w->facts);
 	taskdef_cache_free(w->definitions);
 	fake_ecs_free(&w->ecs);
@@ -78,6 +80,14 @@ keep_text(char *to, size_t size, struct str s)
 	(void)snprintf(to, size, STR_FMT, STR_ARG(s));
 }
 
+static const struct ecs_sought *
+sought(void *arg)
+{
+	struct world *w = arg;
+
+	return &w->sought;
+}
+
 static void
 run_in_order(struct world *w, enum ecs_sweep_kind kind, bool backwards)
 {
@@ -91,6 +101,8 @@ run_in_order(struct world *w, enum ecs_sweep_kind kind, bool backwards)
 		.require_healthy = w->require_healthy,
 		.is_held = w->is_held,
 		.arg = w,
+		.sought = sought,
+		.sought_arg = w,
 	};
 	struct ecs_sweep_result result;
 	struct ecs_sweep *s;
@@ -459,6 +471,149 @@ a_stopped_task_gets_no_definition_unless_it_is_held(void **state)
 		assert_int_equal(w.ecs.defines, cases[i].defines);
 		world_done(&w);
 	}
+}
+
+/* ---- who is served and not known ---- */
+
+static void
+seek(struct world *w, const char *const *ids, size_t n)
+{
+	struct ecs_sought_task *tasks = calloc(n, sizeof(*tasks));
+
+	assert_non_null(tasks);
+	for (size_t i = 0; i < n; i++)
+		tasks[i] = (struct ecs_sought_task){ .id = str_from_cstr(ids[i]) };
+	ecs_sought_free(&w->sought);
+	assert_int_equal(ecs_sought_make(tasks, n, &w->sought, NULL), ERR_OK);
+	free(tasks);
+}
+
+/* They vanished from the list while nobody looked; the first pass hears of their end. */
+static void
+a_task_that_was_told_to_stop_unseen_is_met_by_its_id(void **state)
+{
+	const char *ids[3];
+	struct world w;
+
+	(void)state;
+	world_init(&w, 3);
+	for (size_t i = 0; i < 3; i++)
+		ids[i] = w.ecs.tasks[i].id;
+	w.ecs.tasks[1].definition = 9;
+	stop(&w, 1, "RUNNING");
+	stop(&w, 2, "STOPPED");
+	seek(&w, ids, 3);
+	run(&w, ECS_SWEEP_FULL);
+	assert_true(w.complete);
+	assert_int_equal(w.ecs.describes, 1); /* with those that are listed */
+	assert_int_equal(w.ecs.described, 3);
+	assert_int_equal(w.facts->n_tasks, 3);
+	assert_int_equal(fact(&w, 1)->desired_status, ROSTER_STOPPED);
+	assert_int_equal(fact(&w, 1)->ended_wall_ms, 0);
+	assert_false(fact(&w, 1)->listed);
+	assert_int_equal(fact(&w, 2)->ended_wall_ms, w.wall_ms);
+	assert_non_null(fact(&w, 1)->definition); /* whose ports tell which server it is */
+	assert_non_null(fact(&w, 2)->definition);
+	run(&w, ECS_SWEEP_WATCH);
+	assert_int_equal(w.ecs.described, 1); /* as any that is ending and held */
+	world_done(&w);
+}
+
+static void
+one_that_is_known_or_listed_is_not_sought(void **state)
+{
+	const char *ids[3];
+	struct world w;
+
+	(void)state;
+	world_init(&w, 3);
+	for (size_t i = 0; i < 3; i++)
+		ids[i] = w.ecs.tasks[i].id;
+	run(&w, ECS_SWEEP_FULL);
+	seek(&w, ids, 3);
+	run(&w, ECS_SWEEP_WATCH);
+	assert_int_equal(w.ecs.describes, 0);
+	assert_false(w.changed);
+	world_done(&w);
+}
+
+static void
+one_that_nobody_has_heard_of_stays_unknown(void **state)
+{
+	static const char *const ids[] = { "0123456789abcdef0123456789abcdef", "too-short", "has_an_underscore", "" };
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1);
+	seek(&w, ids, N_OF(ids));
+	for (unsigned pass = 0; pass < 3; pass++) {
+		run(&w, ECS_SWEEP_FULL);
+		assert_true(w.complete);
+		assert_int_equal(w.ecs.described, 2); /* ECS would refuse the call for the others */
+		assert_int_equal(w.facts->n_tasks, 1);
+	}
+	world_done(&w);
+}
+
+static void
+who_is_sought_costs_a_call_for_a_hundred_and_comes_first(void **state)
+{
+	static char texts[250][33];
+	static const char *ids[250];
+	struct world w;
+
+	(void)state;
+	world_init(&w, 150);
+	for (size_t i = 0; i < N_OF(ids); i++) {
+		(void)snprintf(texts[i], sizeof(texts[i]), "f%031zu", i);
+		ids[i] = texts[i];
+	}
+	seek(&w, ids, N_OF(ids));
+	fault(&w, "DescribeTasks", 4, FAKE_UNREACHABLE);
+	run(&w, ECS_SWEEP_FULL);
+	assert_int_equal(w.ecs.describes, 4);
+	assert_int_equal(w.ecs.described, 400 - 100);
+	assert_int_equal(w.facts->n_tasks, 50); /* of the third call; those of the fourth come last */
+	world_done(&w);
+}
+
+static void
+the_end_of_one_that_is_sought_is_proof_whatever_the_list_is(void **state)
+{
+	const char *ids[1];
+	struct world w;
+
+	(void)state;
+	world_init(&w, 2);
+	ids[0] = w.ecs.tasks[1].id;
+	stop(&w, 1, "STOPPING");
+	seek(&w, ids, 1);
+	fault(&w, "ListTasks", 1, FAKE_DENIED);
+	run(&w, ECS_SWEEP_FULL);
+	assert_false(w.answered);
+	assert_int_equal(w.facts->n_tasks, 1);
+	assert_int_equal(fact(&w, 1)->last_status, ROSTER_STOPPING);
+	world_done(&w);
+}
+
+static void
+a_foreign_answer_about_one_that_is_sought_is_not_taken(void **state)
+{
+	const char *ids[1];
+	struct world w;
+
+	(void)state;
+	world_init(&w, 2);
+	run(&w, ECS_SWEEP_FULL);
+	ids[0] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+	memcpy(w.ecs.tasks[1].id, ids[0], 33);
+	stop(&w, 1, "STOPPED");
+	seek(&w, ids, 1);
+	fault(&w, "DescribeTasks", 0, FAKE_FOREIGN);
+	run(&w, ECS_SWEEP_WATCH);
+	assert_false(w.answered);
+	assert_false(w.changed);
+	world_done(&w);
 }
 
 /* ---- what is no evidence ---- */
@@ -1025,6 +1180,12 @@ main(void)
 		cmocka_unit_test(an_ended_task_keeps_its_last_known_address),
 		cmocka_unit_test(a_task_that_is_stopped_is_seen_at_the_next_watch),
 		cmocka_unit_test(a_stopped_task_gets_no_definition_unless_it_is_held),
+		cmocka_unit_test(a_task_that_was_told_to_stop_unseen_is_met_by_its_id),
+		cmocka_unit_test(one_that_is_known_or_listed_is_not_sought),
+		cmocka_unit_test(one_that_nobody_has_heard_of_stays_unknown),
+		cmocka_unit_test(who_is_sought_costs_a_call_for_a_hundred_and_comes_first),
+		cmocka_unit_test(the_end_of_one_that_is_sought_is_proof_whatever_the_list_is),
+		cmocka_unit_test(a_foreign_answer_about_one_that_is_sought_is_not_taken),
 		cmocka_unit_test(no_fault_takes_a_task_away),
 		cmocka_unit_test(a_list_that_breaks_off_makes_nothing_vanish),
 		cmocka_unit_test(an_empty_list_alone_is_no_evidence),

@@ -119,6 +119,7 @@ struct stage {
 	struct conf_source sources[2];
 	struct prng rnd;
 	struct ecs_watch *watch;
+	struct ecs_sought sought;
 	struct roster *last;
 	unsigned published, warned, informed;
 	char line[512]; /* the last warning */
@@ -180,11 +181,19 @@ stage_init(struct stage *s, size_t n_tasks)
 	log_open(on_log, s, LOG_INFO);
 }
 
+static const struct ecs_sought *
+list_sought(void *arg)
+{
+	struct stage *s = arg;
+
+	return &s->sought;
+}
+
 static void
 stage_start(struct stage *s)
 {
 	struct aws_caller *const callers[] = { &s->callers[0], &s->callers[1] };
-	const struct ecs_watch_listener to = { .published = on_published, .arg = s };
+	const struct ecs_watch_listener to = { .published = on_published, .sought = list_sought, .arg = s };
 
 	assert_int_equal(ecs_watch_new(s->loop, &s->conf, callers, &s->rnd, to, &s->watch, NULL), ERR_OK);
 	ecs_watch_start(s->watch);
@@ -195,6 +204,7 @@ static void
 stage_done(struct stage *s)
 {
 	ecs_watch_close(s->watch);
+	ecs_sought_free(&s->sought);
 	for (size_t i = 0; i < N_OF(s->callers); i++) {
 		assert_null(s->callers[i].calls);
 		loop_timer_close(s->callers[i].timer);
@@ -304,6 +314,84 @@ a_poke_brings_a_full_pass_now_or_after_the_one_that_runs(void **state)
 	fake_loop_pass(s.loop, 500);
 	assert_int_equal(ecs(&s)->describes, 3);
 	stage_done(&s);
+}
+
+static void
+seek(struct stage *s, const char *id, const char *of)
+{
+	const struct ecs_sought_task task = { .id = str_from_cstr(id), .arn = str_from_cstr(of) };
+
+	ecs_sought_free(&s->sought);
+	assert_int_equal(ecs_sought_make(&task, 1, &s->sought, NULL), ERR_OK);
+	ecs_watch_seek(s->watch);
+}
+
+static void
+who_is_sought_is_asked_about_at_once_and_then_with_full_passes_only(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 3);
+	stage_start(&s);
+	fake_loop_pass(s.loop, 500);
+	ecs(&s)->lists = 0;
+	ecs(&s)->described = 0;
+	seek(&s, "f0000000000000000000000000000000", "");
+	fake_loop_pass(s.loop, 500);
+	assert_int_equal(ecs(&s)->lists, 1);
+	assert_int_equal(ecs(&s)->described, 1);
+	fake_loop_pass(s.loop, 60000);
+	assert_in_range(ecs(&s)->lists, 20, 40);
+	/* FULL asks about the three as well. */
+	assert_in_range(ecs(&s)->described, 1 + 3 * 4, 1 + 5 * 4);
+	stage_done(&s);
+}
+
+static void
+who_is_sought_while_a_pass_runs_is_asked_about_by_the_next_at_once(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 3);
+	stage_start(&s);
+	fake_loop_pass(s.loop, ANSWER_MS + 5); /* the list has ended */
+	seek(&s, "f0000000000000000000000000000000", "");
+	fake_loop_pass(s.loop, 500);
+	assert_int_equal(ecs(&s)->lists, 2);
+	assert_int_equal(ecs(&s)->described, 4);
+	stage_done(&s);
+}
+
+static void
+a_task_is_asked_about_only_where_its_arn_may_be(void **state)
+{
+	static const struct {
+		const char *arn;
+		bool asked;
+	} cases[] = {
+		{ "", true },
+		{ FAKE_ECS_PREFIX "task/prod/f0000000000000000000000000000000", true },
+		{ FAKE_ECS_PREFIX "task/f0000000000000000000000000000000", true },
+		{ FAKE_ECS_PREFIX "task/test/f0000000000000000000000000000000", false },
+		{ "arn:aws:ecs:eu-west-2:" FAKE_ECS_ACCOUNT ":task/prod/f0000000000000000000000000000000", false },
+		{ "arn:aws:ecs:eu-west-1:999999999999:task/prod/f0000000000000000000000000000000", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct stage s;
+
+		stage_init(&s, 3);
+		stage_start(&s);
+		fake_loop_pass(s.loop, 500);
+		ecs(&s)->described = 0;
+		seek(&s, "f0000000000000000000000000000000", cases[i].arn);
+		fake_loop_pass(s.loop, 500);
+		assert_int_equal(ecs(&s)->described, cases[i].asked ? 1 : 0);
+		stage_done(&s);
+	}
 }
 
 static void
@@ -620,6 +708,9 @@ main(void)
 		cmocka_unit_test(watch_runs_every_two_seconds_and_refresh_every_fifteen),
 		cmocka_unit_test(what_happens_is_published_after_the_next_watch),
 		cmocka_unit_test(a_poke_brings_a_full_pass_now_or_after_the_one_that_runs),
+		cmocka_unit_test(who_is_sought_is_asked_about_at_once_and_then_with_full_passes_only),
+		cmocka_unit_test(who_is_sought_while_a_pass_runs_is_asked_about_by_the_next_at_once),
+		cmocka_unit_test(a_task_is_asked_about_only_where_its_arn_may_be),
 		cmocka_unit_test(not_more_calls_are_under_way_than_the_limit),
 		cmocka_unit_test(without_a_name_the_cluster_is_default),
 		cmocka_unit_test(an_arn_is_shown_as_given),

@@ -1063,6 +1063,104 @@ a_daemon_that_was_killed_takes_over_what_it_finds(void **state)
 	end(s);
 }
 
+/* ---- whom the roster does not know ---- */
+
+#define ID_A "aaaa1111aaaa1111aaaa1111aaaa1111"
+#define ID_B "bbbb2222bbbb2222bbbb2222bbbb2222"
+
+static void
+assert_sought(const struct stage *s, const char *ids)
+{
+	const struct ecs_sought *sought = reconcile_sought(s->r);
+	char text[512] = "";
+
+	for (size_t i = 0; i < sought->n; i++)
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s" STR_FMT, i > 0 ? " " : "",
+		    STR_ARG(sought->tasks[i].id));
+	assert_string_equal(text, ids);
+}
+
+static void
+a_daemon_that_comes_back_asks_about_all_that_the_last_one_served_until_they_are_known(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct roster_task *task;
+
+	(void)state;
+	task = world_task(s->w, ID_A, ROSTER_RUNNING, "10.0.0.1");
+	begin(s);
+	assert_sought(s, "");
+	publish(s);
+	let_checks_pass(s);
+	wait_ms(s, 1000);
+	assert_sought(s, "");
+	restart(s, 500);
+	assert_sought(s, ID_A); /* before the first sweep: it may have vanished from the list */
+	assert_true(str_has_suffix(reconcile_sought(s->r)->tasks[0].arn, STR("task/main/" ID_A)));
+	(void)world_task(s->w, ID_B, ROSTER_RUNNING, "10.0.0.2");
+	task->desired_status = ROSTER_STOPPED;
+	publish(s);
+	assert_sought(s, "");
+	end(s);
+}
+
+static void
+publish_empty(struct stage *s)
+{
+	const struct roster_cluster cluster = { .source = STR("eu"), .name = STR("main") };
+	struct roster *r = NULL;
+
+	assert_int_equal(roster_make(&cluster, 1, &r, NULL), ERR_OK);
+	s->at_once = 0;
+	happens(s, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = r });
+	roster_unref(r);
+}
+
+/* The roster is of another cluster, or its sweep could not ask: it goes on being sought. */
+static void
+a_task_that_the_roster_does_not_have_stays_sought_and_its_server_untouched(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)world_task(s->w, ID_A, ROSTER_RUNNING, "10.0.0.1");
+	begin(s);
+	publish(s);
+	let_checks_pass(s);
+	wait_ms(s, 1000);
+	restart(s, 500);
+	publish_empty(s);
+	assert_sought(s, ID_A);
+	assert_false(s->todo.seek); /* nobody new */
+	assert_true(reconcile_holds(s->r, reconcile_sought(s->r)->tasks[0].arn));
+	wait_ms(s, 60000);
+	assert_sought(s, ID_A);
+	assert_int_equal(s->runs, 0);
+	end(s);
+}
+
+/* What was applied is lost; slots have no name that tells, dynamic servers do. */
+static void
+a_server_that_nothing_explains_is_sought_by_the_id_in_its_name(void **state)
+{
+	struct stage *s = stage_with(1);
+
+	(void)state;
+	s->slots[0] = world_server(s->w, s->grpc, "rc_1", ACTUAL_READY, "10.0.0.1:50051");
+	(void)world_server(s->w, s->grpc, "rc_" ID_A "_app_50051", ACTUAL_READY, "10.0.0.1:50051");
+	(void)world_server(s->w, s->grpc, "rc_" ID_A "_log_50052", ACTUAL_READY, "10.0.0.1:50052");
+	(void)world_server(s->w, s->grpc, "rc_not-an-id_app_50051", ACTUAL_READY, "10.0.0.1:50053");
+	begin(s);
+	assert_sought(s, ID_A);
+	publish_empty(s);
+	assert_sought(s, ID_A);
+	(void)world_server(s->w, s->grpc, "rc_" ID_B "_app_50051", ACTUAL_READY, "10.0.0.2:50051");
+	feed(s, (struct reconcile_event){ .kind = RECONCILE_ACTUAL, .actual = read_back(s) });
+	assert_true(s->todo.seek);
+	assert_sought(s, ID_A " " ID_B);
+	end(s);
+}
+
 static void
 a_restart_does_not_begin_a_drain_anew(void **state)
 {
@@ -1445,6 +1543,9 @@ main(void)
 		cmocka_unit_test(a_file_that_cannot_be_written_is_a_fault_and_does_not_stop_the_work),
 		cmocka_unit_test(a_shadow_saves_nothing_and_respects_nobody),
 		cmocka_unit_test(a_daemon_that_was_killed_takes_over_what_it_finds),
+		cmocka_unit_test(a_daemon_that_comes_back_asks_about_all_that_the_last_one_served_until_they_are_known),
+		cmocka_unit_test(a_task_that_the_roster_does_not_have_stays_sought_and_its_server_untouched),
+		cmocka_unit_test(a_server_that_nothing_explains_is_sought_by_the_id_in_its_name),
 		cmocka_unit_test(a_restart_does_not_begin_a_drain_anew),
 		cmocka_unit_test(a_run_that_met_another_process_is_read_back_at_once),
 		cmocka_unit_test(streams_that_were_not_shut_are_still_to_be_shut),
