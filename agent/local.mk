@@ -97,6 +97,8 @@ agent_libcore_a_SOURCES = \
 	%D%/sync/reconcile.c %D%/sync/reconcile.h \
 	%D%/sync/reconcile_sought.c %D%/sync/reconcile_sought.h \
 	%D%/sync/reconcile_state.c %D%/sync/reconcile_state.h \
+	%D%/spop/spop_session.c %D%/spop/spop_session.h \
+	%D%/spop/spop_wire.c %D%/spop/spop_wire.h \
 	%D%/control/control_backends.c %D%/control/control_backends.h \
 	%D%/control/control_json.c %D%/control/control_json.h \
 	%D%/control/control_order.c %D%/control/control_order.h \
@@ -128,6 +130,7 @@ agent_libdrive_a_SOURCES = \
 	%D%/hap/hap_files.c %D%/hap/hap_files.h \
 	%D%/hap/hap_link.c %D%/hap/hap_link.h \
 	%D%/hap/hap_master.c %D%/hap/hap_master.h \
+	%D%/spop/spop_server.c %D%/spop/spop_server.h \
 	%D%/control/control_server.c %D%/control/control_server.h
 
 core_libs = $(CRYPTO_LIBS) $(YAML_LIBS) $(JANSSON_LIBS) $(EXPAT_LIBS)

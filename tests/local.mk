@@ -68,6 +68,8 @@ unit_tests = \
 	%D%/unit/test_rfc3339 \
 	%D%/unit/test_roster \
 	%D%/unit/test_sigv4 \
+	%D%/unit/test_spop \
+	%D%/unit/test_spop_server \
 	%D%/unit/test_str \
 	%D%/unit/test_taskdef_cache \
 	%D%/unit/test_utf8 \
@@ -118,6 +120,8 @@ check_PROGRAMS += \
 	%D%/fuzz/replay_managed \
 	%D%/fuzz/replay_plan \
 	%D%/fuzz/replay_sigv4 \
+	%D%/fuzz/replay_spop_session \
+	%D%/fuzz/replay_spop_wire \
 	%D%/fuzz/replay_state
 tests_fuzz_replay_aws_error_SOURCES = %D%/fuzz/fuzz_aws_error.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_aws_xml_SOURCES = %D%/fuzz/fuzz_aws_xml.c %D%/fuzz/replay_main.c
@@ -129,6 +133,8 @@ tests_fuzz_replay_hap_reply_SOURCES = %D%/fuzz/fuzz_hap_reply.c %D%/fuzz/replay_
 tests_fuzz_replay_managed_SOURCES = %D%/fuzz/fuzz_managed.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_plan_SOURCES = %D%/fuzz/fuzz_plan.c %D%/fuzz/replay_main.c $(laws) $(worlds)
 tests_fuzz_replay_sigv4_SOURCES = %D%/fuzz/fuzz_sigv4.c %D%/fuzz/replay_main.c
+tests_fuzz_replay_spop_session_SOURCES = %D%/fuzz/fuzz_spop_session.c %D%/fuzz/replay_main.c
+tests_fuzz_replay_spop_wire_SOURCES = %D%/fuzz/fuzz_spop_wire.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_state_SOURCES = %D%/fuzz/fuzz_state.c %D%/fuzz/replay_main.c
 TESTS += %D%/fuzz/replay.sh
 EXTRA_DIST += %D%/fuzz/fuzz.h %D%/fuzz/replay.sh %D%/fuzz/corpus %D%/fuzz/dict
@@ -145,6 +151,8 @@ noinst_PROGRAMS += \
 	%D%/fuzz/fuzz_managed \
 	%D%/fuzz/fuzz_plan \
 	%D%/fuzz/fuzz_sigv4 \
+	%D%/fuzz/fuzz_spop_session \
+	%D%/fuzz/fuzz_spop_wire \
 	%D%/fuzz/fuzz_state
 tests_fuzz_fuzz_control_path_SOURCES = %D%/fuzz/fuzz_control_path.c $(control_story) $(worlds)
 tests_fuzz_fuzz_plan_SOURCES = %D%/fuzz/fuzz_plan.c $(laws) $(worlds)
@@ -159,6 +167,8 @@ tests_fuzz_fuzz_hap_reply_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_managed_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_plan_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_sigv4_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_spop_session_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_spop_wire_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_state_LDFLAGS = $(fuzz_ldflags)
 endif
 

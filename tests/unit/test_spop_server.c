@@ -1,0 +1,226 @@
+/* spop/spop_server: sockets, limits, a place that is taken, and a polite end. */
+#include "config.h"
+
+#include "spop/spop_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "unit.h"
+
+static const char hello[] = "\0\0\0\x41\x01\0\0\0\x01\0\0\x12supported-versions\x08\x03"
+			    "2.0\x0emax-frame-size\x03\xfc\xf0\x06\x0c"
+			    "capabilities\x08\0";
+static const char notify[] = "\0\0\0\x0a\x03\0\0\0\x01\x01\x01\x01m\0";
+
+struct fixture {
+	struct loop *loop;
+	struct spop_server *server;
+	char place[64];
+	struct listener_at at;
+	unsigned messages;
+};
+
+static void
+on_message(void *arg, const struct spop_message *m)
+{
+	struct fixture *x = arg;
+
+	assert_str(m->name, "m");
+	x->messages++;
+}
+
+static void
+turn(struct fixture *x)
+{
+	(void)uv_run(loop_uv(x->loop), UV_RUN_NOWAIT);
+}
+
+static int
+set_up(void **state)
+{
+	static int n;
+	struct fixture *x = calloc(1, sizeof(*x));
+
+	assert_int_equal(loop_new(&x->loop, NULL), ERR_OK);
+	(void)snprintf(x->place, sizeof(x->place), "abns@rollcall-spop-%ld-%d", (long)getpid(), n++);
+	x->at = (struct listener_at){
+		.address = str_from_cstr(x->place), .group = STR(""), .mode = 0600, .key = "spoe.listen"
+	};
+	*state = x;
+	return 0;
+}
+
+static void
+start(struct fixture *x)
+{
+	const struct spop_server_config config = { .at = x->at, .message = on_message, .arg = x };
+
+	assert_int_equal(spop_server_new(x->loop, &config, &x->server, NULL), ERR_OK);
+}
+
+static int
+tear_down(void **state)
+{
+	struct fixture *x = *state;
+
+	spop_server_close(x->server);
+	loop_run(x->loop);
+	loop_free(x->loop);
+	free(x);
+	return 0;
+}
+
+static int
+dial(struct fixture *x)
+{
+	struct listener_address a;
+	int fd;
+
+	assert_int_equal(listener_parse(&x->at, &a, NULL), ERR_OK);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(connect(fd, &a.any, a.len), 0);
+	return fd;
+}
+
+static void
+say(int fd, const char *bytes, size_t n)
+{
+	assert_int_equal(send(fd, bytes, n, MSG_NOSIGNAL), (ssize_t)n);
+}
+
+/* What comes within some turns of the loop; -1: it was closed. */
+static ssize_t
+hear(struct fixture *x, int fd, char *ret, size_t size)
+{
+	for (int i = 0; i < 1000; i++) {
+		ssize_t n;
+
+		turn(x);
+		n = recv(fd, ret, size, MSG_DONTWAIT);
+		if (n > 0)
+			return n;
+		if (n == 0)
+			return -1;
+		(void)poll(NULL, 0, 1);
+	}
+	return 0;
+}
+
+static void
+hello_and_notify_are_answered_each_in_one_piece(void **state)
+{
+	struct fixture *x = *state;
+	char bytes[1000];
+	int fd;
+
+	start(x);
+	fd = dial(x);
+	say(fd, hello, sizeof(hello) - 1);
+	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 68);
+	for (size_t i = 0; i < sizeof(notify) - 1; i++) { /* a byte at a time */
+		say(fd, notify + i, 1);
+		turn(x);
+	}
+	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 18);
+	assert_int_equal((unsigned char)bytes[4], SPOP_WIRE_ACK);
+	assert_int_equal(x->messages, 1);
+	assert_int_equal(spop_server_view(x->server).connections, 1);
+	(void)close(fd);
+	for (int i = 0; i < 1000 && spop_server_view(x->server).connections > 0; i++)
+		turn(x);
+	assert_int_equal(spop_server_view(x->server).connections, 0);
+}
+
+static void
+rubbish_is_told_why_and_hung_up_on(void **state)
+{
+	struct fixture *x = *state;
+	char bytes[1000];
+	int fd;
+
+	start(x);
+	fd = dial(x);
+	say(fd, "GET / HTTP/1.1\r\n", 16);
+	assert_true(hear(x, fd, bytes, sizeof(bytes)) > 0);
+	assert_int_equal((unsigned char)bytes[4], SPOP_WIRE_AGENT_DISCONNECT);
+	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), -1);
+	assert_int_equal(spop_server_view(x->server).counts->refused[SPOP_TOO_BIG], 1);
+	(void)close(fd);
+}
+
+static void
+one_connection_too_many_is_turned_away(void **state)
+{
+	struct fixture *x = *state;
+	static int fds[SPOP_SERVER_CONNECTIONS_MAX + 1];
+	char byte;
+
+	start(x);
+	for (size_t i = 0; i < N_OF(fds); i++) {
+		fds[i] = dial(x);
+		turn(x);
+		turn(x);
+	}
+	assert_int_equal(hear(x, fds[N_OF(fds) - 1], &byte, 1), -1);
+	assert_int_equal(spop_server_view(x->server).connections, SPOP_SERVER_CONNECTIONS_MAX);
+	assert_int_equal(spop_server_view(x->server).turned_away, 1);
+	for (size_t i = 0; i < N_OF(fds); i++)
+		(void)close(fds[i]);
+}
+
+static void
+a_place_that_is_taken_is_a_fault_and_not_the_end(void **state)
+{
+	struct fixture *x = *state;
+	struct listener other;
+
+	assert_int_equal(listener_open(&x->at, &other, NULL), ERR_OK);
+	start(x);
+	assert_true(spop_server_view(x->server).bind_fault->on);
+	(void)close(other.fd);
+}
+
+static void
+what_has_come_in_is_answered_before_goodbye(void **state)
+{
+	struct fixture *x = *state;
+	char bytes[1000];
+	ssize_t n;
+	int fd;
+
+	start(x);
+	fd = dial(x);
+	say(fd, hello, sizeof(hello) - 1);
+	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 68);
+	say(fd, notify, sizeof(notify) - 1);
+	spop_server_close(x->server);
+	x->server = NULL;
+	n = hear(x, fd, bytes, 18);
+	assert_int_equal(n, 18);
+	assert_int_equal((unsigned char)bytes[4], SPOP_WIRE_ACK);
+	assert_true(hear(x, fd, bytes, sizeof(bytes)) > 0);
+	assert_int_equal((unsigned char)bytes[4], SPOP_WIRE_AGENT_DISCONNECT);
+	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), -1);
+	(void)close(fd);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(hello_and_notify_are_answered_each_in_one_piece, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(rubbish_is_told_why_and_hung_up_on, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_connection_too_many_is_turned_away, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_place_that_is_taken_is_a_fault_and_not_the_end, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_has_come_in_is_answered_before_goodbye, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("spop_server", tests, NULL, NULL);
+}
