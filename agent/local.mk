@@ -55,6 +55,14 @@ agent_libcore_a_SOURCES = \
 	%D%/ecs/roster.c %D%/ecs/roster.h \
 	%D%/ecs/taskdef.c %D%/ecs/taskdef.h \
 	%D%/ecs/taskdef_cache.c %D%/ecs/taskdef_cache.h \
+	%D%/label/label.c %D%/label/label.h \
+	%D%/label/label_constraint.c %D%/label/label_constraint.h \
+	%D%/label/label_expr.c %D%/label/label_expr.h \
+	%D%/label/label_reader.c %D%/label/label_reader.h \
+	%D%/label/label_rule.c %D%/label/label_rule.h \
+	%D%/label/label_settings.c %D%/label/label_settings.h \
+	%D%/label/label_text.c %D%/label/label_text.h \
+	%D%/label/label_rollcall.c %D%/label/label_traefik.c %D%/label/label_traefik1.c \
 	%D%/plan/actual.c %D%/plan/actual.h \
 	%D%/plan/applied.c %D%/plan/applied.h \
 	%D%/plan/applied_pass.c \

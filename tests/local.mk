@@ -53,6 +53,7 @@ unit_tests = \
 	%D%/unit/test_hap_render \
 	%D%/unit/test_hap_text \
 	%D%/unit/test_http_curl \
+	%D%/unit/test_label \
 	%D%/unit/test_listener \
 	%D%/unit/test_log \
 	%D%/unit/test_loop \
@@ -117,6 +118,7 @@ check_PROGRAMS += \
 	%D%/fuzz/replay_ecs_answer \
 	%D%/fuzz/replay_ecs_sweep \
 	%D%/fuzz/replay_hap_reply \
+	%D%/fuzz/replay_label \
 	%D%/fuzz/replay_managed \
 	%D%/fuzz/replay_plan \
 	%D%/fuzz/replay_sigv4 \
@@ -130,6 +132,7 @@ tests_fuzz_replay_control_path_SOURCES = %D%/fuzz/fuzz_control_path.c %D%/fuzz/r
 tests_fuzz_replay_ecs_answer_SOURCES = %D%/fuzz/fuzz_ecs_answer.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_ecs_sweep_SOURCES = %D%/fuzz/fuzz_ecs_sweep.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_hap_reply_SOURCES = %D%/fuzz/fuzz_hap_reply.c %D%/fuzz/replay_main.c
+tests_fuzz_replay_label_SOURCES = %D%/fuzz/fuzz_label.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_managed_SOURCES = %D%/fuzz/fuzz_managed.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_plan_SOURCES = %D%/fuzz/fuzz_plan.c %D%/fuzz/replay_main.c $(laws) $(worlds)
 tests_fuzz_replay_sigv4_SOURCES = %D%/fuzz/fuzz_sigv4.c %D%/fuzz/replay_main.c
@@ -148,6 +151,7 @@ noinst_PROGRAMS += \
 	%D%/fuzz/fuzz_ecs_answer \
 	%D%/fuzz/fuzz_ecs_sweep \
 	%D%/fuzz/fuzz_hap_reply \
+	%D%/fuzz/fuzz_label \
 	%D%/fuzz/fuzz_managed \
 	%D%/fuzz/fuzz_plan \
 	%D%/fuzz/fuzz_sigv4 \
@@ -164,6 +168,7 @@ tests_fuzz_fuzz_control_path_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_ecs_answer_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_ecs_sweep_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_hap_reply_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_label_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_managed_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_plan_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_sigv4_LDFLAGS = $(fuzz_ldflags)

@@ -1,0 +1,503 @@
+/* Labels of all dialects, told as one line per container. */
+#include "config.h"
+
+#include "base/buf.h"
+#include "label/label.h"
+#include "label/label_constraint.h"
+#include "label/label_text.h"
+#include "unit.h"
+
+#define LABELS_MAX 40
+
+static const struct str both[] = { { "rollcall", 8 }, { "traefik", 7 } };
+static const struct conf_pair entrypoints[] = {
+	{ { "default", 7 }, { "routes.map", 10 } },
+	{ { "web", 3 }, { "web.map", 7 } },
+};
+static const struct str allowed[] = { { "traefik.http.routers.*.middlewares", 34 },
+	{ "rollcall.endpoints.odd.rule", 27 } };
+
+static const struct label_rules plain = {
+	.dialects = { both, 2 },
+	.entrypoints = { entrypoints, 2 },
+};
+
+static void
+tell_place(struct buf *out, const struct label_place *p)
+{
+	buf_printf(out, " " STR_FMT STR_FMT "%s", STR_ARG(p->host), STR_ARG(p->path), p->is_exact ? "?" : "");
+}
+
+static void
+tell_router(struct buf *out, const struct label_router *r)
+{
+	buf_put(out, STR(" <"));
+	for (size_t i = 0; i < r->n_entrypoints; i++)
+		buf_printf(out, "%s" STR_FMT, i > 0 ? "," : "", STR_ARG(r->entrypoints[i]));
+	if (r->priority > 0)
+		buf_printf(out, " %u", r->priority);
+	if (r->refusal.is_refused)
+		buf_printf(out, " %s", r->refusal.is_bad ? "bad" : "unhonoured");
+	else
+		for (size_t i = 0; i < r->n; i++)
+			tell_place(out, &r->places[i]);
+	buf_put(out, STR(">"));
+}
+
+static void
+tell_policy(struct buf *out, const struct label_settings *s)
+{
+	const struct conf_policy *p = &s->policy;
+
+	if (s->port != 0)
+		buf_printf(out, " :%u", s->port);
+	if (s->backend.len > 0)
+		buf_printf(out, " in " STR_FMT, STR_ARG(s->backend));
+	if (conf_policy_has(p, CONF_POLICY_PROTO))
+		buf_printf(out, " %s", p->proto == CONF_PROTO_H2 ? "h2" : "h1");
+	if (conf_policy_has(p, CONF_POLICY_TLS))
+		buf_printf(out, " %s", p->tls ? "tls" : "clear");
+	if (conf_policy_has(p, CONF_POLICY_WEIGHT))
+		buf_printf(out, " weight %u", p->weight);
+	if (conf_policy_has(p, CONF_POLICY_SHARE))
+		buf_printf(out, " share %u%s", p->share_percent, p->share_latest ? " latest" : "");
+	if (conf_policy_has(p, CONF_POLICY_MAXCONN))
+		buf_printf(out, " maxconn %u", p->maxconn);
+	if (conf_policy_has(p, CONF_POLICY_BALANCE))
+		buf_printf(out, " balance %d", (int)p->balance);
+	if (conf_policy_has(p, CONF_POLICY_SLOWSTART))
+		buf_printf(out, " slowstart %lld", (long long)p->slowstart_ms);
+	if (s->has_retry)
+		buf_printf(out, " %s", s->is_idempotent ? "idempotent" : "safe");
+	if (s->check_set != 0) {
+		struct conf_policy under = { .check = { .type = CONF_CHECK_INHERIT, .inter_ms = 2000 } };
+
+		label_settings_overlay(s, 0, &under);
+		buf_printf(out, " check %d" STR_FMT STR_FMT " %lld", (int)under.check.type,
+		    STR_ARG(under.check.service), STR_ARG(under.check.path), (long long)under.check.inter_ms);
+	}
+}
+
+static void
+tell(struct buf *out, const struct label_set *set)
+{
+	static const char *const enables[] = { "", "on ", "off " };
+
+	buf_printf(out, "%s%s", enables[set->enable], set->is_traefik ? "traefik " : "");
+	for (size_t i = 0; i < set->n_endpoints; i++) {
+		const struct label_endpoint *ep = &set->endpoints[i];
+
+		buf_printf(out, "[" STR_FMT "%s", STR_ARG(ep->name), ep->is_disabled ? " off" : "");
+		tell_policy(out, &ep->settings);
+		if (ep->refusal.is_refused)
+			buf_printf(out, " %s", ep->refusal.is_bad ? "bad" : "unhonoured");
+		for (size_t k = 0; k < ep->n_routers; k++)
+			tell_router(out, &ep->routers[k]);
+		buf_put(out, STR("]"));
+	}
+	for (enum label_fate f = 0; f < LABEL_N_FATES; f++)
+		if (set->counts[f] > 0)
+			buf_printf(out, " %s %zu", label_fate_name(f), set->counts[f]);
+}
+
+/* A label per line. */
+static size_t
+split(struct str text, struct taskdef_label *labels)
+{
+	struct str one;
+	size_t n = 0, at;
+
+	while (n < LABELS_MAX && str_next(&text, '\n', &one)) {
+		assert_true(str_find(one, '=', &at));
+		labels[n++] = (struct taskdef_label){ str_first(one, at), str_skip(one, at + 1) };
+	}
+	return n;
+}
+
+static void
+check(const struct label_rules *rules, const char *labels, const char *want)
+{
+	struct arena *a = arena_new((size_t)4 << 20);
+	struct taskdef_label list[LABELS_MAX];
+	struct buf out = buf_make(100000);
+	const struct label_set *set = NULL;
+
+	assert_true(label_read(a, rules, list, split(str_from_cstr(labels), list), &set));
+	tell(&out, set);
+	if (!str_eq(buf_str(&out), str_from_cstr(want)))
+		fail_msg("%s\n gives \"" STR_FMT "\"\n not   \"%s\"", labels, STR_ARG(buf_str(&out)), want);
+	buf_free(&out);
+	arena_free(a);
+}
+
+static void
+rollcalls_own_labels(void **state)
+{
+	(void)state;
+	check(&plain, "rollcall.rule=Host(`A.example.COM`)", "[ <default a.example.com/>]");
+	check(&plain,
+	    "rollcall.backend=grpc\nrollcall.balance=leastconn\nrollcall.check=grpc\nrollcall.check.service=acme.Rng\n"
+	    "rollcall.check.inter=500ms\nrollcall.enable=true\nrollcall.entrypoints=web, default\nrollcall.maxconn=7\n"
+	    "rollcall.port=50051\nrollcall.priority=9\nrollcall.proto=h2\nrollcall.retry=idempotent\n"
+	    "rollcall.rule=PathPrefix(`/acme.Rng/`)\nrollcall.share=10% latest\nrollcall.slowstart=5s\n"
+	    "rollcall.tls=on\nrollcall.weight=50",
+	    "on [ :50051 in grpc h2 tls weight 50 share 10 latest maxconn 7 balance 1 slowstart 5000 idempotent "
+	    "check 4acme.Rng 500 <web,default 9 */acme.Rng/>]");
+	check(&plain, "rollcall.check.path=/health", "[ check 3/health 2000]");
+	check(&plain, "rollcall.enable=no", "off []");
+	check(&plain, "rollcall.enable=maybe", "off [] refused 1");
+	check(&plain, "rollcall.wieght=5\nsomething=else", "[] ignored 1");
+}
+
+static void
+each_endpoint_of_a_container_has_its_own_keys(void **state)
+{
+	(void)state;
+	check(&plain,
+	    "rollcall.endpoints.admin.port=9000\nrollcall.endpoints.admin.rule=Host(`admin.example.com`)\n"
+	    "rollcall.endpoints.grpc.port=50051\nrollcall.endpoints.grpc.proto=h2\n"
+	    "rollcall.endpoints.grpc.rule=Host(`grpc.example.com`)\nrollcall.proto=h1",
+	    "[admin :9000 h1 <default admin.example.com/>][grpc :50051 h2 <default grpc.example.com/>]");
+	check(&plain, "rollcall.endpoints.a.enable=false\nrollcall.endpoints.a.port=1\nrollcall.port=2",
+	    "[ :2][a off :1]");
+	check(&plain, "rollcall.endpoints.a/b.port=1", "[] refused 1");
+}
+
+static void
+rules_become_hosts_and_prefixes(void **state)
+{
+	static const struct {
+		const char *rule, *want;
+	} cases[] = {
+		{ "Host(`a`)", " a/" },
+		{ "Host(`b`, `a`, `b`)", " a/ b/" },
+		{ "Host(\"a\")", " a/" },
+		{ "Host(`a`) || Host(`b`)", " a/ b/" },
+		{ "Host(`a`) && PathPrefix(`/x`)", " a/x" },
+		{ "(Host(`a`) || Host(`b`)) && (PathPrefix(`/x`) || Path(`/y`))", " a/x a/y? b/x b/y?" },
+		{ "Path(`/acme.Rng/Get`)", " */acme.Rng/Get?" },
+		{ "PathPrefix(`/x`) && PathPrefix(`/x/y`)", " */x/y" },
+		{ "PathPrefix(`/x`) && Path(`/x/y`)", " */x/y?" },
+		{ "HostRegexp(`.+`) && PathPrefix(`/x`)", " */x" },
+		{ "HostRegexp(`{any:.*}`)", " */" },
+		{ "HostRegexp(`^a\\.example\\.com$`)", " a.example.com/" },
+		{ "Host(`::1`)", " [::1]/" },
+		{ "Host(`[2001:DB8:0::1]`)", " [2001:db8::1]/" },
+		{ "Host(`127.0.0.1`)", " 127.0.0.1/" },
+		{ "Host(`a.`)", " a/" },
+		{ "Host:a,b;PathPrefix:/x", " a/x b/x" },
+		{ "Host: a ; Path: /y", " a/y?" },
+		{ "Host:a;", " a/" },
+		{ "host(`a`)", " a/" },
+		{ "Method(`POST`) && Host(`a`)", " unhonoured" },
+		{ "Host(`a`) || ClientIP(`10.0.0.0/8`)", " unhonoured" },
+		{ "!Host(`a`)", " unhonoured" },
+		{ "Host(`a`) && !PathPrefix(`/x`)", " unhonoured" },
+		{ "HostRegexp(`^[a-z]+\\.example\\.com$`)", " unhonoured" },
+		{ "PathPrefix(`/x/{id:[0-9]+}`)", " unhonoured" },
+		{ "Host:a;PathPrefixStrip:/x", " unhonoured" },
+		{ "Host:a;Headers:x,y", " unhonoured" },
+		{ "", " bad" },
+		{ "Host()", " bad" },
+		{ "Host(`a`", " bad" },
+		{ "Host(`a`)) ", " bad" },
+		{ "Host(`a`) & Host(`b`)", " bad" },
+		{ "Host(`a`) && Host(`b`)", " bad" },
+		{ "PathPrefix(`/a`) && PathPrefix(`/b`)", " bad" },
+		{ "Hots(`a`)", " bad" },
+		{ "Host(`a b`)", " bad" },
+		{ "Host(`a;b`)", " bad" },
+		{ "Host(`*.a`)", " bad" },
+		{ "Host(`a:80`)", " bad" },
+		{ "Host(`%[src]`)", " bad" },
+		{ "PathPrefix(`x`)", " bad" },
+		{ "PathPrefix(`/x y`)", " bad" },
+		{ "PathPrefix(`/x?`)", " bad" },
+		{ "PathPrefix(`/x#`)", " bad" },
+		{ "PathPrefix(`/%[src]`)", " bad" },
+		{ "PathPrefix(`/\"'`)", " bad" },
+		{ "PathPrefix(`/x\x01`)", " bad" },
+	};
+	char labels[500], want[600];
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		bool is_refused = cases[i].want[1] == 'b' && strcmp(cases[i].want, " bad") == 0;
+		bool is_unhonoured = strcmp(cases[i].want, " unhonoured") == 0;
+
+		(void)snprintf(labels, sizeof(labels), "rollcall.rule=%s", cases[i].rule);
+		(void)snprintf(want, sizeof(want), "[ <default%s>]%s%s", cases[i].want,
+		    is_unhonoured ? " not honoured 1" : "", is_refused ? " refused 1" : "");
+		check(&plain, labels, want);
+	}
+}
+
+static void
+the_articles_own_labels(void **state)
+{
+	(void)state;
+	check(&plain,
+	    "traefik.backend=rng\ntraefik.enable=true\ntraefik.frontend.entryPoints=web\n"
+	    "traefik.frontend.rule=Host:rng.example.com\ntraefik.port=50051\ntraefik.protocol=h2c\ntraefik.weight=3",
+	    "on traefik [ :50051 in rng h2 weight 3 <web rng.example.com/>]");
+}
+
+static void
+traefik_v1(void **state)
+{
+	(void)state;
+	check(&plain,
+	    "traefik.admin.frontend.rule=Host:admin\ntraefik.admin.port=9000\ntraefik.api.frontend.rule=Host:api\n"
+	    "traefik.api.port=8080\ntraefik.api.protocol=h2c\ntraefik.weight=2",
+	    "traefik [admin :9000 weight 2 <default admin/>][api :8080 h2 weight 2 <default api/>]");
+	check(&plain,
+	    "traefik.backend.healthcheck.interval=10\ntraefik.backend.healthcheck.path=/ok\n"
+	    "traefik.backend.loadbalancer.method=wrr\ntraefik.backend.loadbalancer.sticky=true\n"
+	    "traefik.backend.maxconn.amount=10\ntraefik.frontend.passHostHeader=true\ntraefik.frontend.rule=Host:a\n"
+	    "traefik.tags=x",
+	    "traefik [ maxconn 10 balance 0 check 3/ok 10000 <default a/>] ignored 3");
+	check(&plain, "traefik.frontend.auth.basic=u:p\ntraefik.frontend.rule=Host:a",
+	    "traefik [ <default unhonoured>] not honoured 1");
+	check(&plain, "traefik.frontend.entryPoints=nowhere\ntraefik.frontend.rule=Host:a",
+	    "traefik [ < unhonoured>] not honoured 1");
+}
+
+static void
+traefik_v2_and_v3(void **state)
+{
+	(void)state;
+	check(&plain,
+	    "traefik.enable=true\ntraefik.http.routers.R.entrypoints=web\ntraefik.http.routers.R.priority=5\n"
+	    "traefik.http.routers.R.rule=Host(`a`) && PathPrefix(`/acme.Rng/`)\n"
+	    "traefik.http.services.s.loadbalancer.healthcheck.interval=3s\n"
+	    "traefik.http.services.s.loadbalancer.healthcheck.mode=grpc\n"
+	    "traefik.http.services.s.loadbalancer.passhostheader=true\n"
+	    "traefik.http.services.s.loadbalancer.server.port=50051\n"
+	    "traefik.http.services.s.loadbalancer.server.scheme=h2c\n"
+	    "traefik.http.services.s.loadbalancer.server.weight=2\ntraefik.http.services.s.loadbalancer.strategy=p2c",
+	    "on traefik [ :50051 h2 weight 2 balance 2 check 4 3000 <web 5 a/acme.Rng/>]");
+	check(&plain,
+	    "traefik.http.routers.a.rule=Host(`a`)\ntraefik.http.routers.a.service=one\n"
+	    "traefik.http.routers.b.rule=Host(`b`)\ntraefik.http.routers.b.service=two@ecs\n"
+	    "traefik.http.services.one.loadbalancer.server.port=1\ntraefik.http.services.two.loadbalancer.server.port="
+	    "2",
+	    "traefik [one :1 <default a/>][two :2 <default b/>]");
+	check(&plain, "traefik.http.routers.a.middlewares=auth\ntraefik.http.routers.a.rule=Host(`a`)",
+	    "traefik [ <default unhonoured>] not honoured 1");
+	check(&plain, "traefik.http.routers.a.rule=Host(`a`)\ntraefik.http.routers.a.tls.options=strict",
+	    "traefik [ <default unhonoured>] not honoured 1");
+	check(&plain,
+	    "traefik.http.routers.a.rule=Host(`a`)\ntraefik.http.routers.a.tls=true\n"
+	    "traefik.http.routers.a.tls.domains[0].main=a",
+	    "traefik [ <default a/>] ignored 2");
+	check(&plain, "traefik.http.routers.a.newthing=1\ntraefik.http.routers.a.rule=Host(`a`)",
+	    "traefik [ <default unhonoured>] not honoured 1");
+	check(&plain, "traefik.http.routers.a.rule=Host(`a`)\ntraefik.http.routers.a.service=api@internal",
+	    "traefik [ <default unhonoured>] not honoured 1");
+	check(&plain, "traefik.frontend.rule=Host:old\ntraefik.http.routers.a.rule=Host(`a`)",
+	    "traefik [ <default a/>] ignored 1");
+	check(&plain, "traefik.tcp.routers.a.rule=HostSNI(`a`)", "traefik [] ignored 1");
+}
+
+static void
+what_the_operator_allows_is_passed_over(void **state)
+{
+	struct label_rules rules = plain;
+
+	(void)state;
+	rules.allow_unhonoured = (struct conf_list){ allowed, 2 };
+	check(&rules, "traefik.http.routers.a.middlewares=auth\ntraefik.http.routers.a.rule=Host(`a`)",
+	    "traefik [ <default a/>] passed over 1");
+	check(&rules, "rollcall.endpoints.odd.rule=Host(`a`) && Method(`GET`) || Method(`PUT`)",
+	    "[odd <default a/>] passed over 1");
+	check(&rules, "rollcall.endpoints.odd.rule=Method(`GET`)", "[odd <default bad>] passed over 1 refused 1");
+}
+
+static void
+rollcalls_labels_beat_traefiks(void **state)
+{
+	struct label_rules rules = plain;
+
+	(void)state;
+	check(&plain, "rollcall.weight=7\ntraefik.frontend.rule=Host:a\ntraefik.port=1\ntraefik.weight=2",
+	    "[ :1 weight 7 <default a/>]");
+	check(&plain, "rollcall.rule=Host(`b`)\ntraefik.frontend.rule=Host:a", "[ <default b/>] ignored 1");
+	rules.dialects.n = 1;
+	check(&rules, "rollcall.weight=7\ntraefik.frontend.rule=Host:a", "[ weight 7]");
+	rules.dialects.n = 0;
+	check(&rules, "rollcall.rule=Host(`b`)\ntraefik.frontend.rule=Host:a", "[]");
+}
+
+static void
+hostile_values_are_refused(void **state)
+{
+	static const char *const bad[] = { "rollcall.port=0", "rollcall.port=65536", "rollcall.port=80a",
+		"rollcall.port=+1", "rollcall.backend=a b", "rollcall.backend=a;b", "rollcall.backend=a\"b",
+		"rollcall.backend=%[src]", "rollcall.backend=", "rollcall.proto=h3", "rollcall.tls=perhaps",
+		"rollcall.weight=-1", "rollcall.weight=1.5", "rollcall.weight=99999999999999999999",
+		"rollcall.share=101", "rollcall.share=10 oldest", "rollcall.balance=first", "rollcall.slowstart=5",
+		"rollcall.maxconn=0", "rollcall.check=ping", "rollcall.check.path=/a b", "rollcall.check.path=/a\\r",
+		"rollcall.check.service=a/b", "rollcall.check.inter=0ms", "rollcall.drain_timeout=soon",
+		"rollcall.retry=always", "rollcall.weight=1\x7f" };
+	char want[100];
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(bad); i++) {
+		(void)snprintf(want, sizeof(want), "[ bad] refused 1");
+		check(&plain, bad[i], want);
+	}
+}
+
+static void
+large_values_are_refused_unread(void **state)
+{
+	static char value[1 << 20];
+	struct taskdef_label l = { STR("rollcall.rule"), { value, sizeof(value) } };
+	struct arena *a = arena_new((size_t)1 << 20);
+	const struct label_set *set = NULL;
+
+	(void)state;
+	memset(value, 'a', sizeof(value));
+	assert_true(label_read(a, &plain, &l, 1, &set));
+	assert_true(set->endpoints[0].routers[0].refusal.is_bad);
+	assert_str(set->notes[0].reason, "1048576 bytes: at most 8192 are read");
+	value[5] = '\0';
+	l.value.len = 20;
+	assert_true(label_read(a, &plain, &l, 1, &set));
+	assert_true(set->endpoints[0].routers[0].refusal.is_bad);
+	arena_free(a);
+}
+
+static void
+a_rule_of_too_many_routes_is_refused(void **state)
+{
+	struct buf text = buf_make(LABEL_TEXT_VALUE_MAX);
+	struct taskdef_label l = { .name = STR("rollcall.rule") };
+	struct arena *a = arena_new((size_t)1 << 20);
+	const struct label_set *set = NULL;
+
+	(void)state;
+	for (unsigned side = 0; side < 2; side++) {
+		buf_printf(&text, "%s(", side > 0 ? " && " : "");
+		for (unsigned i = 0; i < 20; i++)
+			buf_printf(&text, "%s%s%u`)", i > 0 ? " || " : "", side > 0 ? "PathPrefix(`/" : "Host(`", i);
+		buf_put(&text, STR(")"));
+	}
+	l.value = buf_str(&text);
+	assert_true(label_read(a, &plain, &l, 1, &set));
+	assert_true(set->endpoints[0].routers[0].refusal.is_bad);
+	assert_str(set->notes[0].reason, "it stands for 400 routes: at most 256 are taken of one rule");
+	buf_free(&text);
+	arena_free(a);
+}
+
+static void
+a_deep_expression_is_refused(void **state)
+{
+	char text[200];
+	const struct label_expr *tree;
+	struct arena *a = arena_new((size_t)1 << 20);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	memset(text, '(', sizeof(text));
+	assert_int_equal(label_expr_parse(a, str_of(text, sizeof(text)), &tree, &e), ERR_LIMIT);
+	memset(text, '!', sizeof(text));
+	assert_int_equal(label_expr_parse(a, str_of(text, sizeof(text)), &tree, &e), ERR_LIMIT);
+	arena_free(a);
+}
+
+/* ---- constraints ---- */
+
+static const struct taskdef_label some[] = {
+	{ { "stage", 5 }, { "prod", 4 } },
+	{ { "team", 4 }, { "blue", 4 } },
+};
+
+static void
+constraints(void **state)
+{
+	static const struct {
+		const char *text;
+		bool admits;
+	} cases[] = {
+		{ "", true },
+		{ "Label(`stage`,`prod`)", true },
+		{ "Label(`stage`,`test`)", false },
+		{ "Label(`stage`,`PROD`)", false },
+		{ "Label(`absent`,``)", false },
+		{ "!Label(`stage`,`prod`)", false },
+		{ "!Label(`absent`,`x`)", true },
+		{ "Label(`stage`,`prod`) && Label(`team`,`red`)", false },
+		{ "Label(`stage`,`prod`) || Label(`team`,`red`)", true },
+		{ "!(Label(`stage`,`test`) || Label(`team`,`red`))", true },
+		{ "LabelRegex(`team`,`^(blue|green)$`)", true },
+		{ "LabelRegex(`team`,`lu`)", true },
+		{ "LabelRegex(`team`,`^lu`)", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct label_constraint *c = NULL;
+
+		assert_int_equal(label_constraint_make(str_from_cstr(cases[i].text), &c, NULL), ERR_OK);
+		CHECK_ROW(label_constraint_admits(c, some, N_OF(some)) == cases[i].admits, i, cases[i].text);
+		label_constraint_free(c);
+	}
+}
+
+static void
+what_is_no_constraint_is_refused(void **state)
+{
+	static const char *const bad[] = { "Label(`a`)", "Label(`a`,`b`,`c`)", "Tag(`a`,`b`)", "LabelRegex(`a`,`(`)",
+		"Label(a,b)", "Label(`a`,`b`) Label(`a`,`b`)", "&&", "!" };
+	struct label_constraint *c = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(bad); i++) {
+		CHECK_ROW(label_constraint_make(str_from_cstr(bad[i]), &c, &e) != ERR_OK, i, bad[i]);
+		assert_true(e.msg[0] != '\0');
+	}
+	assert_null(c);
+}
+
+static void
+a_value_that_cannot_be_read_keeps_out(void **state)
+{
+	static char value[LABEL_CONSTRAINT_VALUE_MAX + 1];
+	struct taskdef_label l = { STR("stage"), { value, sizeof(value) } };
+	struct label_constraint *c = NULL;
+
+	(void)state;
+	memset(value, 'x', sizeof(value));
+	assert_int_equal(label_constraint_make(STR("!Label(`stage`,`prod`)"), &c, NULL), ERR_OK);
+	assert_false(label_constraint_admits(c, &l, 1));
+	l.value.len--;
+	assert_true(label_constraint_admits(c, &l, 1));
+	label_constraint_free(c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rollcalls_own_labels),
+		cmocka_unit_test(each_endpoint_of_a_container_has_its_own_keys),
+		cmocka_unit_test(rules_become_hosts_and_prefixes),
+		cmocka_unit_test(the_articles_own_labels),
+		cmocka_unit_test(traefik_v1),
+		cmocka_unit_test(traefik_v2_and_v3),
+		cmocka_unit_test(what_the_operator_allows_is_passed_over),
+		cmocka_unit_test(rollcalls_labels_beat_traefiks),
+		cmocka_unit_test(hostile_values_are_refused),
+		cmocka_unit_test(large_values_are_refused_unread),
+		cmocka_unit_test(a_rule_of_too_many_routes_is_refused),
+		cmocka_unit_test(a_deep_expression_is_refused),
+		cmocka_unit_test(constraints),
+		cmocka_unit_test(what_is_no_constraint_is_refused),
+		cmocka_unit_test(a_value_that_cannot_be_read_keeps_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
