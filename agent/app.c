@@ -44,6 +44,7 @@ struct app {
 	struct control_server *control;
 	struct aws_caller_figures *figures;
 	unsigned *budgets; /* used, in percent */
+	struct control_stretch *stretches;
 	struct control_problem *problems;
 	struct arena *names;        /* of problems */
 	struct str *backend_places; /* "backend NAME" */
@@ -96,6 +97,17 @@ list_problems(struct app *a, const struct reconcile_view *v)
 	return n;
 }
 
+static struct control_stretch
+stretch_of(const struct app *a, size_t source)
+{
+	struct ecs_watch_pace pace;
+	bool is_stretched = ecs_watch_stretched(a->watch, source, &pace);
+
+	return (struct control_stretch){
+		.is_stretched = is_stretched, .watch_ms = pace.watch_ms, .refresh_ms = pace.refresh_ms
+	};
+}
+
 static void
 tell_facts(void *arg, struct control_facts *ret)
 {
@@ -105,6 +117,7 @@ tell_facts(void *arg, struct control_facts *ret)
 	for (size_t i = 0; i < a->conf->n_sources; i++) {
 		a->figures[i] = aws_caller_figures(a->sources[i].ecs);
 		a->budgets[i] = bucket_used_percent(&a->sources[i].bucket, clk_mono_ms(&a->clk));
+		a->stretches[i] = stretch_of(a, i);
 	}
 	*ret = (struct control_facts){
 		.wall_ms = clk_wall_ms(&a->clk),
@@ -116,6 +129,7 @@ tell_facts(void *arg, struct control_facts *ret)
 		.roster = v.roster,
 		.figures = a->figures,
 		.budget_used_percent = a->budgets,
+		.stretches = a->stretches,
 		.desired = v.desired,
 		.actual = v.actual,
 		.plan = v.plan,
@@ -350,9 +364,10 @@ make_tables(struct app *a)
 	a->callers = calloc(a->conf->n_sources, sizeof(struct aws_caller *));
 	a->figures = calloc(a->conf->n_sources, sizeof(*a->figures));
 	a->budgets = calloc(a->conf->n_sources, sizeof(*a->budgets));
+	a->stretches = calloc(a->conf->n_sources, sizeof(*a->stretches));
 	a->problems = calloc(a->conf->n_backends + 1 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
 	return a->sources != NULL && a->callers != NULL && a->figures != NULL && a->budgets != NULL &&
-	       a->problems != NULL && name_places(a);
+	       a->stretches != NULL && a->problems != NULL && name_places(a);
 }
 
 enum err_code
@@ -412,6 +427,7 @@ app_close(struct app *a)
 	free(a->backend_places);
 	arena_free(a->names);
 	free(a->problems);
+	free(a->stretches);
 	free(a->budgets);
 	free(a->figures);
 	free(a->callers);

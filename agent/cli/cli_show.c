@@ -115,6 +115,20 @@ put_cluster(struct buf *out, const json_t *cluster, const struct cli_text_style 
 }
 
 static void
+put_stretched(struct buf *out, const json_t *stretched)
+{
+	int64_t watch_ms, refresh_ms;
+
+	if (!cli_json_number(stretched, "watch_ms", &watch_ms) ||
+	    !cli_json_number(stretched, "refresh_ms", &refresh_ms))
+		return;
+	buf_put(out, STR(", stretched: watch "));
+	cli_text_put_duration(out, watch_ms);
+	buf_put(out, STR(", refresh "));
+	cli_text_put_duration(out, refresh_ms);
+}
+
+static void
 put_source(struct buf *out, const json_t *source, const struct cli_text_style *style)
 {
 	const json_t *clusters = json_object_get(source, "clusters");
@@ -134,6 +148,7 @@ put_source(struct buf *out, const json_t *source, const struct cli_text_style *s
 	buf_printf(out, ", %" PRId64 " throttled", cli_json_count(source, "throttles"));
 	if (cli_json_number(source, "budget_used_percent", &budget))
 		buf_printf(out, ", %" PRId64 " %% of rate_limit used", budget);
+	put_stretched(out, json_object_get(source, "stretched"));
 	buf_put_u8(out, '\n');
 	for (size_t i = 0; i < json_array_size(clusters); i++)
 		put_cluster(out, json_array_get(clusters, i), style);

@@ -221,6 +221,19 @@ put_calls(struct control_json *w, const struct aws_caller_figures *figures)
 }
 
 static void
+put_stretched(struct control_json *w, const struct control_stretch *s)
+{
+	if (s == NULL || !s->is_stretched) {
+		control_json_null(w, "stretched");
+		return;
+	}
+	control_json_object(w, "stretched");
+	control_json_number(w, "watch_ms", s->watch_ms);
+	control_json_number(w, "refresh_ms", s->refresh_ms);
+	control_json_object_end(w);
+}
+
+static void
 put_source(struct control_json *w, const struct control_facts *f, size_t i)
 {
 	const struct conf_source *source = &f->conf->sources[i];
@@ -237,6 +250,7 @@ put_source(struct control_json *w, const struct control_facts *f, size_t i)
 		control_json_number(w, "budget_used_percent", f->budget_used_percent[i]);
 	else
 		control_json_null(w, "budget_used_percent");
+	put_stretched(w, f->stretches != NULL ? &f->stretches[i] : NULL);
 	control_json_object_end(w);
 }
 

@@ -42,6 +42,11 @@ struct control_problem {
 	struct str message; /* what is wrong and what to do */
 };
 
+struct control_stretch { /* of a source whose rate limit does not suffice */
+	bool is_stretched;
+	int64_t watch_ms, refresh_ms; /* what they really are */
+};
+
 /* Everything that may be shown.  Pointers may be null: not known yet. */
 struct control_facts {
 	int64_t wall_ms, mono_ms, started_mono_ms;
@@ -52,6 +57,7 @@ struct control_facts {
 	const struct roster *roster;
 	const struct aws_caller_figures *figures; /* one for each source of conf */
 	const unsigned *budget_used_percent;      /* one for each source of conf; null: not measured */
+	const struct control_stretch *stretches;  /* likewise */
 	const struct desired *desired;            /* what the plan was made from */
 	const struct actual *actual;              /* likewise */
 	const struct plan *plan;

@@ -52,21 +52,31 @@ is_settled(const struct ecs_sweep_start *start, const struct roster_task *t)
 	return has_address(t) && !(start->require_healthy && may_become_healthy(t));
 }
 
-bool
+static enum ecs_interest
+of_listed(const struct ecs_sweep_start *start, const struct roster_task *t)
+{
+	if (t != NULL && is_ending(t))
+		return ECS_INTEREST_ENDING;
+	if (t == NULL || !is_settled(start, t))
+		return ECS_INTEREST_ENTERING;
+	return start->kind == ECS_SWEEP_FULL ? ECS_INTEREST_REST : ECS_INTEREST_NONE;
+}
+
+enum ecs_interest
 ecs_interest_describe(
     const struct ecs_sweep_start *start, const struct ecs_ledger *l, const struct ecs_ledger_entry *entry)
 {
 	const struct roster_task *t = entry->before;
 
 	if (entry->sought)
-		return true;
+		return ECS_INTEREST_ENDING;
 	if (entry->listed)
-		return start->kind == ECS_SWEEP_FULL || t == NULL || !is_settled(start, t);
+		return of_listed(start, t);
 	if (t->ended_wall_ms != 0)
-		return false;
-	if (is_ending(t))
-		return start->kind == ECS_SWEEP_FULL || is_held(start, t, true);
-	return ecs_ledger_is_vanished(l, entry);
+		return ECS_INTEREST_NONE;
+	if (is_ending(t) && start->kind == ECS_SWEEP_WATCH && !is_held(start, t, true))
+		return ECS_INTEREST_NONE;
+	return is_ending(t) || ecs_ledger_is_vanished(l, entry) ? ECS_INTEREST_ENDING : ECS_INTEREST_NONE;
 }
 
 /* WATCH asks only for what it has just been told of: a definition that cannot be

@@ -1,7 +1,7 @@
 /*
- * The calls of one pass, in three phases: the list, page after page; what is of
- * interest (ecs_interest.c), in batches that may all be under way at once; and the
- * definitions that are new.  What the answers prove is weighed in ecs_ledger.c.
+ * The calls of one pass, in phases: the list, page after page; what is of interest
+ * (ecs_interest.c), in batches that may all be under way at once; and the definitions
+ * that are new.  The last two come once for what is urgent, then for the rest.  What the answers prove is weighed in ecs_ledger.c.
  */
 #include "config.h"
 
@@ -20,14 +20,20 @@
 
 enum phase { LISTING, DESCRIBING, DEFINING, OVER };
 
+struct batch { /* of what is asked about in its phase */
+	size_t first, n;
+	bool is_part; /* of one whose answer could not be read */
+};
+
 struct call {
-	bool open;       /* asked, not answered */
-	size_t first, n; /* of what is asked about in its phase */
+	bool open; /* asked, not answered */
+	struct batch of;
 	struct buf body;
 };
 
 struct need { /* a definition */
 	struct str arn;
+	bool asked;
 	struct taskdef *definition; /* a reference; null: not read */
 };
 
@@ -43,9 +49,15 @@ struct ecs_sweep {
 	struct str *tokens; /* of every page but the first */
 	size_t n_tokens;
 
-	struct ecs_ledger_entry **wanted; /* to describe; those that are not listed first */
-	size_t n_wanted, next_wanted;
-	struct need *needs; /* sorted by ARN */
+	struct ecs_ledger_entry **wanted; /* to describe: what is ending, what WATCH asks for, the rest */
+	size_t n_wanted, next_wanted, n_ending;
+	struct batch halves[2 * ECS_SWEEP_HALVINGS_MAX]; /* to be asked for again */
+	size_t n_halves;
+	unsigned n_halvings;
+	bool in_rest; /* what is urgent has been asked for, with all that belongs to it */
+	bool told_news;
+	struct str rest_after; /* see ecs_sweep_result */
+	struct need *needs;    /* sorted by ARN */
 	size_t n_needs, next_need;
 
 	struct call *calls; /* id - 1 is the place of a call */
@@ -70,6 +82,7 @@ static bool
 copy_strings(struct ecs_sweep *s, const struct ecs_sweep_start *start)
 {
 	return arena_str(s->arena, start->cluster, &s->start.cluster) &&
+	       arena_str(s->arena, start->rest_after, &s->start.rest_after) &&
 	       arena_str(s->arena, start->account, &s->start.account) &&
 	       arena_str(s->arena, start->cluster_arn, &s->start.cluster_arn);
 }
@@ -150,14 +163,40 @@ condemn(struct ecs_sweep *s, const struct err *why)
 
 /* ---- from phase to phase ---- */
 
-static void
-want(struct ecs_sweep *s, bool listed)
+/* Entries of one kind of interest, in the order of their ARNs. */
+static size_t
+want(struct ecs_sweep *s, enum ecs_interest interest)
 {
+	size_t before = s->n_wanted;
+
 	for (size_t i = 0; i < ecs_ledger_count(s->ledger); i++) {
 		struct ecs_ledger_entry *entry = ecs_ledger_entry(s->ledger, i);
 
-		if (entry->listed == listed && ecs_interest_describe(&s->start, s->ledger, entry))
+		if (ecs_interest_describe(&s->start, s->ledger, entry) == interest)
 			s->wanted[s->n_wanted++] = entry;
+	}
+	return s->n_wanted - before;
+}
+
+/* The rest of a FULL pass, from where the last part ended. */
+static void
+want_rest(struct ecs_sweep *s)
+{
+	size_t max = s->start.rest_max > 0 ? s->start.rest_max * ECS_BODY_TASKS_MAX : SIZE_MAX, n = 0;
+	struct str last = STR("");
+
+	for (size_t i = 0; i < ecs_ledger_count(s->ledger); i++) {
+		struct ecs_ledger_entry *entry = ecs_ledger_entry(s->ledger, i);
+
+		if (ecs_interest_describe(&s->start, s->ledger, entry) != ECS_INTEREST_REST ||
+		    (s->start.rest_after.len > 0 && str_cmp(entry->arn, s->start.rest_after) <= 0))
+			continue;
+		if (n++ == max) {
+			s->rest_after = last;
+			return;
+		}
+		s->wanted[s->n_wanted++] = entry;
+		last = entry->arn;
 	}
 }
 
@@ -169,8 +208,8 @@ begin_describing(struct ecs_sweep *s, struct err *e)
 	s->wanted = calloc(n > 0 ? n : 1, sizeof(struct ecs_ledger_entry *));
 	if (s->wanted == NULL)
 		return out_of_memory(e);
-	want(s, false);
-	want(s, true);
+	s->n_ending = want(s, ECS_INTEREST_ENDING);
+	(void)want(s, ECS_INTEREST_ENTERING);
 	s->phase = DESCRIBING;
 	s->failures_running = 0;
 	return ERR_OK;
@@ -182,6 +221,14 @@ by_arn(const void *a, const void *b)
 	const struct need *x = a, *y = b;
 
 	return str_cmp(x->arn, y->arn);
+}
+
+static struct need *
+find_among(struct need *needs, size_t n, struct str arn)
+{
+	struct need key = { .arn = arn };
+
+	return n > 0 ? bsearch(&key, needs, n, sizeof(key), by_arn) : NULL;
 }
 
 static void
@@ -198,37 +245,39 @@ drop_repeats(struct ecs_sweep *s)
 	s->n_needs = n;
 }
 
+/* What the rest needs comes to what the urgent needed; that is not asked for again. */
 static enum err_code
 begin_defining(struct ecs_sweep *s, struct err *e)
 {
-	size_t n = ecs_ledger_count(s->ledger);
+	size_t n = ecs_ledger_count(s->ledger), n_before = s->n_needs;
+	struct need *needs = reallocarray(s->needs, n + n_before + 1, sizeof(*needs));
 
-	s->needs = calloc(n > 0 ? n : 1, sizeof(*s->needs));
-	if (s->needs == NULL)
+	if (needs == NULL)
 		return out_of_memory(e);
+	s->needs = needs;
 	for (size_t i = 0; i < n; i++) {
 		const struct ecs_ledger_entry *entry = ecs_ledger_entry(s->ledger, i);
+		struct str arn;
 
-		if (ecs_interest_define(&s->start, entry))
-			s->needs[s->n_needs++].arn = ecs_ledger_task(entry)->definition_arn;
+		if (!ecs_interest_define(&s->start, entry))
+			continue;
+		arn = ecs_ledger_task(entry)->definition_arn;
+		if (find_among(needs, n_before, arn) == NULL)
+			needs[s->n_needs++] = (struct need){ .arn = arn };
 	}
 	drop_repeats(s);
 	for (size_t i = 0; i < s->n_needs; i++) {
-		struct taskdef *d = taskdef_cache_get(s->start.definitions, s->needs[i].arn);
+		struct taskdef *d;
 
-		s->needs[i].definition = d != NULL ? taskdef_ref(d) : NULL;
+		if (needs[i].asked || needs[i].definition != NULL)
+			continue;
+		d = taskdef_cache_get(s->start.definitions, needs[i].arn);
+		needs[i].definition = d != NULL ? taskdef_ref(d) : NULL;
 	}
+	s->next_need = 0;
 	s->phase = DEFINING;
 	s->failures_running = 0;
 	return ERR_OK;
-}
-
-static struct need *
-find_need(struct ecs_sweep *s, struct str arn)
-{
-	struct need key = { .arn = arn };
-
-	return s->n_needs > 0 ? bsearch(&key, s->needs, s->n_needs, sizeof(key), by_arn) : NULL;
 }
 
 static void
@@ -240,7 +289,7 @@ hand_out_definitions(struct ecs_sweep *s)
 		const struct need *need = NULL;
 
 		if (t != NULL && t->definition == NULL)
-			need = find_need(s, t->definition_arn);
+			need = find_among(s->needs, s->n_needs, t->definition_arn);
 		if (need != NULL)
 			entry->definition = need->definition;
 	}
@@ -249,7 +298,7 @@ hand_out_definitions(struct ecs_sweep *s)
 static void
 skip_known_definitions(struct ecs_sweep *s)
 {
-	while (s->next_need < s->n_needs && s->needs[s->next_need].definition != NULL)
+	while (s->next_need < s->n_needs && (s->needs[s->next_need].asked || s->needs[s->next_need].definition != NULL))
 		s->next_need++;
 }
 
@@ -261,7 +310,7 @@ has_more(struct ecs_sweep *s)
 	case LISTING:
 		return s->page_due;
 	case DESCRIBING:
-		return s->next_wanted < s->n_wanted;
+		return s->n_halves > 0 || s->next_wanted < s->n_wanted;
 	case DEFINING:
 		skip_known_definitions(s);
 		return s->next_need < s->n_needs;
@@ -269,6 +318,15 @@ has_more(struct ecs_sweep *s)
 		return false;
 	}
 	return false;
+}
+
+static void
+begin_rest(struct ecs_sweep *s)
+{
+	s->in_rest = true;
+	want_rest(s);
+	s->phase = s->next_wanted < s->n_wanted ? DESCRIBING : OVER;
+	s->failures_running = 0;
 }
 
 /* To be called whenever a call has ended: a phase is over when nothing is left to
@@ -284,6 +342,8 @@ advance(struct ecs_sweep *s)
 			code = begin_describing(s, &why);
 		else if (s->phase == DESCRIBING)
 			code = begin_defining(s, &why);
+		else if (!s->in_rest)
+			begin_rest(s);
 		else
 			s->phase = OVER;
 	}
@@ -331,17 +391,25 @@ write_page(struct ecs_sweep *s, struct call *c)
 	return "ListTasks";
 }
 
+static struct batch
+next_batch(struct ecs_sweep *s)
+{
+	size_t left = s->n_wanted - s->next_wanted;
+	struct batch b = { .first = s->next_wanted, .n = left < ECS_BODY_TASKS_MAX ? left : ECS_BODY_TASKS_MAX };
+
+	if (s->n_halves > 0)
+		return s->halves[--s->n_halves];
+	s->next_wanted += b.n;
+	return b;
+}
+
 static const char *
 write_batch(struct ecs_sweep *s, struct call *c, unsigned id)
 {
-	size_t left = s->n_wanted - s->next_wanted;
-
-	c->first = s->next_wanted;
-	c->n = left < ECS_BODY_TASKS_MAX ? left : ECS_BODY_TASKS_MAX;
-	s->next_wanted += c->n;
+	c->of = next_batch(s);
 	ecs_body_describe_begin(&c->body, s->start.cluster);
-	for (size_t i = 0; i < c->n; i++) {
-		struct ecs_ledger_entry *entry = s->wanted[c->first + i];
+	for (size_t i = 0; i < c->of.n; i++) {
+		struct ecs_ledger_entry *entry = s->wanted[c->of.first + i];
 
 		entry->asked = id;
 		ecs_body_describe_task(&c->body, i == 0, entry->arn);
@@ -353,9 +421,9 @@ write_batch(struct ecs_sweep *s, struct call *c, unsigned id)
 static const char *
 write_definition(struct ecs_sweep *s, struct call *c)
 {
-	c->first = s->next_need++;
-	c->n = 1;
-	ecs_body_task_definition(&c->body, s->needs[c->first].arn);
+	c->of = (struct batch){ .first = s->next_need++, .n = 1 };
+	s->needs[c->of.first].asked = true;
+	ecs_body_task_definition(&c->body, s->needs[c->of.first].arn);
 	return "DescribeTaskDefinition";
 }
 
@@ -537,13 +605,41 @@ check_all_told(const struct ecs_sweep *s, const struct call *c, struct err *firs
 {
 	size_t untold = 0;
 
-	for (size_t i = 0; i < c->n; i++) {
-		const struct ecs_ledger_entry *entry = s->wanted[c->first + i];
+	for (size_t i = 0; i < c->of.n; i++) {
+		const struct ecs_ledger_entry *entry = s->wanted[c->of.first + i];
 
 		untold += !entry->described && !entry->missing;
 	}
 	if (untold > 0)
-		err_fill(unless_set(first), ERR_REMOTE, 0, "DescribeTasks leaves out %zu of %zu tasks", untold, c->n);
+		err_fill(
+		    unless_set(first), ERR_REMOTE, 0, "DescribeTasks leaves out %zu of %zu tasks", untold, c->of.n);
+}
+
+/* True: the batch is asked for again, in two calls. */
+static bool
+halve(struct ecs_sweep *s, struct batch b)
+{
+	size_t half = b.n / 2;
+
+	if (b.n < 2 || s->n_halvings >= ECS_SWEEP_HALVINGS_MAX)
+		return false;
+	s->n_halvings++;
+	s->halves[s->n_halves++] = (struct batch){ .first = b.first + half, .n = b.n - half, .is_part = true };
+	s->halves[s->n_halves++] = (struct batch){ .first = b.first, .n = half, .is_part = true };
+	return true;
+}
+
+/* The answer is no document.  If that was not so of the batch that this task came
+ * from, it is this task that makes it so: the others are seen, and nothing failed. */
+static enum err_code
+take_unreadable(struct ecs_sweep *s, struct batch b, enum err_code code, struct err *e)
+{
+	if (code == ERR_PARSE && halve(s, b))
+		return ERR_OK;
+	s->failed = s->failed || b.n > 1 || !b.is_part;
+	if (b.n > 1)
+		return code;
+	return err_wrap(e, code, "task " STR_FMT, STR_ARG(str_first(str_after_last(s->wanted[b.first]->arn, '/'), 64)));
 }
 
 static enum err_code
@@ -551,10 +647,12 @@ take_tasks(struct ecs_sweep *s, unsigned id, struct arena *a, struct str json, i
 {
 	struct ecs_answer_tasks answer;
 	struct err first = ERR_INIT; /* thing that is wrong in it; none spoils the rest */
+	const struct batch b = s->calls[id - 1].of;
 	enum err_code code = ecs_answer_describe_tasks(a, json, &answer, e);
 
-	if (code == ERR_OK)
-		code = accept_tasks(s, &answer, e);
+	if (code != ERR_OK)
+		return take_unreadable(s, b, code, e);
+	code = accept_tasks(s, &answer, e);
 	if (code != ERR_OK) {
 		s->failed = true;
 		return code;
@@ -574,7 +672,7 @@ take_tasks(struct ecs_sweep *s, unsigned id, struct arena *a, struct str json, i
 static enum err_code
 take_definition(struct ecs_sweep *s, const struct call *c, struct str json, struct err *e)
 {
-	struct need *need = &s->needs[c->first];
+	struct need *need = &s->needs[c->of.first];
 	struct taskdef *d CLEANUP(taskdef_unref_at) = NULL;
 	enum err_code code = ecs_answer_task_definition(json, &d, e);
 
@@ -706,6 +804,22 @@ make_facts(struct ecs_sweep *s, int64_t wall_ms, struct roster_facts **ret, stru
 	return ecs_ledger_facts(s->ledger, &close, ret, e);
 }
 
+bool
+ecs_sweep_has_news(struct ecs_sweep *s)
+{
+	if (s->told_news || !s->in_rest || s->phase != DESCRIBING)
+		return false;
+	for (size_t i = 0; i < s->n_ending && !s->told_news; i++)
+		s->told_news = s->wanted[i]->now != NULL || s->wanted[i]->missing;
+	return s->told_news;
+}
+
+enum err_code
+ecs_sweep_news(struct ecs_sweep *s, int64_t wall_ms, struct roster_facts **ret, struct err *e)
+{
+	return make_facts(s, wall_ms, ret, e);
+}
+
 enum err_code
 ecs_sweep_result(struct ecs_sweep *s, int64_t wall_ms, struct ecs_sweep_result *ret, struct err *e)
 {
@@ -722,6 +836,7 @@ ecs_sweep_result(struct ecs_sweep *s, int64_t wall_ms, struct ecs_sweep_result *
 		.facts = facts,
 		.account = s->condemned ? s->start.account : s->origin.account,
 		.cluster_arn = s->condemned ? s->start.cluster_arn : s->cluster_arn,
+		.rest_after = s->failed ? STR("") : s->rest_after,
 		.err = s->err,
 	};
 	return ERR_OK;

@@ -3,12 +3,13 @@
  * to make, is fed their answers, and ends with new facts (design.md, section 4).
  *
  * WATCH lists, and describes only the tasks that are of interest; FULL describes
- * all of them.  Both ask about the tasks that are sought: HAProxy serves them, but they
- * are neither known nor listed (any more).  A task that is told to stop vanishes from
- * the list at once: a daemon that comes back would otherwise never hear of its end.  Paging, batching to the API's limits and partial failures are
- * decided here and nowhere else.  Nothing is ever taken out of the facts because
- * an answer was missing, short, or did not mention it: a task is over when AWS
- * says so of that task.
+ * all of them, those first that have vanished or are ending.  Both ask about the tasks
+ * that are sought: HAProxy serves them, but they are neither known nor listed (any
+ * more).  A task that is told to stop vanishes from the list at once: a daemon that comes
+ * back would otherwise never hear of its end.  Paging, batching to the API's limits and
+ * partial failures are decided here and nowhere else.  Nothing is ever taken out of the
+ * facts because an answer was missing, short, or did not mention it: a task is over when
+ * AWS says so of that task.
  */
 #ifndef ECS_ECS_SWEEP_H
 #define ECS_ECS_SWEEP_H
@@ -26,6 +27,9 @@
 /* A service that fails so many calls running, for no fault of the call, is not
  * asked the rest of that phase: a dead endpoint must not cost a pass of timeouts. */
 #define ECS_SWEEP_FAILURES_MAX 3
+/* One task with a text that no JSON reader takes spoils the answer of its batch: the
+ * batch is asked for again in halves, so often in one pass. */
+#define ECS_SWEEP_HALVINGS_MAX 16
 
 enum ecs_sweep_kind { ECS_SWEEP_WATCH, ECS_SWEEP_FULL };
 
@@ -36,6 +40,11 @@ struct ecs_sweep_start { /* strings are copied */
 	struct roster_facts *before;       /* or null; referenced */
 	struct taskdef_cache *definitions; /* borrowed; filled */
 	bool require_healthy;
+	/* FULL may be spread over several passes, so that the list is looked at in between:
+	 * at most so many batches of tasks that WATCH would not ask for (0: no bound), of
+	 * those whose ARN comes after this one (copied; empty: from the first). */
+	size_t rest_max;
+	struct str rest_after;
 	/* Does HAProxy still hold this (ending) task?  Null: yes, where that means to
 	 * ask about it; no, where it means to keep it beyond its time. */
 	bool (*is_held)(void *arg, const struct roster_task *task);
@@ -56,7 +65,8 @@ struct ecs_sweep_result {
 	bool answered;              /* at worst a task in an answer was malformed, or a definition not to be had */
 	struct roster_facts *facts; /* a reference for the caller; `before` itself if nothing changed; may be null */
 	struct str account, cluster_arn; /* as answers told; borrow the sweep; may be empty */
-	struct err err;                  /* the first failure, if not complete */
+	struct str rest_after; /* where the next part of this FULL goes on; empty: it was the last; borrows the sweep */
+	struct err err;        /* the first failure, if not complete */
 };
 
 struct ecs_sweep;
@@ -69,6 +79,12 @@ enum err_code ecs_sweep_answer(struct ecs_sweep *s, unsigned id, struct str json
 /* The call failed for good; what it covers stays as it was known, and the sweep goes on. */
 void ecs_sweep_failed(struct ecs_sweep *s, unsigned id, const struct err *why);
 bool ecs_sweep_finished(const struct ecs_sweep *s);
+/* Once for each pass, in the middle of it: all that vanished or was ending has been
+ * asked for, and something of it is news; so has all that is new, since who leaves may
+ * have to wait for who joins.  What is known so far is then worth telling: *ret as in the
+ * result. */
+bool ecs_sweep_has_news(struct ecs_sweep *s);
+NODISCARD enum err_code ecs_sweep_news(struct ecs_sweep *s, int64_t wall_ms, struct roster_facts **ret, struct err *e);
 /* Once finished. */
 NODISCARD enum err_code ecs_sweep_result(
     struct ecs_sweep *s, int64_t wall_ms, struct ecs_sweep_result *ret, struct err *e);

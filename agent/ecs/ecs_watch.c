@@ -9,12 +9,16 @@
 #include "ecs/ecs_watch_cluster.h"
 #include "io/loop.h"
 
+#define STRETCH_MIN_MS INT64_C(1000)
+
 struct ecs_watch {
 	struct ecs_watch_listener to;
 	struct taskdef_cache *definitions;
 	struct ecs_watch_cluster **clusters; /* in the order of the configuration */
 	struct roster_cluster *views;        /* as many; scratch */
 	size_t n_clusters;
+	unsigned *n_sharing; /* clusters of a source */
+	const struct conf *conf;
 };
 
 /* Where no cluster is named, ECS itself takes the one of this name. */
@@ -79,9 +83,10 @@ static enum err_code
 make_room(struct ecs_watch *w, size_t n, struct err *e)
 {
 	w->definitions = taskdef_cache_new(TASKDEF_CACHE_MAX);
+	w->n_sharing = calloc(w->conf->n_sources + 1, sizeof(*w->n_sharing));
 	w->clusters = calloc(n + 1, sizeof(struct ecs_watch_cluster *));
 	w->views = calloc(n + 1, sizeof(*w->views));
-	if (w->definitions == NULL || w->clusters == NULL || w->views == NULL)
+	if (w->definitions == NULL || w->n_sharing == NULL || w->clusters == NULL || w->views == NULL)
 		return err_set(e, ERR_NOMEM, "watch %zu clusters: %s", n, err_text(ERR_NOMEM));
 	return ERR_OK;
 }
@@ -96,6 +101,7 @@ ecs_watch_new(struct loop *l, const struct conf *conf, struct aws_caller *const 
 	if (w == NULL)
 		return err_set(e, ERR_NOMEM, "watch ECS: %s", err_text(ERR_NOMEM));
 	w->to = to;
+	w->conf = conf;
 	code = make_room(w, count_clusters(conf), e);
 	for (size_t i = 0; i < conf->n_sources && code == ERR_OK; i++) {
 		const struct ecs_watch_cluster_start of_source = {
@@ -104,6 +110,7 @@ ecs_watch_new(struct loop *l, const struct conf *conf, struct aws_caller *const 
 			.caller = callers[i],
 			.definitions = w->definitions,
 			.rnd = rnd,
+			.n_sharing = &w->n_sharing[i],
 			.is_held = to.is_held,
 			.sought = to.sought,
 			.held_arg = to.arg,
@@ -111,6 +118,7 @@ ecs_watch_new(struct loop *l, const struct conf *conf, struct aws_caller *const 
 			.arg = w,
 		};
 
+		w->n_sharing[i] = (unsigned)names_of(&conf->sources[i]).n;
 		code = add_clusters(w, &of_source, e);
 	}
 	if (code != ERR_OK) {
@@ -134,6 +142,30 @@ ecs_watch_poke(struct ecs_watch *w)
 		ecs_watch_cluster_poke(w->clusters[i]);
 }
 
+/* A look takes its calls' time, too, which is no stretching yet. */
+static bool
+is_stretched(int64_t real_ms, int64_t wanted_ms)
+{
+	return real_ms > wanted_ms + wanted_ms / 2 + STRETCH_MIN_MS;
+}
+
+bool
+ecs_watch_stretched(const struct ecs_watch *w, size_t source, struct ecs_watch_pace *ret)
+{
+	const struct conf_source *s = &w->conf->sources[source];
+
+	*ret = (struct ecs_watch_pace){ .watch_ms = s->watch_ms, .refresh_ms = s->refresh_ms };
+	for (size_t i = 0; i < w->n_clusters; i++) {
+		struct ecs_watch_pace pace = ecs_watch_cluster_pace(w->clusters[i]);
+
+		if (!str_eq(ecs_watch_cluster_view(w->clusters[i]).source, s->name))
+			continue;
+		ret->watch_ms = pace.watch_ms > ret->watch_ms ? pace.watch_ms : ret->watch_ms;
+		ret->refresh_ms = pace.refresh_ms > ret->refresh_ms ? pace.refresh_ms : ret->refresh_ms;
+	}
+	return is_stretched(ret->watch_ms, s->watch_ms) || is_stretched(ret->refresh_ms, s->refresh_ms);
+}
+
 void
 ecs_watch_seek(struct ecs_watch *w)
 {
@@ -151,5 +183,6 @@ ecs_watch_close(struct ecs_watch *w)
 	taskdef_cache_free(w->definitions);
 	free(w->clusters);
 	free(w->views);
+	free(w->n_sharing);
 	free(w);
 }

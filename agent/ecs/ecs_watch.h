@@ -13,6 +13,7 @@
 #include "base/prng.h"
 #include "conf/conf.h"
 #include "ecs/ecs_sought.h"
+#include "ecs/ecs_watch_cluster.h"
 #include "ecs/roster.h"
 
 struct ecs_watch;
@@ -33,6 +34,9 @@ NODISCARD enum err_code ecs_watch_new(struct loop *l, const struct conf *conf, s
 void ecs_watch_start(struct ecs_watch *w); /* a full sweep of every cluster, then as scheduled */
 void ecs_watch_poke(struct ecs_watch *w); /* a full sweep of every cluster, now; one that runs is followed by another */
 void ecs_watch_seek(struct ecs_watch *w); /* somebody new is sought: asked about now, in every cluster */
+/* True: the rate limit of conf->sources[source] (or a slow AWS) makes its slowest cluster
+ * wait noticeably longer than `watch` or `refresh` say: *ret is how long. */
+bool ecs_watch_stretched(const struct ecs_watch *w, size_t source, struct ecs_watch_pace *ret);
 void ecs_watch_close(struct ecs_watch *w); /* no callback comes after; null is fine */
 
 #endif

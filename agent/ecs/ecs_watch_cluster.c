@@ -12,6 +12,7 @@
 #include "base/clk.h"
 #include "base/log.h"
 #include "ecs/arn.h"
+#include "ecs/ecs_body.h"
 #include "ecs/ecs_sweep.h"
 #include "io/loop.h"
 
@@ -42,8 +43,14 @@ struct ecs_watch_cluster {
 	int64_t asked_wait_ms; /* how long the service wants to be left alone; 0: it did not say */
 
 	bool full_next; /* asked for, or owed after a failure */
+	bool in_one;    /* the next FULL is not to come in parts: somebody waits for it */
 	int64_t full_due_ms, watch_due_ms;
-	unsigned failures; /* passes in a row */
+	unsigned failures;     /* passes in a row */
+	struct buf rest_after; /* where the next part of FULL goes on; empty: at its beginning */
+	bool parts_whole;      /* of the parts so far */
+
+	int64_t began_ms, full_began_ms; /* monotonic; of the pass that runs or ran last, and its FULL; 0: none */
+	struct ecs_watch_pace pace;
 
 	bool seek_next;                /* WATCH as soon as may be */
 	struct ecs_sought asked;       /* about, by the passes so far */
@@ -99,6 +106,7 @@ ecs_watch_cluster_new(const struct ecs_watch_cluster_start *start, struct ecs_wa
 	c->clk = loop_clk(start->loop);
 	c->account = buf_make(ARN_MAX);
 	c->arn = buf_make(ARN_MAX);
+	c->rest_after = buf_make(ARN_MAX);
 	c->known.source = start->source->name;
 	c->known.name = start->name;
 	for (size_t i = 0; i < ECS_WATCH_CLUSTER_IN_FLIGHT; i++)
@@ -128,7 +136,22 @@ ecs_watch_cluster_close(struct ecs_watch_cluster *c)
 	roster_facts_unref(c->known.facts);
 	buf_free(&c->account);
 	buf_free(&c->arn);
+	buf_free(&c->rest_after);
 	free(c);
+}
+
+/* A pass that has lasted longer than the last two were apart says more than these. */
+struct ecs_watch_pace
+ecs_watch_cluster_pace(const struct ecs_watch_cluster *c)
+{
+	int64_t now = clk_mono_ms(&c->clk);
+	struct ecs_watch_pace pace = c->pace;
+
+	if (pace.watch_ms != 0 && c->sweep != NULL && now - c->began_ms > pace.watch_ms)
+		pace.watch_ms = now - c->began_ms;
+	if (pace.refresh_ms != 0 && c->rest_after.len > 0 && now - c->full_began_ms > pace.refresh_ms)
+		pace.refresh_ms = now - c->full_began_ms;
+	return pace;
 }
 
 struct roster_cluster
@@ -186,7 +209,8 @@ schedule(struct ecs_watch_cluster *c, bool failed)
 	} else {
 		c->watch_due_ms = now + c->start.source->watch_ms;
 		if (c->kind == ECS_SWEEP_FULL)
-			c->full_due_ms = now + jittered(c, c->start.source->refresh_ms);
+			c->full_due_ms =
+			    c->rest_after.len > 0 ? c->watch_due_ms : now + jittered(c, c->start.source->refresh_ms);
 		c->failures = 0;
 	}
 	loop_timer_arm(c->timer, until_due_ms(c));
@@ -205,7 +229,7 @@ ecs_watch_cluster_seek(struct ecs_watch_cluster *c)
 void
 ecs_watch_cluster_poke(struct ecs_watch_cluster *c)
 {
-	c->full_next = true;
+	c->full_next = c->in_one = true;
 	c->full_due_ms = clk_mono_ms(&c->clk);
 	if (c->sweep == NULL)
 		loop_timer_arm(c->timer, 0);
@@ -314,8 +338,12 @@ take_result(struct ecs_watch_cluster *c, const struct ecs_sweep_result *r)
 	 * should serve do not enter, and whoever is told that we are ready counts on them. */
 	if (c->kind == ECS_SWEEP_FULL && r->answered && !c->is_passing)
 		c->known.was_read = true;
+	if (c->kind == ECS_SWEEP_FULL && !r->complete)
+		c->parts_whole = false;
 	if (!r->complete)
 		return raise_fault(c, &r->err, !r->answered) || news;
+	if (c->kind == ECS_SWEEP_FULL && (r->rest_after.len > 0 || !c->parts_whole))
+		return news; /* whether all of it can be read is known after its last part */
 	if (c->kind == ECS_SWEEP_FULL) {
 		c->known.sweeps++;
 		c->known.complete_wall_ms = clk_wall_ms(&c->clk);
@@ -323,6 +351,20 @@ take_result(struct ecs_watch_cluster *c, const struct ecs_sweep_result *r)
 		news = true;
 	}
 	return clear_fault(c) || news;
+}
+
+/* How far FULL has come. */
+static void
+note_part(struct ecs_watch_cluster *c, struct str rest_after)
+{
+	bool was_part = c->rest_after.len > 0;
+
+	if (c->kind != ECS_SWEEP_FULL)
+		return;
+	buf_reset(&c->rest_after);
+	buf_put(&c->rest_after, rest_after);
+	if (!was_part)
+		c->parts_whole = true;
 }
 
 static void
@@ -333,6 +375,7 @@ end_pass(struct ecs_watch_cluster *c)
 	bool news;
 
 	if (ecs_sweep_result(c->sweep, clk_wall_ms(&c->clk), &result, &why) == ERR_OK) {
+		note_part(c, result.rest_after);
 		schedule(c, !result.answered);
 		if (result.answered)
 			note_asked(c);
@@ -368,6 +411,20 @@ note_failure(struct ecs_watch_cluster *c, const struct flight *f, enum aws_error
 	c->is_permanent = class_ == AWS_ERROR_DENIED || (class_ == AWS_ERROR_NOT_FOUND && !f->is_definition);
 }
 
+/* What has ended does not wait for the end of the pass. */
+static void
+tell_news(struct ecs_watch_cluster *c)
+{
+	struct roster_facts *facts;
+
+	/* Without memory for it now, the end of the pass tells it. */
+	if (!ecs_sweep_has_news(c->sweep) || ecs_sweep_news(c->sweep, clk_wall_ms(&c->clk), &facts, NULL) != ERR_OK)
+		return;
+	roster_facts_unref(c->known.facts);
+	c->known.facts = facts;
+	c->start.changed(c->start.arg);
+}
+
 static void
 answered(void *arg, struct str body, const struct aws_error *failure)
 {
@@ -383,6 +440,7 @@ answered(void *arg, struct str body, const struct aws_error *failure)
 		log_debug(ROOM, "cluster `" STR_FMT "` of " STR_FMT ": %s", STR_ARG(shown_name(c)),
 		    STR_ARG(c->known.source), why.msg);
 	}
+	tell_news(c);
 	pump(c);
 }
 
@@ -418,6 +476,48 @@ pump(struct ecs_watch_cluster *c)
 
 /* ---- the beginning of a pass ---- */
 
+/* Calls that the rate limit allows within `watch`, of those that share it. */
+static size_t
+calls_in_watch(const struct ecs_watch_cluster *c)
+{
+	const struct conf_source *source = c->start.source;
+
+	return (size_t)(source->watch_ms * source->rate_limit_milli / 1000000 / *c->start.n_sharing);
+}
+
+/*
+ * In how large parts a FULL comes: whole, if burst or rate allow it at once.  Else a
+ * part is at most half of what the list costs, so that looks are held up by no more
+ * than that, and FULL still gets on.
+ */
+static size_t
+part_of_full(const struct ecs_watch_cluster *c)
+{
+	size_t n_tasks = c->known.facts != NULL ? c->known.facts->n_tasks : 0;
+	size_t pages = (n_tasks + ECS_BODY_TASKS_MAX - 1) / ECS_BODY_TASKS_MAX;
+	size_t in_watch = calls_in_watch(c), half = (pages + 1) / 2;
+
+	if (c->in_one || c->known.sweeps == 0 || 2 * pages <= BUCKET_BURST / *c->start.n_sharing ||
+	    2 * pages <= in_watch)
+		return 0;
+	return half > in_watch ? half : in_watch;
+}
+
+static void
+note_beginning(struct ecs_watch_cluster *c)
+{
+	int64_t now = clk_mono_ms(&c->clk);
+
+	if (c->began_ms != 0 && c->failures == 0)
+		c->pace.watch_ms = now - c->began_ms;
+	c->began_ms = now;
+	if (c->kind != ECS_SWEEP_FULL || c->rest_after.len > 0)
+		return;
+	if (c->full_began_ms != 0 && c->failures == 0)
+		c->pace.refresh_ms = now - c->full_began_ms;
+	c->full_began_ms = now;
+}
+
 static enum err_code
 begin_pass(struct ecs_watch_cluster *c, struct err *e)
 {
@@ -429,12 +529,16 @@ begin_pass(struct ecs_watch_cluster *c, struct err *e)
 		.before = c->known.facts,
 		.definitions = c->start.definitions,
 		.require_healthy = c->start.source->require_healthy,
+		.rest_max = part_of_full(c),
+		.rest_after = buf_str(&c->rest_after),
 		.is_held = c->start.is_held,
 		.arg = c->start.held_arg,
 		.sought = list_sought,
 		.sought_arg = c,
 	};
 
+	if (c->kind == ECS_SWEEP_FULL)
+		c->in_one = false;
 	c->met_failure = false;
 	c->is_permanent = false;
 	c->is_passing = false;
@@ -467,6 +571,9 @@ run_due(void *arg)
 	c->kind = c->full_next || clk_mono_ms(&c->clk) >= c->full_due_ms ? ECS_SWEEP_FULL : ECS_SWEEP_WATCH;
 	c->full_next = false;
 	c->seek_next = false;
+	if (c->in_one)
+		buf_reset(&c->rest_after);
+	note_beginning(c);
 	if (begin_pass(c, &why) == ERR_OK) {
 		pump(c);
 		return;

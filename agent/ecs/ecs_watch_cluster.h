@@ -3,7 +3,10 @@
  * flight, what it came to.
  *
  * One pass at a time.  WATCH is due `watch` after the end of any, FULL `refresh`
- * (10 % jitter) after the end of the last FULL; FULL goes first if both are.  A
+ * (10 % jitter) after the end of the last FULL; FULL goes first if both are.  Both
+ * stretch where `rate_limit` does not allow more: a pass lasts as long as its calls
+ * have to wait, and a FULL that would hold up the next look for long comes in parts,
+ * one with each look.  What has ended is told in the middle of a pass.  A
  * pass in which a call failed is followed by a FULL one after a full-jitter
  * backoff of at most the larger of 10 x refresh and 60 s.  What was only
  * malformed in a whole answer, or a definition that cannot be read, is a fault, too,
@@ -25,10 +28,16 @@
 #include "ecs/roster.h"
 #include "ecs/taskdef_cache.h"
 
-#define ECS_WATCH_CLUSTER_IN_FLIGHT 16 /* calls handed to the caller at once */
+/* Calls handed to the caller at once: a cluster that answers nothing must leave places
+ * for the others. */
+#define ECS_WATCH_CLUSTER_IN_FLIGHT 8
 
 struct ecs_watch_cluster;
 struct loop;
+
+struct ecs_watch_pace {
+	int64_t watch_ms, refresh_ms;
+};
 
 struct ecs_watch_cluster_start { /* all borrowed for the cluster's life */
 	struct loop *loop;
@@ -37,6 +46,7 @@ struct ecs_watch_cluster_start { /* all borrowed for the cluster's life */
 	struct aws_caller *caller;
 	struct taskdef_cache *definitions;
 	struct prng *rnd;
+	const unsigned *n_sharing;                                  /* clusters that share the caller's rate limit */
 	bool (*is_held)(void *arg, const struct roster_task *task); /* see ecs_sweep.h */
 	const struct ecs_sought *(*sought)(void *arg);              /* likewise */
 	void *held_arg;                                             /* of both */
@@ -53,6 +63,8 @@ void ecs_watch_cluster_seek(struct ecs_watch_cluster *c);
 void ecs_watch_cluster_poke(struct ecs_watch_cluster *c); /* FULL now, or after the pass that runs */
 /* Borrows the cluster until its next pass ends. */
 struct roster_cluster ecs_watch_cluster_view(const struct ecs_watch_cluster *c);
+/* How far apart two looks at the list, and two whole FULLs, really are; 0: not known yet. */
+struct ecs_watch_pace ecs_watch_cluster_pace(const struct ecs_watch_cluster *c);
 void ecs_watch_cluster_close(struct ecs_watch_cluster *c); /* null is fine */
 
 #endif

@@ -21,16 +21,18 @@
 #include "io/http_transfer.h"
 #include "io/loop.h"
 
-#define CALLS_MAX 256 /* in flight at once, over all users */
-#define IDLE_MAX  16L /* connections kept open for the next call */
+#define ACTIVE_MAX  256  /* in flight at once, over all users; more wait for a place ... */
+#define WAITING_MAX 4096 /* ... and so many of them */
+#define IDLE_MAX    16L  /* connections kept open for the next call */
 
 TAILQ_HEAD(call_list, http_call);
 
 struct http_call {
-	TAILQ_ENTRY(http_call) link; /* in `active` or in `ended` */
+	TAILQ_ENTRY(http_call) link; /* in `waiting`, `active` or `ended` */
 	struct http_transfer transfer;
 	http_done_fn *done;
 	void *arg;
+	bool active; /* libcurl has it */
 	bool ended;
 	bool cancelled;
 	CURLcode result;
@@ -42,8 +44,8 @@ struct http_curl {
 	CURLM *multi;
 	struct loop_timer *wake;  /* libcurl's */
 	struct loop_timer *later; /* tells what was cancelled */
-	struct call_list active, ended;
-	unsigned n_calls;
+	struct call_list waiting, active, ended;
+	unsigned n_waiting, n_active;
 	bool closing;
 };
 
@@ -70,6 +72,44 @@ close_watch(struct watch *w)
 	uv_close((uv_handle_t *)&w->poll, free_watch);
 }
 
+/* Among those that are to be told. */
+static void
+put_aside(struct http_curl *h, struct http_call *call)
+{
+	if (call->active) {
+		(void)curl_multi_remove_handle(h->multi, call->transfer.easy);
+		TAILQ_REMOVE(&h->active, call, link);
+		h->n_active--;
+	} else {
+		TAILQ_REMOVE(&h->waiting, call, link);
+		h->n_waiting--;
+	}
+	call->active = false;
+	call->ended = true;
+	TAILQ_INSERT_TAIL(&h->ended, call, link);
+}
+
+/* From the queue to libcurl; its timeouts count from here. */
+static void
+start_waiting(struct http_curl *h)
+{
+	struct http_call *call;
+
+	while (h->n_active < ACTIVE_MAX && (call = TAILQ_FIRST(&h->waiting)) != NULL) {
+		if (curl_multi_add_handle(h->multi, call->transfer.easy) != CURLM_OK) {
+			call->result = CURLE_OUT_OF_MEMORY;
+			put_aside(h, call);
+			loop_timer_arm(h->later, 0);
+			continue;
+		}
+		TAILQ_REMOVE(&h->waiting, call, link);
+		h->n_waiting--;
+		TAILQ_INSERT_TAIL(&h->active, call, link);
+		h->n_active++;
+		call->active = true;
+	}
+}
+
 /* Moves the calls that libcurl has ended from active to ended.  A message dies
  * when its handle is removed, so it is copied first. */
 static void
@@ -86,11 +126,8 @@ collect(struct http_curl *h)
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		(void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
-		(void)curl_multi_remove_handle(h->multi, easy);
-		TAILQ_REMOVE(&h->active, call, link);
-		call->ended = true;
 		call->result = result;
-		TAILQ_INSERT_TAIL(&h->ended, call, link);
+		put_aside(h, call);
 	}
 }
 
@@ -118,11 +155,11 @@ deliver(struct http_curl *h)
 
 	while ((call = TAILQ_FIRST(&h->ended)) != NULL) {
 		TAILQ_REMOVE(&h->ended, call, link);
-		h->n_calls--;
 		tell(call);
 		http_transfer_close(&call->transfer);
 		free(call);
 	}
+	start_waiting(h);
 }
 
 static void
@@ -237,22 +274,6 @@ on_later(void *arg)
 }
 
 static enum err_code
-begin(struct http_curl *h, struct http_call *call, const struct http_request *rq, struct err *e)
-{
-	enum err_code rc = http_transfer_open(&call->transfer, rq, call, e);
-	CURLMcode bad;
-
-	if (rc != ERR_OK)
-		return rc;
-	bad = curl_multi_add_handle(h->multi, call->transfer.easy);
-	if (bad != CURLM_OK) {
-		http_transfer_close(&call->transfer);
-		return err_set(e, ERR_NOMEM, "libcurl takes no request: %s", curl_multi_strerror(bad));
-	}
-	return ERR_OK;
-}
-
-static enum err_code
 http_curl_send(struct http *base, const struct http_request *rq, http_done_fn *done, void *arg, struct http_call **ret,
     struct err *e)
 {
@@ -262,20 +283,22 @@ http_curl_send(struct http *base, const struct http_request *rq, http_done_fn *d
 
 	if (h->closing)
 		return err_set(e, ERR_CANCELLED, "the HTTP client is closing");
-	if (h->n_calls >= CALLS_MAX)
-		return err_set(e, ERR_LIMIT, "more than %d requests in flight", CALLS_MAX);
+	if (h->n_waiting >= WAITING_MAX)
+		return err_set(
+		    e, ERR_LIMIT, "more than %d requests wait for one of %d places", WAITING_MAX, ACTIVE_MAX);
 	call = calloc(1, sizeof(*call));
 	if (call == NULL)
 		return err_set(e, ERR_NOMEM, "no memory for a request");
 	call->done = done;
 	call->arg = arg;
-	rc = begin(h, call, rq, e);
+	rc = http_transfer_open(&call->transfer, rq, call, e);
 	if (rc != ERR_OK) {
 		free(call);
 		return rc;
 	}
-	TAILQ_INSERT_TAIL(&h->active, call, link);
-	h->n_calls++;
+	TAILQ_INSERT_TAIL(&h->waiting, call, link);
+	h->n_waiting++;
+	start_waiting(h);
 	*ret = call;
 	return ERR_OK;
 }
@@ -288,11 +311,8 @@ http_curl_cancel(struct http *base, struct http_call *call)
 	call->cancelled = true;
 	if (call->ended)
 		return; /* about to be told anyway */
-	(void)curl_multi_remove_handle(h->multi, call->transfer.easy);
-	TAILQ_REMOVE(&h->active, call, link);
-	call->ended = true;
-	TAILQ_INSERT_TAIL(&h->ended, call, link);
-	loop_timer_arm(h->later, 0);
+	put_aside(h, call);
+	loop_timer_arm(h->later, 0); /* which also gives its place to another */
 }
 
 static void
@@ -302,7 +322,7 @@ http_curl_close(struct http *base)
 	struct http_call *call;
 
 	h->closing = true;
-	while ((call = TAILQ_FIRST(&h->active)) != NULL)
+	while ((call = TAILQ_FIRST(&h->waiting)) != NULL || (call = TAILQ_FIRST(&h->active)) != NULL)
 		http_curl_cancel(base, call);
 	/* What has ended but was not told yet is no longer wanted either. */
 	TAILQ_FOREACH(call, &h->ended, link)
@@ -358,6 +378,7 @@ http_curl_new(struct loop *l, struct http **ret, struct err *e)
 	}
 	h->base = (struct http){ .send = http_curl_send, .cancel = http_curl_cancel, .close = http_curl_close };
 	h->uv = loop_uv(l);
+	TAILQ_INIT(&h->waiting);
 	TAILQ_INIT(&h->active);
 	TAILQ_INIT(&h->ended);
 	rc = open_parts(h, l, e);

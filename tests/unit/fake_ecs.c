@@ -124,7 +124,10 @@ put_task(struct answering *a, struct fake_task *t, const char *last, bool is_man
 	    last, t->desired, t->health, is_mangled ? "-" : "", t->version);
 	if (t->has_address)
 		buf_put(a->out, STR("{\"privateIpv4Address\":\"10.0.0.1\"}"));
-	buf_put(a->out, STR("]}]}"));
+	buf_put(a->out, STR("]}]"));
+	if (t->unreadable)
+		buf_put(a->out, STR(",\"stoppedReason\":\"\\ud800\""));
+	buf_put(a->out, STR("}"));
 	t->told_ending = t->told_ending || (!is_mangled && is_ending(t));
 }
 

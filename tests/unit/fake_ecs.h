@@ -24,6 +24,7 @@ struct fake_task {
 	bool unlisted;                /* ListTasks forgets it */
 	bool forgotten;               /* DescribeTasks calls it MISSING, and ListTasks forgets it, too */
 	bool has_address;
+	bool unreadable;  /* its description holds what no JSON reader takes: with it the whole answer */
 	bool told_ending; /* an answer said that it ends, has ended, or is MISSING */
 };
 

@@ -78,7 +78,7 @@ status_tells_what_is_wrong_where_it_is(void **state)
 	json_t *status = parse(
 	    "{\"version\":\"1\",\"uptime_ms\":5,\"config\":{\"path\":\"f\",\"loaded_at\":null,\"refused\":\"bad\"},"
 	    "\"sources\":[{\"name\":\"eu\",\"account\":\"\",\"credentials\":\"\",\"calls\":1,\"throttles\":0,"
-	    "\"budget_used_percent\":37,"
+	    "\"budget_used_percent\":37,\"stretched\":{\"watch_ms\":7000,\"refresh_ms\":61000},"
 	    "\"clusters\":[{\"name\":\"main\",\"age_ms\":1500,\"tasks\":1,\"error\":null},"
 	    "{\"name\":\"a-rather-long-name\",\"age_ms\":null,\"tasks\":null,\"error\":\"denied\\u001b\"}]}],"
 	    "\"haproxy\":{\"address\":\"s\",\"version\":\"\",\"pid\":null,\"connected\":false,"
@@ -90,7 +90,8 @@ status_tells_what_is_wrong_where_it_is(void **state)
 	assert_shown(cli_show_status, status, &SCRIPT,
 	    "rollcalld 1, up 5 ms, 2 problems\n"
 	    "  configuration   f, loaded never, a newer one was refused\n"
-	    "  ecs             eu, no keys yet, 1 call, 0 throttled, 37 % of rate_limit used\n"
+	    "  ecs             eu, no keys yet, 1 call, 0 throttled, 37 % of rate_limit used, stretched: watch 7.0 s, "
+	    "refresh 1 min 1 s\n"
 	    "    main          1 task, read 1.5 s ago\n"
 	    "    a-rather-long-name not read yet: denied?\n"
 	    "  haproxy         s, not reached: refused\n"

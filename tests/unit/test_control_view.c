@@ -199,7 +199,8 @@ check_status_fields(const struct control_facts *f)
 	    json_object_get(v.json, "haproxy"), "address version pid connected in_step last_sync_at last_error");
 	assert_members(json_object_get(v.json, "servers"), "joining ready down draining ejected held");
 	if (source != NULL) {
-		assert_members(source, "name region account credentials clusters calls throttles budget_used_percent");
+		assert_members(
+		    source, "name region account credentials clusters calls throttles budget_used_percent stretched");
 		assert_members(
 		    json_array_get(json_object_get(source, "clusters"), 0), "name arn complete_at age_ms tasks error");
 	}

@@ -27,6 +27,12 @@ struct world {
 	bool complete, answered, changed;
 	struct err err;
 	unsigned most_open;
+	unsigned news_at; /* DescribeTasks calls before it had news; 0: it had none */
+	unsigned news_defines;
+	size_t news_tasks;
+	size_t news_ended; /* tasks that were over by those */
+	size_t rest_max;
+	char rest_after[128];
 };
 
 static void
@@ -49,6 +55,23 @@ world_done(struct world *w)
 
 /* Answers in the order of asking, or from the last asked to the first. */
 static void
+note_news(struct world *w, struct ecs_sweep *s)
+{
+	struct roster_facts *facts = NULL;
+
+	if (!ecs_sweep_has_news(s))
+		return;
+	assert_int_equal(w->news_at, 0);
+	w->news_at = w->ecs.describes;
+	w->news_defines = w->ecs.defines;
+	assert_int_equal(ecs_sweep_news(s, w->wall_ms, &facts, NULL), ERR_OK);
+	for (size_t i = 0; i < facts->n_tasks; i++)
+		w->news_ended += facts->tasks[i].ended_wall_ms != 0;
+	w->news_tasks = facts->n_tasks;
+	roster_facts_unref(facts);
+}
+
+static void
 run_calls(struct world *w, struct ecs_sweep *s, bool backwards)
 {
 	struct ecs_sweep_ask asks[128];
@@ -69,6 +92,7 @@ run_calls(struct world *w, struct ecs_sweep *s, bool backwards)
 				ecs_sweep_failed(s, ask->id, &e);
 			else
 				(void)ecs_sweep_answer(s, ask->id, buf_str(&out), w->wall_ms, &e);
+			note_news(w, s);
 		}
 	}
 	buf_free(&out);
@@ -99,6 +123,8 @@ run_in_order(struct world *w, enum ecs_sweep_kind kind, bool backwards)
 		.before = w->facts,
 		.definitions = w->definitions,
 		.require_healthy = w->require_healthy,
+		.rest_max = w->rest_max,
+		.rest_after = str_from_cstr(w->rest_after),
 		.is_held = w->is_held,
 		.arg = w,
 		.sought = sought,
@@ -109,7 +135,8 @@ run_in_order(struct world *w, enum ecs_sweep_kind kind, bool backwards)
 
 	w->ecs.lists = w->ecs.describes = w->ecs.defines = 0;
 	w->ecs.described = 0;
-	w->most_open = 0;
+	w->most_open = w->news_at = 0;
+	w->news_ended = 0;
 	w->wall_ms += 1000;
 	assert_int_equal(ecs_sweep_new(&start, &s, NULL), ERR_OK);
 	run_calls(w, s, backwards);
@@ -121,6 +148,7 @@ run_in_order(struct world *w, enum ecs_sweep_kind kind, bool backwards)
 	assert_int_equal(result.complete, result.err.code == ERR_OK);
 	keep_text(w->account, sizeof(w->account), result.account);
 	keep_text(w->cluster_arn, sizeof(w->cluster_arn), result.cluster_arn);
+	keep_text(w->rest_after, sizeof(w->rest_after), result.rest_after);
 	roster_facts_unref(w->facts);
 	w->facts = result.facts;
 	ecs_sweep_free(s);
@@ -204,6 +232,101 @@ what_has_not_changed_is_the_same_object(void **state)
 	run(&w, ECS_SWEEP_WATCH);
 	assert_false(w.changed);
 	assert_int_equal(w.ecs.describes, 0);
+	world_done(&w);
+}
+
+static void
+what_is_ending_is_asked_for_first_and_told_at_once(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 3000);
+	run(&w, ECS_SWEEP_FULL);
+	assert_int_equal(w.news_at, 0); /* what is new waits for its definition */
+	stop(&w, 17, "STOPPED");
+	stop(&w, 2900, "STOPPED");
+	run(&w, ECS_SWEEP_FULL);
+	assert_int_equal(w.news_at, 1);
+	assert_int_equal(w.news_ended, 2);
+	assert_int_equal(w.ecs.describes, 31); /* its call is the one more that the bound allows */
+	assert_true(w.complete);
+	world_done(&w);
+}
+
+/* Whoever leaves may have to wait for who joins: these are told together. */
+static void
+who_joins_is_told_with_who_ends(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 300);
+	w.ecs.tasks[7].unlisted = true;
+	run(&w, ECS_SWEEP_FULL);
+	stop(&w, 9, "STOPPED");
+	w.ecs.tasks[7].unlisted = false;
+	w.ecs.tasks[7].definition = 2;
+	run(&w, ECS_SWEEP_FULL);
+	assert_int_equal(w.news_at, 1);
+	assert_int_equal(w.news_defines, 1);
+	assert_int_equal(w.news_tasks, 300);
+	assert_int_equal(w.ecs.describes, 1 + 3);
+	world_done(&w);
+}
+
+static void
+a_full_pass_may_come_in_parts(void **state)
+{
+	struct world w;
+	size_t described = 0;
+
+	(void)state;
+	world_init(&w, 1234);
+	run(&w, ECS_SWEEP_FULL);
+	w.rest_max = 5;
+	for (unsigned i = 0; i < 3; i++) {
+		run(&w, ECS_SWEEP_FULL);
+		assert_true(w.complete);
+		described += w.ecs.described;
+		assert_int_equal(w.ecs.describes, i < 2 ? 5 : 3);
+		assert_int_equal(w.rest_after[0] != '\0', i < 2);
+	}
+	assert_int_equal(described, 1234);
+	/* What ends between the parts is seen with the next, wherever that stands. */
+	run(&w, ECS_SWEEP_FULL);
+	stop(&w, 3, "STOPPED");
+	run(&w, ECS_SWEEP_FULL);
+	assert_int_equal(fact(&w, 3)->last_status, ROSTER_STOPPED);
+	fault(&w, "DescribeTasks", 2, FAKE_UNREACHABLE);
+	run(&w, ECS_SWEEP_FULL);
+	assert_string_equal(w.rest_after, ""); /* a part that failed makes it start anew */
+	world_done(&w);
+}
+
+static void
+an_unreadable_task_costs_nobody_else(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 250);
+	run(&w, ECS_SWEEP_FULL);
+	w.ecs.tasks[130].unreadable = true;
+	stop(&w, 131, "STOPPED");
+	w.ecs.tasks[131].desired = "RUNNING"; /* still listed: in the same batch */
+	for (int again = 0; again < 2; again++) {
+		run(&w, ECS_SWEEP_FULL);
+		assert_false(w.complete);
+		assert_true(w.answered);
+		assert_non_null(strstr(w.err.msg, w.ecs.tasks[130].id));
+		assert_int_equal(fact(&w, 131)->last_status, ROSTER_STOPPED);
+		assert_int_equal(fact(&w, 130)->last_status, ROSTER_RUNNING);
+		assert_in_range(w.ecs.describes, 3 + 2, 3 + 2 * 7);
+	}
+	w.ecs.tasks[130].unreadable = false;
+	run(&w, ECS_SWEEP_FULL);
+	assert_true(w.complete);
 	world_done(&w);
 }
 
@@ -643,8 +766,8 @@ static const struct fault_case FAULTS[] = {
 	{ "DescribeTasks", 2, FAKE_UNREACHABLE, false },
 	{ "DescribeTasks", 3, FAKE_DENIED, false },
 	{ "DescribeTasks", 0, FAKE_DENIED, false },
-	{ "DescribeTasks", 1, FAKE_CUT, false },
-	{ "DescribeTasks", 2, FAKE_EMPTY, false },
+	{ "DescribeTasks", 0, FAKE_CUT, false },
+	{ "DescribeTasks", 0, FAKE_EMPTY, false },
 	{ "DescribeTasks", 1, FAKE_FOREIGN, false },
 	{ "DescribeTasks", 3, FAKE_FOREIGN, false },
 	{ "DescribeTasks", 2, FAKE_ELSEWHERE, false },
@@ -1171,6 +1294,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_pass_lists_describes_and_defines),
 		cmocka_unit_test(what_has_not_changed_is_the_same_object),
+		cmocka_unit_test(what_is_ending_is_asked_for_first_and_told_at_once),
+		cmocka_unit_test(who_joins_is_told_with_who_ends),
+		cmocka_unit_test(a_full_pass_may_come_in_parts),
+		cmocka_unit_test(an_unreadable_task_costs_nobody_else),
 		cmocka_unit_test(answers_may_come_in_any_order),
 		cmocka_unit_test(requests_are_what_ecs_documents),
 		cmocka_unit_test(the_same_task_listed_twice_is_one),

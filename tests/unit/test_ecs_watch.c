@@ -160,7 +160,8 @@ source(const char *name, const struct str *clusters, size_t n)
 		.region = str_from_cstr(name),
 		.clusters = { .items = clusters, .n = n },
 		.watch_ms = 2000,
-		.refresh_ms = 15000 };
+		.refresh_ms = 15000,
+		.rate_limit_milli = 2000 };
 }
 
 static void
@@ -253,6 +254,49 @@ the_first_pass_is_full_and_published(void **state)
 	assert_int_equal(c->complete_mono_ms, clk_mono_ms(&s.clk) - 1000 + 5 * ANSWER_MS);
 	assert_false(c->fault.on);
 	assert_int_equal(s.callers[0].most_open, 3);
+	stage_done(&s);
+}
+
+/* The list takes 50 calls here, all others of FULL together 50 more. */
+static void
+an_end_is_told_before_the_pass_is_over_and_full_comes_in_parts(void **state)
+{
+	const struct roster_cluster *c;
+	struct ecs_watch_pace pace;
+	struct stage s;
+	uint64_t sweeps;
+
+	(void)state;
+	stage_init(&s, 4950);
+	stage_start(&s);
+	fake_loop_pass(s.loop, 10000);
+	assert_false(ecs_watch_stretched(s.watch, 0, &pace));
+	c = &s.last->clusters[0];
+	assert_int_equal(c->sweeps, 1);
+	/* The first after it, 15 s later, is a part of 25 batches; so is the next. */
+	ecs(&s)->describes = 0;
+	s.published = 0;
+	while (ecs(&s)->describes < 25)
+		fake_loop_pass(s.loop, ANSWER_MS);
+	fake_loop_pass(s.loop, 500);
+	assert_int_equal(ecs(&s)->describes, 25);
+	assert_int_equal(s.last->clusters[0].sweeps, 1);
+	ecs(&s)->tasks[4000].desired = ecs(&s)->tasks[4000].last = "STOPPED";
+	ecs(&s)->tasks[4000].version++;
+	while (ecs(&s)->describes < 26)
+		fake_loop_pass(s.loop, ANSWER_MS / 2);
+	assert_int_equal(s.published, 1); /* while the other 25 are still asked for */
+	fake_loop_pass(s.loop, 500);
+	assert_int_equal(ecs(&s)->describes, 51);
+	sweeps = s.last->clusters[0].sweeps;
+	assert_int_equal(sweeps, 2);
+	/* Somebody who asks for a refresh gets all of it at once. */
+	fake_loop_pass(s.loop, 1000);
+	ecs(&s)->describes = 0;
+	ecs_watch_poke(s.watch);
+	fake_loop_pass(s.loop, 2400);
+	assert_int_equal(ecs(&s)->describes, 50);
+	assert_int_equal(s.last->clusters[0].sweeps, sweeps + 1);
 	stage_done(&s);
 }
 
@@ -575,7 +619,7 @@ a_malformed_task_is_a_fault_but_no_reason_to_ask_less_often(void **state)
 	assert_false(s.last->clusters[0].fault_is_permanent);
 	assert_int_equal(s.last->clusters[0].facts->n_tasks, 5);
 	fault(&s, "DescribeTasks", FAKE_NONE, AWS_ERROR_TRANSIENT);
-	fake_loop_pass(s.loop, 20000);
+	fake_loop_pass(s.loop, 17000);
 	assert_false(s.last->clusters[0].fault.on);
 	assert_int_equal(s.informed, 1);
 	stage_done(&s);
@@ -609,7 +653,7 @@ a_definition_that_cannot_be_read_does_not_slow_the_watch(void **state)
 		CHECK_ROW(s.last->clusters[0].fault.on, i, class_name);
 		CHECK_ROW(s.last->clusters[0].was_read == cases[i].was_read, i, class_name);
 		fault(&s, "DescribeTaskDefinition", FAKE_NONE, cases[i].class_);
-		fake_loop_pass(s.loop, 20000);
+		fake_loop_pass(s.loop, 10000);
 		CHECK_ROW(!s.last->clusters[0].fault.on, i, class_name);
 		CHECK_ROW(s.last->clusters[0].was_read, i, class_name);
 		stage_done(&s);
@@ -705,6 +749,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_pass_is_full_and_published),
+		cmocka_unit_test(an_end_is_told_before_the_pass_is_over_and_full_comes_in_parts),
 		cmocka_unit_test(watch_runs_every_two_seconds_and_refresh_every_fifteen),
 		cmocka_unit_test(what_happens_is_published_after_the_next_watch),
 		cmocka_unit_test(a_poke_brings_a_full_pass_now_or_after_the_one_that_runs),

@@ -960,7 +960,7 @@ count_only(void *arg, const struct http_response *rs)
 }
 
 static void
-only_so_many_may_be_in_flight(void **state)
+only_so_many_may_wait(void **state)
 {
 	static struct room r;
 	struct http_request rq;
@@ -974,12 +974,46 @@ only_so_many_may_be_in_flight(void **state)
 	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/", port);
 	rq = request(url);
 	open_room(&r);
-	while (sent < 1000 && r.http->send(r.http, &rq, count_only, &told, &call, &e) == ERR_OK)
+	while (sent < 5000 && r.http->send(r.http, &rq, count_only, &told, &call, &e) == ERR_OK)
 		sent++;
 	assert_int_equal(e.code, ERR_LIMIT);
-	assert_int_equal(sent, 256);
+	assert_int_equal(sent, 256 + 4096);
 	close_room(&r);
 	assert_int_equal(told, sent);
+	(void)close(fd);
+}
+
+static void
+count_timeouts(void *arg, const struct http_response *rs)
+{
+	assert_int_equal(rs->code, ERR_TIMEOUT);
+	++*(int *)arg;
+}
+
+/* Each has its whole timeout from when it gets a place. */
+static void
+what_finds_no_place_waits_for_one(void **state)
+{
+	static struct room r;
+	struct http_request rq;
+	struct http_call *call;
+	uint16_t port;
+	int fd = listen_somewhere(512, &port), told = 0, cancelled = 0;
+	char url[64];
+
+	(void)state;
+	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/", port);
+	rq = request(url);
+	rq.timeout_ms = 300;
+	open_room(&r);
+	for (int i = 0; i < 300; i++)
+		assert_int_equal(r.http->send(r.http, &rq, count_timeouts, &told, &call, NULL), ERR_OK);
+	assert_int_equal(r.http->send(r.http, &rq, count_only, &cancelled, &call, NULL), ERR_OK);
+	r.http->cancel(r.http, call); /* one that waits */
+	loop_run(r.loop);
+	assert_int_equal(told, 300);
+	assert_int_equal(cancelled, 1);
+	close_room(&r);
 	(void)close(fd);
 }
 
@@ -1006,7 +1040,8 @@ main(void)
 		cmocka_unit_test(a_password_in_a_proxy_s_url_is_not_said),
 		cmocka_unit_test(no_cookie_no_expect_and_no_netrc_is_sent),
 		cmocka_unit_test(what_must_not_be_sent_is_refused_at_once),
-		cmocka_unit_test(only_so_many_may_be_in_flight),
+		cmocka_unit_test(only_so_many_may_wait),
+		cmocka_unit_test(what_finds_no_place_waits_for_one),
 	};
 
 	/* Nothing of the surroundings: no proxy of the machine that runs this. */
