@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app_events.h"
 #include "app_managed.h"
+#include "app_meter.h"
 #include "app_state.h"
 #include "app_sync.h"
 #include "aws/aws_caller.h"
@@ -42,6 +44,8 @@ struct app {
 	struct app_managed *managed; /* null: nothing is */
 	struct app_sync *sync;
 	struct control_server *control;
+	struct app_events *events;
+	struct app_meter *meter;
 	struct aws_caller_figures *figures;
 	unsigned *budgets; /* used, in percent */
 	struct control_stretch *stretches;
@@ -141,15 +145,55 @@ tell_facts(void *arg, struct control_facts *ret)
 		.haproxy_fault = *v.haproxy_fault,
 		.problems = a->problems,
 		.n_problems = list_problems(a, &v),
+		.events = app_events_list(a->events),
+		.counts = app_events_counts(a->events),
 	};
+	ret->process.events = app_events_count(a->events);
+	app_meter_read(a->meter, &ret->process);
+}
+
+/* ---- what an operator asks for ---- */
+
+static void
+refresh(struct app *a, struct buf *said)
+{
+	ecs_watch_poke(a->watch);
+	buf_put(said, STR("every cluster is read again, now"));
+	app_events_tell(a->events, LOG_INFO, "order", STR(""), STR("an operator's order: every cluster is read again"));
+}
+
+static void
+set_log_level(struct app *a, enum log_level level, struct buf *said)
+{
+	log_set_level(level);
+	buf_printf(said, "the log has level %s until the next start", log_level_name(level));
+	app_events_tell(a->events, LOG_INFO, "order", STR(""), buf_str(said));
 }
 
 static enum err_code
-act(void *arg, const struct reconcile_order *order, struct buf *said, struct err *e)
+act(void *arg, const struct control_order *order, struct buf *said, struct err *e)
 {
 	struct app *a = arg;
 
-	return app_sync_order(a->sync, order, said, e);
+	switch (order->kind) {
+	case CONTROL_ORDER_SYNC:
+		return app_sync_order(a->sync, &order->what, said, e);
+	case CONTROL_ORDER_REFRESH:
+		refresh(a, said);
+		return ERR_OK;
+	case CONTROL_ORDER_LOG:
+		set_log_level(a, order->level, said);
+		return ERR_OK;
+	}
+	return err_set(e, ERR_ARG, "no such order");
+}
+
+static void
+on_event(void *arg)
+{
+	const struct app *a = arg;
+
+	control_server_wake(a->control);
 }
 
 /* ---- what comes from ECS goes to the reconciler ---- */
@@ -299,6 +343,7 @@ make_haproxy(struct app *a, struct err *e)
 	struct app_sync_config with = {
 		.conf = a->conf,
 		.state = a->state,
+		.events = a->events,
 		.cas = a->cas,
 		.may_add_backends = managed_may_add(a->conf),
 		.passed = on_passed,
@@ -326,6 +371,10 @@ make_rooms(struct app *a, struct err *e)
 {
 	enum err_code code = app_state_open(a->conf->state_dir, &a->state, e);
 
+	if (code == ERR_OK)
+		code = app_events_new(&a->clk, on_event, a, &a->events, e);
+	if (code == ERR_OK)
+		code = app_meter_new(a->loop, &a->meter, e);
 	if (code == ERR_OK)
 		code = read_cas(a, e);
 	if (code == ERR_OK)
@@ -423,6 +472,8 @@ app_close(struct app *a)
 	app_sync_close(a->sync);
 	app_managed_close(a->managed);
 	hap_ca_free(a->cas);
+	app_meter_close(a->meter);
+	app_events_close(a->events);
 	app_state_close(a->state);
 	free(a->backend_places);
 	arena_free(a->names);

@@ -18,6 +18,8 @@ struct app_sync {
 	struct loop_timer *wake;
 	struct str *backend_names;
 	const struct plan *running; /* under way; null: none */
+	int64_t began_ms;           /* monotonic: likewise */
+	struct app_events *events;
 	void (*passed)(void *arg, const struct reconcile_view *v);
 	void (*seek)(void *arg);
 	void *arg;
@@ -41,6 +43,7 @@ ask(struct app_sync *s, const struct reconcile_actions *todo, struct err *e)
 		return hap_exec_read(s->exec, &want, on_read, s, e);
 	if (todo->execute != NULL) {
 		s->running = todo->execute;
+		s->began_ms = clk_mono_ms(&s->clk);
 		return hap_exec_run(s->exec, todo->execute, reconcile_view(s->reconcile).actual, on_run, s, e);
 	}
 	if (todo->probe)
@@ -86,6 +89,12 @@ save_all(struct app_sync *s, const struct reconcile_actions *todo)
 }
 
 static void
+tell_note(struct app_sync *s, const struct reconcile_note *note)
+{
+	app_events_tell(s->events, note->level, "notice", note->backend, str_from_cstr(note->text));
+}
+
+static void
 feed(struct app_sync *s, struct reconcile_event ev)
 {
 	struct reconcile_actions *todo = &s->todo;
@@ -97,7 +106,7 @@ feed(struct app_sync *s, struct reconcile_event ev)
 	/* What the log promises must outlive a crash: written first. */
 	save_all(s, todo);
 	for (size_t i = 0; i < todo->n_notes; i++)
-		log_at(todo->notes[i].level, "sync", "%s", todo->notes[i].text);
+		tell_note(s, &todo->notes[i]);
 	loop_timer_arm(s->wake, todo->wake_in_ms);
 	if (todo->seek)
 		s->seek(s->arg);
@@ -125,6 +134,7 @@ on_read(void *arg, struct actual *actual, const struct err *e)
 	}
 	feed(s, (struct reconcile_event){ .kind = RECONCILE_ACTUAL, .actual = actual });
 	v = reconcile_view(s->reconcile);
+	app_events_passed(s->events, &v);
 	if (s->passed != NULL)
 		s->passed(s->arg, &v);
 }
@@ -138,102 +148,13 @@ on_probe(void *arg, const struct hap_text_info *info, const struct err *e)
 		feed(arg, (struct reconcile_event){ .kind = RECONCILE_PROBE_FAILED, .err = e });
 }
 
-/* ---- each change of a server is a line in the log ---- */
-
-static const char *
-what_happens(const struct plan_step *st)
-{
-	switch (st->kind) {
-	case PLAN_BACKEND:
-		return "is made";
-	case PLAN_PUBLISH:
-		return "is open for calls";
-	case PLAN_CA:
-		return "is loaded";
-	case PLAN_ADD:
-	case PLAN_JOIN:
-		return "joins; it takes no call before its first passed check";
-	case PLAN_READY:
-		return "takes calls";
-	case PLAN_DRAIN:
-		return "takes no new call: an operator asked for it";
-	case PLAN_MAINT:
-		if (st->is_vacant)
-			return "has no address: closed, as it would fail each of its calls";
-		if (st->is_respec)
-			return "drains, to come back with the settings that the configuration has now";
-		return "drains: no new call, what is in flight goes on";
-	case PLAN_SHUTDOWN:
-		return "its last streams are shut";
-	case PLAN_DELETE:
-		return "is gone from HAProxy";
-	case PLAN_CHECK:
-	case PLAN_ADDRESS:
-	case PLAN_WEIGHT:
-	case PLAN_MAXCONN:
-		return NULL;
-	}
-	return NULL;
-}
-
-static bool
-was_refused(const struct hap_exec_report *report, const struct plan_step *st)
-{
-	for (size_t i = 0; i < report->n_refusals; i++)
-		if (report->refusals[i].step == st)
-			return true;
-	return false;
-}
-
-/* The report lists no more than the first refusals: is each of them in it? */
-static bool
-lists_all_refusals(const struct hap_exec_report *report)
-{
-	return report->refused + report->gone == report->n_refusals;
-}
-
-static void
-log_step(const struct plan_step *st)
-{
-	const char *what = what_happens(st);
-	const struct desired_server *d = st->why;
-
-	if (what == NULL)
-		return;
-	if (st->kind == PLAN_CA)
-		log_info("sync", "certificate authority " STR_FMT ": %s", STR_ARG(st->ca->path), what);
-	else if (st->server.len == 0)
-		log_info("sync", "backend " STR_FMT ": %s", STR_ARG(st->backend), what);
-	else if (d == NULL)
-		log_info("sync", STR_FMT "/" STR_FMT ": %s", STR_ARG(st->backend), STR_ARG(st->server), what);
-	else
-		log_info("sync",
-		    STR_FMT "/" STR_FMT ": %s; task " STR_FMT " of " STR_FMT " at " STR_FMT ":%u, evidence %s",
-		    STR_ARG(st->backend), STR_ARG(st->server), what, STR_ARG(d->task->id), STR_ARG(d->task->group),
-		    STR_ARG(d->address), d->port, evidence_name(st->evidence));
-}
-
-static void
-log_steps(const struct plan *p, const struct hap_exec_report *report)
-{
-	for (size_t i = 0; i < p->n_steps; i++)
-		if (!was_refused(report, &p->steps[i]))
-			log_step(&p->steps[i]);
-}
-
 static void
 on_run(void *arg, const struct hap_exec_report *report)
 {
 	struct app_sync *s = arg;
 	const struct plan *p = MOVE(s->running);
 
-	if (report->err.code == ERR_OK && report->is_other)
-		log_info("sync", "HAProxy was replaced before it was told of %zu changes; it is read back first",
-		    p->n_steps);
-	else if (report->err.code == ERR_OK && lists_all_refusals(report))
-		log_steps(p, report);
-	else if (report->err.code == ERR_OK) /* else the reconciler says what is wrong */
-		log_info("sync", "HAProxy carried out %zu of %zu commands", report->done, p->n_steps);
+	app_events_ran(s->events, p, report, clk_mono_ms(&s->clk) - s->began_ms);
 	feed(s, (struct reconcile_event){ .kind = RECONCILE_EXECUTED, .report = report });
 }
 
@@ -319,6 +240,7 @@ app_sync_new(struct loop *l, const struct app_sync_config *config, struct app_sy
 	s->conf = conf;
 	s->state = config->state;
 	s->cas = config->cas;
+	s->events = config->events;
 	s->backend_names = calloc(conf->n_backends + 1, sizeof(*s->backend_names));
 	code = s->backend_names != NULL ? make_reconcile(s, config, e) : err_set(e, ERR_NOMEM, "backend names");
 	if (code == ERR_OK)
@@ -349,6 +271,16 @@ app_sync_roster(struct app_sync *s, struct roster *r)
 	feed(s, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = r });
 }
 
+static void
+tell_order(struct app_sync *s, const struct reconcile_order *o, struct str said)
+{
+	struct buf text = buf_make(CONTROL_EVENTS_TEXT_MAX);
+
+	buf_printf(&text, "an operator's order: " STR_FMT, STR_ARG(said));
+	app_events_tell(s->events, LOG_INFO, "order", o->backend, buf_str(&text));
+	buf_free(&text);
+}
+
 enum err_code
 app_sync_order(struct app_sync *s, const struct reconcile_order *o, struct buf *ret_said, struct err *e)
 {
@@ -356,7 +288,7 @@ app_sync_order(struct app_sync *s, const struct reconcile_order *o, struct buf *
 
 	if (code != ERR_OK)
 		return code;
-	log_info("sync", "an operator's order: " STR_FMT, STR_ARG(buf_str(ret_said)));
+	tell_order(s, o, buf_str(ret_said));
 	feed(s, (struct reconcile_event){ .kind = RECONCILE_TICK });
 	return ERR_OK;
 }

@@ -5,6 +5,7 @@
 #ifndef APP_SYNC_H
 #define APP_SYNC_H
 
+#include "app_events.h"
 #include "app_state.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -19,6 +20,7 @@ struct app_sync;
 struct app_sync_config { /* all but exec must outlive it */
 	const struct conf *conf;
 	const struct app_state *state;
+	struct app_events *events; /* gets what happens, and logs it */
 	const struct hap_cas *cas; /* null: none */
 	struct hap_exec *exec;     /* taken over with ERR_OK */
 	bool may_add_backends;

@@ -108,11 +108,18 @@ agent_libcore_a_SOURCES = \
 	%D%/spop/spop_session.c %D%/spop/spop_session.h \
 	%D%/spop/spop_wire.c %D%/spop/spop_wire.h \
 	%D%/control/control_backends.c %D%/control/control_backends.h \
+	%D%/control/control_doctor.c %D%/control/control_doctor.h \
+	%D%/control/control_events.c %D%/control/control_events.h \
 	%D%/control/control_json.c %D%/control/control_json.h \
+	%D%/control/control_metric.c %D%/control/control_metric.h \
+	%D%/control/control_metrics.c %D%/control/control_metrics.h \
 	%D%/control/control_order.c %D%/control/control_order.h \
 	%D%/control/control_path.c %D%/control/control_path.h \
+	%D%/control/control_plan.c %D%/control/control_plan.h \
+	%D%/control/control_routes.c %D%/control/control_routes.h \
 	%D%/control/control_status.c %D%/control/control_status.h \
 	%D%/control/control_tasks.c %D%/control/control_tasks.h \
+	%D%/control/control_track.c %D%/control/control_track.h \
 	%D%/control/control_view.c %D%/control/control_view.h \
 	%D%/cli/cli_json.c %D%/cli/cli_json.h \
 	%D%/cli/cli_show.c %D%/cli/cli_show.h \
@@ -139,7 +146,9 @@ agent_libdrive_a_SOURCES = \
 	%D%/hap/hap_link.c %D%/hap/hap_link.h \
 	%D%/hap/hap_master.c %D%/hap/hap_master.h \
 	%D%/spop/spop_server.c %D%/spop/spop_server.h \
-	%D%/control/control_server.c %D%/control/control_server.h
+	%D%/control/control_guests.c %D%/control/control_guests.h \
+	%D%/control/control_server.c %D%/control/control_server.h \
+	%D%/control/control_stream.c %D%/control/control_stream.h
 
 core_libs = $(CRYPTO_LIBS) $(YAML_LIBS) $(JANSSON_LIBS) $(EXPAT_LIBS)
 drive_libs = $(UV_LIBS) $(CURL_LIBS) $(MHD_LIBS)
@@ -149,9 +158,11 @@ rollcalld_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS)
 rollcalld_SOURCES = \
 	%D%/rollcalld.c \
 	%D%/app.c %D%/app.h \
+	%D%/app_events.c %D%/app_events.h \
 	%D%/app_init.c %D%/app_init.h \
 	%D%/app_log.c %D%/app_log.h \
 	%D%/app_managed.c %D%/app_managed.h \
+	%D%/app_meter.c %D%/app_meter.h \
 	%D%/app_state.c %D%/app_state.h \
 	%D%/app_sync.c %D%/app_sync.h
 rollcalld_LDADD = agent/libdrive.a agent/libcore.a $(drive_libs) $(core_libs)

@@ -34,8 +34,10 @@ unit_tests = \
 	%D%/unit/test_conf \
 	%D%/unit/test_conf_file \
 	%D%/unit/test_conf_scalar \
+	%D%/unit/test_control_events \
 	%D%/unit/test_control_order \
 	%D%/unit/test_control_server \
+	%D%/unit/test_control_track \
 	%D%/unit/test_control_view \
 	%D%/unit/test_creds \
 	%D%/unit/test_desired \
@@ -86,6 +88,7 @@ worlds = %D%/unit/worlds.c %D%/unit/worlds.h
 tests_unit_test_aws_caller_SOURCES = %D%/unit/test_aws_caller.c $(fake_loop)
 tests_unit_test_cli_show_SOURCES = %D%/unit/test_cli_show.c $(control_story) $(worlds)
 tests_unit_test_control_order_SOURCES = %D%/unit/test_control_order.c $(control_story) $(worlds)
+tests_unit_test_control_track_SOURCES = %D%/unit/test_control_track.c $(control_story) $(worlds)
 tests_unit_test_control_view_SOURCES = %D%/unit/test_control_view.c $(control_story) $(worlds)
 tests_unit_test_creds_SOURCES = %D%/unit/test_creds.c $(fake_loop)
 tests_unit_test_desired_SOURCES = %D%/unit/test_desired.c $(worlds)

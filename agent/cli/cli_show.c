@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 
+#include "base/rfc3339.h"
 #include "cli/cli_json.h"
 #include "cli/cli_table.h"
 
@@ -398,7 +399,7 @@ add_since(struct cli_table *t, const json_t *server, const struct cli_text_style
 	struct str since = cli_json_text(server, "since");
 	int64_t then_ms;
 
-	if (style->width > 0 && cli_text_parse_time(since, &then_ms))
+	if (style->width > 0 && rfc3339_parse(since, &then_ms))
 		cli_text_put_rough_duration(&text, style->wall_ms - then_ms);
 	else
 		buf_put(&text, or_dash(since));

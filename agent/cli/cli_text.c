@@ -4,8 +4,8 @@
 #include "cli/cli_text.h"
 
 #include <inttypes.h>
-#include <time.h>
 
+#include "base/rfc3339.h"
 #include "base/utf8.h"
 
 #define ELLIPSIS STR("\xe2\x80\xa6")
@@ -237,45 +237,12 @@ cli_text_put_duration(struct buf *out, int64_t ms)
 		buf_printf(out, " %" PRId64 " %s", rest / u[1].ms, u[1].name);
 }
 
-/* The whole number at text[at..at+n], which must be followed by the byte `after`. */
-static bool
-take_number(struct str text, size_t at, size_t n, char after, int *ret)
-{
-	uint64_t value;
-
-	if (text.len <= at + n || text.ptr[at + n] != after)
-		return false;
-	if (!str_to_u64(str_first(str_skip(text, at), n), 9999, &value))
-		return false;
-	*ret = (int)value;
-	return true;
-}
-
-bool
-cli_text_parse_time(struct str text, int64_t *ret_wall_ms)
-{
-	struct tm tm = { 0 };
-	int ms;
-
-	if (text.len != sizeof("2026-11-23T02:40:46.123Z") - 1)
-		return false;
-	if (!take_number(text, 0, 4, '-', &tm.tm_year) || !take_number(text, 5, 2, '-', &tm.tm_mon) ||
-	    !take_number(text, 8, 2, 'T', &tm.tm_mday) || !take_number(text, 11, 2, ':', &tm.tm_hour) ||
-	    !take_number(text, 14, 2, ':', &tm.tm_min) || !take_number(text, 17, 2, '.', &tm.tm_sec) ||
-	    !take_number(text, 20, 3, 'Z', &ms))
-		return false;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	*ret_wall_ms = (int64_t)timegm(&tm) * 1000 + ms;
-	return true;
-}
-
 void
 cli_text_put_ago(struct buf *out, const struct cli_text_style *style, struct str time)
 {
 	int64_t then_ms;
 
-	if (!cli_text_parse_time(time, &then_ms)) {
+	if (!rfc3339_parse(time, &then_ms)) {
 		buf_put(out, STR("never"));
 	} else if (style->wall_ms == 0) {
 		cli_text_put(out, time);
@@ -290,7 +257,7 @@ cli_text_put_since(struct buf *out, const struct cli_text_style *style, struct s
 {
 	int64_t then_ms;
 
-	if (!cli_text_parse_time(time, &then_ms))
+	if (!rfc3339_parse(time, &then_ms))
 		return;
 	buf_put(out, style->wall_ms == 0 ? STR(" since ") : STR(" for "));
 	if (style->wall_ms == 0)

@@ -34,8 +34,6 @@ void cli_text_put_cut(struct buf *out, struct str clean, size_t columns, size_t 
 void cli_text_put_duration(struct buf *out, int64_t ms);
 /* The same in one unit: "3 min". */
 void cli_text_put_rough_duration(struct buf *out, int64_t ms);
-/* As the control interface writes them: "2026-11-23T02:40:46.123Z". */
-bool cli_text_parse_time(struct str text, int64_t *ret_wall_ms);
 /* "3 min 5 s ago", or the time itself if now is not known; "never" if text is no time. */
 void cli_text_put_ago(struct buf *out, const struct cli_text_style *style, struct str time);
 /* " for 3 min 5 s", or " since " and the time; nothing if text is no time. */

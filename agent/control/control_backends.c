@@ -73,8 +73,8 @@ find_held(const struct held_index *index, struct str backend, struct str server)
 
 /* ---- why it stands as it stands ---- */
 
-static const char *
-leaving_text(enum evidence ev)
+const char *
+control_backends_leaving_text(enum evidence ev)
 {
 	switch (ev) {
 	case EVIDENCE_STOPPING:
@@ -114,7 +114,7 @@ serving_text(const struct plan_server *s)
 	case EVIDENCE_UNEXPOSED:
 		break;
 	}
-	return leaving_text(s->evidence);
+	return control_backends_leaving_text(s->evidence);
 }
 
 static void
@@ -140,7 +140,7 @@ put_state_reason(struct control_json *w, const struct plan_server *s)
 		put_down_reason(w, s->actual);
 		break;
 	case PLAN_STATE_DRAINING:
-		control_json_word(w, "reason", leaving_text(s->evidence));
+		control_json_word(w, "reason", control_backends_leaving_text(s->evidence));
 		break;
 	case PLAN_STATE_EJECTED:
 		control_json_word(w, "reason", "ejected: its calls failed");

@@ -13,5 +13,7 @@ void control_backends_one(const struct control_facts *f, struct str name, struct
 void control_backends_put(struct control_json *w, const char *name, const struct control_facts *f, struct str backend);
 void control_backends_put_server(
     struct control_json *w, const char *name, const struct control_facts *f, struct str backend, struct str server);
+/* Why a server leaves, on this evidence. */
+const char *control_backends_leaving_text(enum evidence ev);
 
 #endif

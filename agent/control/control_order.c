@@ -14,25 +14,26 @@
 #define NAME_MAX  255 /* of a backend or a server; HAProxy's own are shorter */
 
 /* What the query may hold. */
-enum takes { TAKES_FOR = 1, TAKES_WEIGHT = 2, TAKES_BACKEND = 4 };
+enum takes { TAKES_FOR = 1, TAKES_WEIGHT = 2, TAKES_BACKEND = 4, TAKES_LEVEL = 8 };
 
 static const struct act {
 	const char *path;
-	enum reconcile_order_kind kind;
+	enum control_order_kind order;
+	enum reconcile_order_kind kind; /* of SYNC */
 	unsigned takes;
 } acts[] = {
-	{ "/v1/servers/*/*/drain", RECONCILE_DRAIN_SERVER, TAKES_FOR },
-	{ "/v1/servers/*/*/ready", RECONCILE_READY_SERVER, 0 },
-	{ "/v1/servers/*/*/weight", RECONCILE_WEIGH_SERVER, TAKES_WEIGHT | TAKES_FOR },
-	{ "/v1/pause", RECONCILE_PAUSE_BACKEND, TAKES_BACKEND | TAKES_FOR },
-	{ "/v1/resume", RECONCILE_RESUME_BACKEND, TAKES_BACKEND },
+	{ "/v1/servers/*/*/drain", CONTROL_ORDER_SYNC, RECONCILE_DRAIN_SERVER, TAKES_FOR },
+	{ "/v1/servers/*/*/ready", CONTROL_ORDER_SYNC, RECONCILE_READY_SERVER, 0 },
+	{ "/v1/servers/*/*/weight", CONTROL_ORDER_SYNC, RECONCILE_WEIGH_SERVER, TAKES_WEIGHT | TAKES_FOR },
+	{ "/v1/pause", CONTROL_ORDER_SYNC, RECONCILE_PAUSE_BACKEND, TAKES_BACKEND | TAKES_FOR },
+	{ "/v1/resume", CONTROL_ORDER_SYNC, RECONCILE_RESUME_BACKEND, TAKES_BACKEND },
+	{ "/v1/refresh", CONTROL_ORDER_REFRESH, 0, 0 },
+	{ "/v1/log", CONTROL_ORDER_LOG, 0, TAKES_LEVEL },
 };
 
 /* Of the contract, and not there yet: whoever builds one deletes its line. */
 static const char *const unbuilt[] = {
-	"/v1/refresh",
 	"/v1/reload",
-	"/v1/log",
 	"/v1/backends/*/release",
 	"/v1/servers/*/*/eject",
 	"/v1/servers/*/*/uneject",
@@ -45,6 +46,7 @@ static const struct parameter {
 	{ "for", TAKES_FOR },
 	{ "weight", TAKES_WEIGHT },
 	{ "backend", TAKES_BACKEND },
+	{ "level", TAKES_LEVEL },
 };
 
 #define N_OF(table) (sizeof(table) / sizeof((table)[0]))
@@ -99,15 +101,24 @@ take_backend(struct reconcile_order *o, struct str value, struct control_respons
 }
 
 static bool
-take_value(enum takes what, struct reconcile_order *o, struct str value, struct control_response *ret)
+take_level(struct control_order *o, struct str value, struct control_response *ret)
+{
+	return log_level_parse(value, &o->level) ||
+	       refuse_value("level", value, "is none: error, warn, info or debug", ret);
+}
+
+static bool
+take_value(enum takes what, struct control_order *o, struct str value, struct control_response *ret)
 {
 	switch (what) {
 	case TAKES_FOR:
-		return take_for(o, value, ret);
+		return take_for(&o->what, value, ret);
 	case TAKES_WEIGHT:
-		return take_weight(o, value, ret);
+		return take_weight(&o->what, value, ret);
 	case TAKES_BACKEND:
-		return take_backend(o, value, ret);
+		return take_backend(&o->what, value, ret);
+	case TAKES_LEVEL:
+		return take_level(o, value, ret);
 	}
 	return false;
 }
@@ -122,8 +133,9 @@ find_parameter(struct str name, unsigned takes)
 }
 
 static bool
-take_query(const struct control_query *q, unsigned takes, struct reconcile_order *o, struct control_response *ret)
+take_query(unsigned takes, struct control_order *o, struct control_response *ret)
 {
+	const struct control_query *q = &o->query;
 	unsigned taken = 0;
 
 	for (size_t i = 0; i < q->n; i++) {
@@ -142,7 +154,9 @@ take_query(const struct control_query *q, unsigned takes, struct reconcile_order
 	if ((takes & TAKES_WEIGHT) != 0 && (taken & TAKES_WEIGHT) == 0)
 		return refuse(
 		    400, "bad_parameter", ret, "which weight? `?weight=` with a number from 0 to 256, or `auto`");
-	if (o->weight_is_auto && (taken & TAKES_FOR) != 0)
+	if ((takes & TAKES_LEVEL) != 0 && (taken & TAKES_LEVEL) == 0)
+		return refuse(400, "bad_parameter", ret, "which level? `?level=` with error, warn, info or debug");
+	if (o->what.weight_is_auto && (taken & TAKES_FOR) != 0)
 		return refuse(400, "bad_parameter", ret, "`for` does not go with `weight=auto`: that ends a hold");
 	return true;
 }
@@ -177,6 +191,7 @@ static bool
 take_act(const struct act *act, const struct control_request *rq, const struct control_path_names *names,
     struct control_order *o, struct control_response *ret)
 {
+	o->kind = act->order;
 	o->what = (struct reconcile_order){ .kind = act->kind, .backend = names->s[0], .server = names->s[1] };
 	if (!str_eq(rq->method, STR("POST"))) {
 		(void)refuse(405, "method_not_allowed", ret, "this path answers POST only");
@@ -186,7 +201,7 @@ take_act(const struct act *act, const struct control_request *rq, const struct c
 	if (!control_path_parse_query(rq->query, &o->query))
 		return refuse(400, "bad_parameter", ret,
 		    "the query is too long, has too many parameters, or is not percent-encoded as it must be");
-	return take_query(&o->query, act->takes, &o->what, ret) && check_names(&o->what, ret);
+	return take_query(act->takes, o, ret) && check_names(&o->what, ret);
 }
 
 static bool
@@ -234,6 +249,16 @@ answer_failure(enum err_code code, const struct err *e, struct control_response 
 		control_view_error(503, "unavailable", message, ret);
 }
 
+static void
+put_effect(struct control_json *w, const struct control_facts *f, const struct reconcile_order *o)
+{
+	control_json_time(w, "until", o->for_ms > 0 ? f->wall_ms + o->for_ms : 0);
+	if (o->server.len > 0)
+		control_backends_put_server(w, "server", f, o->backend, o->server);
+	else
+		control_backends_put(w, "backends", f, o->backend);
+}
+
 void
 control_order_answer(const struct control_facts *f, const struct control_order *o, enum err_code code,
     const struct err *e, struct str said, struct control_response *ret)
@@ -248,11 +273,8 @@ control_order_answer(const struct control_facts *f, const struct control_order *
 	w = control_json_make(&ret->body);
 	control_json_object(&w, NULL);
 	control_json_text(&w, "done", said);
-	control_json_time(&w, "until", o->what.for_ms > 0 ? f->wall_ms + o->what.for_ms : 0);
-	if (o->what.server.len > 0)
-		control_backends_put_server(&w, "server", f, o->what.backend, o->what.server);
-	else
-		control_backends_put(&w, "backends", f, o->what.backend);
+	if (o->kind == CONTROL_ORDER_SYNC)
+		put_effect(&w, f, &o->what);
 	control_json_object_end(&w);
 	control_view_finish(ret);
 }

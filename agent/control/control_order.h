@@ -7,10 +7,13 @@
  *   POST /v1/servers/B/S/ready
  *   POST /v1/servers/B/S/weight   ?weight=N|auto  ?for=5m
  *   POST /v1/pause, /v1/resume    ?backend=B, ?for=5m with pause
+ *   POST /v1/refresh              every cluster is read again, now
+ *   POST /v1/log                  ?level=error|warn|info|debug
  *
  * Answered with {"done": "...", "until": null or a time, "server": {...}}, or with
- * "backends": [...] in place of "server", each as GET shows it.  What GET shows is what
- * HAProxy held when it was last read: a moment later it has the new state.
+ * "backends": [...] in place of "server", each as GET shows it; refresh and log with "done"
+ * alone.  What GET shows is what HAProxy held when it was last read: a moment later it has
+ * the new state.
  *
  * A parameter that an act does not know, one given twice, or a value that is none is
  * refused: a mistyped `for` must not become a hold without end.
@@ -28,8 +31,16 @@ enum control_order_verdict {
 	CONTROL_ORDER_TAKEN    /* to be carried out, and then answered by control_order_answer */
 };
 
+enum control_order_kind {
+	CONTROL_ORDER_SYNC, /* the reconciler's */
+	CONTROL_ORDER_REFRESH,
+	CONTROL_ORDER_LOG
+};
+
 struct control_order {
-	struct reconcile_order what; /* its texts are in path and query */
+	enum control_order_kind kind;
+	struct reconcile_order what; /* SYNC; its texts are in path and query */
+	enum log_level level;        /* LOG */
 	struct control_path path;
 	struct control_query query;
 };
@@ -37,7 +48,7 @@ struct control_order {
 /* ret and ret_answer are set as the verdict says; ret is not to be copied. */
 enum control_order_verdict control_order_take(
     const struct control_request *rq, struct control_order *ret, struct control_response *ret_answer);
-/* code, e, said: what reconcile_order gave; f: as it is after that. */
+/* code, e, said: what became of it, as reconcile_order gives them; f: as it is after that. */
 void control_order_answer(const struct control_facts *f, const struct control_order *o, enum err_code code,
     const struct err *e, struct str said, struct control_response *ret);
 

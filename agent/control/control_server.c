@@ -20,20 +20,28 @@
 #include <uv.h>
 
 #include "base/log.h"
-#include "control/control_order.h"
+#include "control/control_guests.h"
+#include "control/control_stream.h"
 #include "io/listener.h"
 #include "io/loop.h"
 
+#define TICK_MS       1000
 #define DISCARD_TIMES 16 /* the limit of a body: a longer one, unannounced, is hung up on */
 
 struct control_server {
 	uv_poll_t poll; /* of libmicrohttpd's epoll descriptor; its close callback frees us */
 	struct MHD_Daemon *mhd;
-	struct loop_timer *timer;
+	struct loop_timer *timer; /* libmicrohttpd's */
+	struct loop_timer *tick, *wake, *beat;
+	struct clk clk;
+	struct control_guests guests;
+	struct control_streams streams;
 	struct listener socket;
 	struct control_server_limits limits;
 	struct control_server_daemon daemon;
 };
+
+static void run(struct control_server *s);
 
 struct upload {
 	bool begun;   /* its head has been looked at */
@@ -42,6 +50,12 @@ struct upload {
 };
 
 /* ---- one request ---- */
+
+static int64_t
+in_s(const struct control_server *s, unsigned seconds)
+{
+	return clk_mono_ms(&s->clk) + (int64_t)seconds * 1000;
+}
 
 static struct MHD_Response *
 make_response(struct control_response *answer)
@@ -70,13 +84,14 @@ add_headers(struct MHD_Response *r, const struct control_response *answer)
 
 /* Consumes the answer's body.  MHD_NO hangs up. */
 static enum MHD_Result
-send_answer(struct MHD_Connection *c, struct control_response *answer)
+send_answer(const struct control_server *s, struct MHD_Connection *c, struct control_response *answer)
 {
 	struct MHD_Response *r = make_response(answer);
 	enum MHD_Result result;
 
 	if (r == NULL)
 		return MHD_NO;
+	control_guests_set_deadline(c, in_s(s, s->limits.answer_s));
 	result = add_headers(r, answer);
 	if (result == MHD_YES)
 		result = MHD_queue_response(c, (unsigned)answer->status, r);
@@ -93,7 +108,7 @@ refuse_body(const struct control_server *s, struct MHD_Connection *c)
 	buf_printf(&message, "the body of a request may have %zu bytes at most", s->limits.body);
 	control_view_error(413, "too_large", buf_str(&message), &answer);
 	buf_free(&message);
-	return send_answer(c, &answer);
+	return send_answer(s, c, &answer);
 }
 
 static void
@@ -102,7 +117,7 @@ carry_out(const struct control_server *s, const struct control_order *order, str
 	struct control_facts facts = { 0 };
 	struct buf said = buf_make(CONTROL_VIEW_MESSAGE_MAX);
 	struct err e = ERR_INIT;
-	enum err_code code = s->daemon.act(s->daemon.arg, &order->what, &said, &e);
+	enum err_code code = s->daemon.act(s->daemon.arg, order, &said, &e);
 
 	s->daemon.facts(s->daemon.arg, &facts);
 	control_order_answer(&facts, order, code, &e, buf_str(&said), ret);
@@ -118,12 +133,128 @@ show(const struct control_server *s, const struct control_request *rq, struct co
 	control_view_answer(&facts, rq, ret);
 }
 
+/* ---- followers of events ---- */
+
+static bool
+wants_stream(const struct control_request *rq, struct MHD_Connection *c)
+{
+	const char *accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Accept");
+
+	return str_eq(rq->path, STR("/v1/events")) && str_eq(rq->method, STR("GET")) && accept != NULL &&
+	       strstr(accept, CONTROL_STREAM_TYPE) != NULL;
+}
+
+/* A browser that comes back says what it has seen. */
+static void
+go_on(struct MHD_Connection *c, struct control_events_query *which)
+{
+	const char *text = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Last-Event-ID");
+
+	if (text != NULL && !str_to_u64(str_from_cstr(text), INT64_MAX, &which->after_id))
+		log_debug("control", "a Last-Event-ID that is no number was passed over");
+}
+
 static enum MHD_Result
-answer_request(const struct control_server *s, struct MHD_Connection *c, const struct control_request *rq)
+send_stream(struct MHD_Connection *c, struct MHD_Response *r)
+{
+	enum MHD_Result result = MHD_NO;
+
+	if (r == NULL)
+		return MHD_NO;
+	if (MHD_add_response_header(r, "Content-Type", CONTROL_STREAM_TYPE) == MHD_YES &&
+	    MHD_add_response_header(r, "Cache-Control", "no-store") == MHD_YES)
+		result = MHD_queue_response(c, MHD_HTTP_OK, r);
+	MHD_destroy_response(r);
+	if (result == MHD_YES)
+		control_guests_set_deadline(c, 0);
+	return result;
+}
+
+/* Without ?since= or Last-Event-ID: from now on. */
+static bool
+prepare_stream(const struct control_facts *f, const struct control_request *rq, struct control_query *q,
+    struct MHD_Connection *c, struct control_events_query *ret, struct control_response *ret_refusal)
+{
+	if (!control_path_parse_query(rq->query, q)) {
+		control_view_error(400, "bad_parameter", STR("the query is not as it must be"), ret_refusal);
+		return false;
+	}
+	if (!control_view_events_query(f, q, ret, ret_refusal))
+		return false;
+	go_on(c, ret);
+	if (ret->after_id == 0 && ret->since_wall_ms == 0)
+		ret->after_id = control_events_last_id(f->events);
+	return true;
+}
+
+static enum MHD_Result
+follow(struct control_server *s, struct MHD_Connection *c, const struct control_request *rq)
+{
+	struct control_facts facts = { 0 };
+	struct control_events_query which;
+	struct control_response answer;
+	struct control_query q;
+
+	s->daemon.facts(s->daemon.arg, &facts);
+	if (s->streams.n >= s->limits.streams || facts.events == NULL) {
+		control_view_error(
+		    503, "too_many", STR("too many already follow the events: try again later"), &answer);
+		return send_answer(s, c, &answer);
+	}
+	if (!prepare_stream(&facts, rq, &q, c, &which, &answer))
+		return send_answer(s, c, &answer);
+	return send_stream(c, control_stream_new(&s->streams, c, facts.events, &which));
+}
+
+static void
+on_wake(void *arg)
+{
+	struct control_server *s = arg;
+
+	control_streams_wake(&s->streams, false);
+	run(s);
+}
+
+static void
+on_beat(void *arg)
+{
+	struct control_server *s = arg;
+
+	loop_timer_arm(s->beat, CONTROL_SERVER_BEAT_MS);
+	control_streams_wake(&s->streams, true);
+	run(s);
+}
+
+void
+control_server_wake(struct control_server *s)
+{
+	if (s != NULL && s->streams.n > 0)
+		loop_timer_arm(s->wake, 0);
+}
+
+/* ---- any request ---- */
+
+static enum MHD_Result
+refuse_order(const struct control_server *s, struct MHD_Connection *c)
+{
+	struct control_response answer;
+
+	control_view_error(405, "method_not_allowed",
+	    STR("this door is read-only: GET and HEAD; orders go to control.socket"), &answer);
+	answer.allow = "GET, HEAD";
+	return send_answer(s, c, &answer);
+}
+
+static enum MHD_Result
+answer_request(struct control_server *s, struct MHD_Connection *c, const struct control_request *rq)
 {
 	struct control_order order;
 	struct control_response answer;
 
+	if (s->daemon.act == NULL && !str_eq(rq->method, STR("GET")) && !str_eq(rq->method, STR("HEAD")))
+		return refuse_order(s, c);
+	if (wants_stream(rq, c))
+		return follow(s, c, rq);
 	switch (control_order_take(rq, &order, &answer)) {
 	case CONTROL_ORDER_NONE:
 		show(s, rq, &answer);
@@ -134,7 +265,7 @@ answer_request(const struct control_server *s, struct MHD_Connection *c, const s
 	case CONTROL_ORDER_REFUSED:
 		break;
 	}
-	return send_answer(c, &answer);
+	return send_answer(s, c, &answer);
 }
 
 /* A length that is no number has been refused by libmicrohttpd. */
@@ -186,7 +317,7 @@ static enum MHD_Result
 on_request(void *arg, struct MHD_Connection *c, const char *path, const char *method, const char *version,
     const char *body, size_t *body_size, void **state)
 {
-	const struct control_server *s = arg;
+	struct control_server *s = arg;
 	struct upload *u = *state;
 
 	(void)version;
@@ -207,11 +338,22 @@ on_request(void *arg, struct MHD_Connection *c, const char *path, const char *me
 static void
 on_request_over(void *arg, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode how)
 {
-	(void)arg;
-	(void)c;
+	const struct control_server *s = arg;
+
 	(void)how;
+	control_guests_set_deadline(c, in_s(s, s->limits.request_s));
 	free(*state);
 	*state = NULL;
+}
+
+static void
+on_guest(void *arg, struct MHD_Connection *c, void **context, enum MHD_ConnectionNotificationCode code)
+{
+	struct control_server *s = arg;
+
+	control_guests_notice(&s->guests, c, context, code, in_s(s, s->limits.request_s));
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		loop_timer_arm(s->tick, TICK_MS);
 }
 
 /* The router decodes, after it has taken the path apart. */
@@ -266,6 +408,16 @@ on_timer(void *arg)
 	run(arg);
 }
 
+/* Whoever was hung up on makes the descriptor readable. */
+static void
+on_tick(void *arg)
+{
+	struct control_server *s = arg;
+
+	if (control_guests_check(&s->guests, clk_mono_ms(&s->clk)))
+		loop_timer_arm(s->tick, TICK_MS);
+}
+
 static void
 on_readable(uv_poll_t *poll, int status, int events)
 {
@@ -291,10 +443,11 @@ start_mhd(struct control_server *s, struct err *e)
 		{ MHD_OPTION_END, 0, NULL },
 	};
 
-	s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, s,
-	    MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_URI_LOG_CALLBACK,
-	    on_target, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_request_over, NULL, MHD_OPTION_UNESCAPE_CALLBACK,
-	    leave_encoded, NULL, MHD_OPTION_END);
+	s->mhd =
+	    MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, s,
+		MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_URI_LOG_CALLBACK,
+		on_target, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_request_over, s, MHD_OPTION_NOTIFY_CONNECTION,
+		on_guest, s, MHD_OPTION_UNESCAPE_CALLBACK, leave_encoded, NULL, MHD_OPTION_END);
 	if (s->mhd == NULL)
 		return err_set(e, ERR_NOMEM, "cannot start the HTTP server of the control socket");
 	return ERR_OK;
@@ -319,6 +472,29 @@ watch_mhd(struct control_server *s, struct loop *l, struct err *e)
 }
 
 static enum err_code
+make_timers(struct control_server *s, struct loop *l, struct err *e)
+{
+	enum err_code code = loop_timer_new(l, on_timer, s, &s->timer, e);
+
+	if (code == ERR_OK)
+		code = loop_timer_new(l, on_tick, s, &s->tick, e);
+	if (code == ERR_OK)
+		code = loop_timer_new(l, on_wake, s, &s->wake, e);
+	if (code == ERR_OK)
+		code = loop_timer_new(l, on_beat, s, &s->beat, e);
+	return code;
+}
+
+static void
+close_timers(struct control_server *s)
+{
+	loop_timer_close(s->timer);
+	loop_timer_close(s->tick);
+	loop_timer_close(s->wake);
+	loop_timer_close(s->beat);
+}
+
+static enum err_code
 start(struct control_server *s, struct loop *l, struct err *e)
 {
 	enum err_code code = start_mhd(s, e);
@@ -327,14 +503,16 @@ start(struct control_server *s, struct loop *l, struct err *e)
 		(void)close(s->socket.fd);
 		return code;
 	}
-	code = loop_timer_new(l, on_timer, s, &s->timer, e);
+	code = make_timers(s, l, e);
 	if (code == ERR_OK)
 		code = watch_mhd(s, l, e);
 	if (code != ERR_OK) {
-		loop_timer_close(s->timer);
+		close_timers(s);
 		MHD_stop_daemon(s->mhd); /* closes the listener, too */
+		return code;
 	}
-	return code;
+	loop_timer_arm(s->beat, CONTROL_SERVER_BEAT_MS);
+	return ERR_OK;
 }
 
 enum err_code
@@ -342,7 +520,10 @@ control_server_new_within(struct loop *l, const struct control_server_limits *li
     const struct control_server_daemon *daemon, struct control_server **ret, struct err *e)
 {
 	const struct listener_at at = {
-		.address = where->address, .mode = where->mode, .group = where->group, .key = "control.socket"
+		.address = where->address,
+		.mode = where->mode,
+		.group = where->group,
+		.key = daemon->act != NULL ? "control.socket" : "control.listen",
 	};
 	struct control_server *s = calloc(1, sizeof(*s));
 	enum err_code code;
@@ -351,6 +532,7 @@ control_server_new_within(struct loop *l, const struct control_server_limits *li
 		return err_set(e, ERR_NOMEM, "no memory for the control socket");
 	s->limits = *limits;
 	s->daemon = *daemon;
+	s->clk = loop_clk(l);
 	code = listener_open(&at, &s->socket, e);
 	if (code != ERR_OK) {
 		free(s);
@@ -372,7 +554,10 @@ control_server_new(struct loop *l, const struct conf_listen *where, const struct
 {
 	const struct control_server_limits limits = {
 		.connections = CONTROL_SERVER_CONNECTIONS_MAX,
+		.streams = CONTROL_SERVER_STREAMS_MAX,
 		.idle_s = CONTROL_SERVER_IDLE_S,
+		.request_s = CONTROL_SERVER_REQUEST_S,
+		.answer_s = CONTROL_SERVER_ANSWER_S,
 		.head = CONTROL_SERVER_HEAD_MAX,
 		.body = CONTROL_SERVER_BODY_MAX,
 	};
@@ -386,7 +571,8 @@ control_server_close(struct control_server *s)
 	if (s == NULL)
 		return;
 	listener_unlink(&s->socket);
-	loop_timer_close(s->timer);
+	close_timers(s);
+	control_streams_wake(&s->streams, false); /* none may sleep when libmicrohttpd stops */
 	/* The handle first: it watches a descriptor that libmicrohttpd closes. */
 	uv_close((uv_handle_t *)&s->poll, free_server);
 	MHD_stop_daemon(s->mhd);

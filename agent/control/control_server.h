@@ -12,17 +12,24 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "conf/conf.h"
+#include "control/control_order.h"
 #include "control/control_view.h"
-#include "sync/reconcile.h"
 
 #define CONTROL_SERVER_CONNECTIONS_MAX 64
+#define CONTROL_SERVER_STREAMS_MAX     32    /* of these, followers of events */
+#define CONTROL_SERVER_BEAT_MS         15000 /* a stream says at least a comment so often: who is gone is noticed */
 #define CONTROL_SERVER_IDLE_S          10
+#define CONTROL_SERVER_REQUEST_S       20
+#define CONTROL_SERVER_ANSWER_S        120
 #define CONTROL_SERVER_HEAD_MAX        ((size_t)16384) /* request line and headers, with our own bookkeeping */
 #define CONTROL_SERVER_BODY_MAX        ((size_t)65536)
 
 struct control_server_limits {
 	unsigned connections; /* further ones wait in the socket's backlog */
+	unsigned streams;     /* of these, followers of events; more are a 503 */
 	unsigned idle_s;      /* without a byte in either direction */
+	unsigned request_s;   /* from its first byte, or the connection, to the whole of a request */
+	unsigned answer_s;    /* until an answer has been read, but for followers */
 	size_t head;          /* bytes of request line and headers */
 	size_t body;          /* bytes of a request's body; more is a 413 */
 };
@@ -36,7 +43,8 @@ struct control_server_daemon {
 	 * which is before control returns to the loop.  ret comes zeroed. */
 	void (*facts)(void *arg, struct control_facts *ret);
 	/* Carries out an order; said and e as reconcile_order gives them. */
-	enum err_code (*act)(void *arg, const struct reconcile_order *order, struct buf *said, struct err *e);
+	/* Null: the door is read-only, and each order a 405. */
+	enum err_code (*act)(void *arg, const struct control_order *order, struct buf *said, struct err *e);
 	void *arg;
 };
 
@@ -51,6 +59,9 @@ NODISCARD enum err_code control_server_new(struct loop *l, const struct conf_lis
 NODISCARD enum err_code control_server_new_within(struct loop *l, const struct control_server_limits *limits,
     const struct conf_listen *where, const struct control_server_daemon *daemon, struct control_server **ret,
     struct err *e);
+/* There may be new events for those who follow: they are sent soon, never from inside
+ * this call.  Null is fine. */
+void control_server_wake(struct control_server *s);
 /* Hangs up on everybody and unlinks the socket; null is fine.  Not from facts or act. */
 void control_server_close(struct control_server *s);
 

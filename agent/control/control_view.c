@@ -3,27 +3,44 @@
 
 #include "control/control_view.h"
 
+#include "base/rfc3339.h"
+#include "conf/conf_scalar.h"
 #include "control/control_backends.h"
+#include "control/control_doctor.h"
+#include "control/control_events.h"
 #include "control/control_json.h"
+#include "control/control_metrics.h"
 #include "control/control_path.h"
+#include "control/control_plan.h"
+#include "control/control_routes.h"
 #include "control/control_status.h"
 #include "control/control_tasks.h"
 
 /* arg: what stands where the route has "*", decoded; else empty. */
 typedef void view_fn(const struct control_facts *f, struct str arg, struct control_response *ret);
+typedef void query_view_fn(const struct control_facts *f, const struct control_query *q, struct control_response *ret);
+
+static query_view_fn show_events;
 
 struct route {
 	const char *path;
-	view_fn *view;
+	view_fn *view;             /* looks at no query */
+	query_view_fn *with_query; /* or this */
 };
 
 static const struct route routes[] = {
-	{ "/live", control_status_live },
-	{ "/ready", control_status_ready },
-	{ "/v1/status", control_status_show },
-	{ "/v1/backends", control_backends_list },
-	{ "/v1/backends/*", control_backends_one },
-	{ "/v1/tasks/*", control_tasks_one },
+	{ "/live", control_status_live, NULL },
+	{ "/ready", control_status_ready, NULL },
+	{ "/metrics", control_metrics_show, NULL },
+	{ "/v1/status", control_status_show, NULL },
+	{ "/v1/backends", control_backends_list, NULL },
+	{ "/v1/backends/*", control_backends_one, NULL },
+	{ "/v1/tasks/*", control_tasks_one, NULL },
+	{ "/v1/routes", control_routes_list, NULL },
+	{ "/v1/route", NULL, control_routes_find },
+	{ "/v1/doctor", control_doctor_show, NULL },
+	{ "/v1/plan", control_plan_show, NULL },
+	{ "/v1/events", NULL, show_events },
 };
 
 void
@@ -89,11 +106,72 @@ control_view_finish(struct control_response *ret)
 	control_view_error(503, "unavailable", STR("no memory to answer this now: try again"), ret);
 }
 
-static void
-run_view(const struct control_facts *f, view_fn *view, struct str arg, struct control_response *ret)
+/* ---- events ---- */
+
+/* A number of an event, a time, or how long ago. */
+static bool
+take_since(const struct control_facts *f, struct str value, struct control_events_query *ret)
 {
+	int64_t ago_ms;
+
+	if (str_to_u64(value, INT64_MAX, &ret->after_id) || rfc3339_parse(value, &ret->since_wall_ms))
+		return true;
+	if (conf_scalar_duration(value, &ago_ms, NULL) != ERR_OK)
+		return false;
+	ret->since_wall_ms = f->wall_ms - ago_ms;
+	return true;
+}
+
+bool
+control_view_events_query(const struct control_facts *f, const struct control_query *q,
+    struct control_events_query *ret, struct control_response *ret_refusal)
+{
+	*ret = (struct control_events_query){ 0 };
+	for (size_t i = 0; i < q->n; i++) {
+		const struct str name = q->parameters[i].name, value = q->parameters[i].value;
+
+		if (str_eq(name, STR("backend"))) {
+			ret->backend = value;
+		} else if (str_eq(name, STR("since")) && !take_since(f, value, ret)) {
+			control_view_error(400, "bad_parameter",
+			    STR("`since` is the id of an event, a time such as 2026-11-23T02:40:46Z, or how long ago "
+				"(5m)"),
+			    ret_refusal);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+show_events(const struct control_facts *f, const struct control_query *q, struct control_response *ret)
+{
+	struct control_json w = control_json_make(&ret->body);
+	struct control_events_query which;
+
+	if (control_view_events_query(f, q, &which, ret))
+		control_events_put(&w, f->events, &which);
+}
+
+/* ---- a request ---- */
+
+static void
+run_view(const struct control_facts *f, const struct route *route, struct str arg, const struct control_request *rq,
+    struct control_response *ret)
+{
+	struct control_query q;
+
+	if (route->with_query != NULL && !control_path_parse_query(rq->query, &q)) {
+		control_view_error(400, "bad_parameter",
+		    STR("the query is too long, has too many parameters, or is not percent-encoded as it must be"),
+		    ret);
+		return;
+	}
 	control_view_begin(200, ret);
-	view(f, arg, ret);
+	if (route->with_query != NULL)
+		route->with_query(f, &q, ret);
+	else
+		route->view(f, arg, ret);
 	control_view_finish(ret);
 }
 
@@ -115,6 +193,6 @@ control_view_answer(const struct control_facts *f, const struct control_request 
 		control_view_error(405, "method_not_allowed", STR("this path answers GET and HEAD only"), ret);
 		ret->allow = "GET, HEAD";
 	} else {
-		run_view(f, route->view, arg, ret);
+		run_view(f, route, arg, rq, ret);
 	}
 }

@@ -28,6 +28,8 @@
 #include "base/fault.h"
 #include "base/str.h"
 #include "conf/conf.h"
+#include "control/control_events.h"
+#include "control/control_path.h"
 #include "ecs/roster.h"
 #include "plan/actual.h"
 #include "plan/desired.h"
@@ -46,6 +48,24 @@ struct control_stretch { /* of a source whose rate limit does not suffice */
 	bool is_stretched;
 	int64_t watch_ms, refresh_ms; /* what they really are */
 };
+
+/* One line of a route map. */
+struct control_route {
+	struct str entrypoint, host, path; /* host "*": any */
+	struct str backend, service;
+	struct str source_label; /* what made it: a label, or `backends` */
+	unsigned priority;
+};
+
+/* How rollcalld itself fares. */
+struct control_process {
+	int64_t loop_lag_ms, loop_lag_max_ms; /* the last tick; the latest of the last minute */
+	uint64_t resident_bytes, anonymous_bytes;
+	uint64_t reloads_applied, reloads_refused;
+	uint64_t events; /* since the start */
+};
+
+struct control_track_counts;
 
 /* Everything that may be shown.  Pointers may be null: not known yet. */
 struct control_facts {
@@ -69,11 +89,16 @@ struct control_facts {
 	 * of a refused configuration are shown as problems without being in here. */
 	const struct control_problem *problems;
 	size_t n_problems;
+	const struct control_route *routes;
+	size_t n_routes;
+	const struct control_events *events;
+	const struct control_track_counts *counts;
+	struct control_process process;
 };
 
 struct control_request {
 	struct str method, path; /* path as sent: percent-encoded, without the query */
-	struct str query;        /* as sent, without the question mark; views take none and look at none */
+	struct str query;        /* as sent, without the question mark */
 };
 
 struct control_response {
@@ -86,6 +111,9 @@ struct control_response {
 /* Always answers: a failure to answer is a 503 with an error body.  HEAD has the
  * body of GET: whoever sends it leaves the body out. */
 void control_view_answer(const struct control_facts *f, const struct control_request *rq, struct control_response *ret);
+/* What /v1/events is asked for; its texts are q's.  False: refused, and answered. */
+bool control_view_events_query(const struct control_facts *f, const struct control_query *q,
+    struct control_events_query *ret, struct control_response *ret_refusal);
 /* The same error body, for faults that the server itself meets (413, 400) and for
  * the views.  ret is overwritten; what its body owned is freed by the caller. */
 void control_view_error(int status, const char *code, struct str message, struct control_response *ret);

@@ -180,6 +180,7 @@ static void PRINTF_LIKE(3, 4) note(struct reconcile_actions *out, enum log_level
 	if (out->n_notes == RECONCILE_NOTES_MAX)
 		return;
 	out->notes[out->n_notes].level = level;
+	out->notes[out->n_notes].backend = STR("");
 	va_start(ap, fmt);
 	(void)vsnprintf(out->notes[out->n_notes].text, sizeof(out->notes[0].text), fmt, ap);
 	va_end(ap);
@@ -343,6 +344,7 @@ static void
 judge_backend(struct reconcile *r, size_t i, int64_t now_ms, struct reconcile_actions *out)
 {
 	const struct plan_backend *b = &r->plan->backends[i];
+	const size_t n_notes = out->n_notes;
 	const bool was_paused = r->backend_faults[i].err.code == ERR_CANCELLED;
 	struct err e = ERR_INIT;
 
@@ -357,6 +359,8 @@ judge_backend(struct reconcile *r, size_t i, int64_t now_ms, struct reconcile_ac
 		raise_backend(r, i, now_ms, out, &e);
 	else if (fault_clear(&r->backend_faults[i]))
 		note(out, LOG_INFO, "backend `" STR_FMT "`: %s", STR_ARG(b->name), was_paused ? "goes on" : "mended");
+	for (size_t n = n_notes; n < out->n_notes; n++)
+		out->notes[n].backend = b->name;
 }
 
 static bool

@@ -80,6 +80,7 @@ struct reconcile_event {
 /* Something the operator should read in the log. */
 struct reconcile_note {
 	enum log_level level;
+	struct str backend; /* that it is about, or empty; borrowed from the plan */
 	char text[512];
 };
 

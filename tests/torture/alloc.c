@@ -538,6 +538,11 @@ answer_all(void *arg)
 		"/v1/backends/grpc",
 		task_path,
 		"/v1/tasks/aaaa",
+		"/v1/plan",
+		"/v1/doctor",
+		"/v1/routes",
+		"/v1/events",
+		"/metrics",
 		"/nowhere",
 	};
 	const struct control_story *s = arg;

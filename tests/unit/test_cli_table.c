@@ -265,33 +265,6 @@ a_duration_is_said_in_two_units_at_most(void **state)
 	}
 }
 
-static void
-a_time_is_read_whole_or_not_at_all(void **state)
-{
-	static const struct {
-		const char *text;
-		bool ok;
-		int64_t wall_ms;
-	} rows[] = {
-		{ "2026-11-23T02:40:46.123Z", true, INT64_C(1795401646123) },
-		{ "1970-01-01T00:00:00.000Z", true, 0 },
-		{ "2026-11-23T02:40:46Z", false, 0 },
-		{ "2026-11-23T02:40:46.123", false, 0 },
-		{ "2026-11-23T02:40:46.123Z ", false, 0 },
-		{ "2026-11-23 02:40:46.123Z", false, 0 },
-		{ "2026-1x-23T02:40:46.123Z", false, 0 },
-		{ "", false, 0 },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < N_OF(rows); i++) {
-		int64_t got = 0;
-
-		CHECK_ROW(cli_text_parse_time(str_from_cstr(rows[i].text), &got) == rows[i].ok, i, rows[i].text);
-		CHECK_ROW(got == rows[i].wall_ms, i, rows[i].text);
-	}
-}
-
 int
 main(void)
 {
@@ -306,7 +279,6 @@ main(void)
 		cmocka_unit_test(columns_are_those_of_a_terminal),
 		cmocka_unit_test(text_is_cut_between_characters),
 		cmocka_unit_test(a_duration_is_said_in_two_units_at_most),
-		cmocka_unit_test(a_time_is_read_whole_or_not_at_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,7 +146,10 @@ what_cannot_be_meant_is_refused_before_anybody_acts(void **state)
 		{ "POST", "/v1/servers/a%2Fb/rc_1/drain", "", 404, "not_found", "no backend has such a name: `a/b`" },
 		{ "POST", "/v1/servers/grpc/rc_1%0Ashow%20info/drain", "", 404, "not_found",
 		    "no server has such a name" },
-		{ "POST", "/v1/refresh", "", 404, "not_built", "not part of this version" },
+		{ "POST", "/v1/refresh", "for=5m", 400, "bad_parameter", "no parameter `for`" },
+		{ "GET", "/v1/refresh", "", 405, "method_not_allowed", "POST only" },
+		{ "POST", "/v1/log", "", 400, "bad_parameter", "which level?" },
+		{ "POST", "/v1/log", "level=loud", 400, "bad_parameter", "error, warn, info or debug" },
 		{ "POST", "/v1/backends/grpc/release", "", 404, "not_built", "not part of this version" },
 		{ "GET", SERVER "/eject", "", 404, "not_built", "not part of this version" },
 	};

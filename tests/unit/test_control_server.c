@@ -31,9 +31,12 @@ struct fixture {
 	char directory[64], path[96];
 	size_t asked; /* times that facts were wanted */
 	size_t acted;
+	struct control_events *events; /* null: none */
 };
 
-static const struct control_server_limits LIMITS = { .connections = 4, .idle_s = 1, .head = 4096, .body = 1000 };
+static const struct control_server_limits LIMITS = {
+	.connections = 4, .streams = 2, .idle_s = 1, .request_s = 20, .answer_s = 20, .head = 4096, .body = 1000
+};
 
 static void
 know_nothing(void *arg, struct control_facts *ret)
@@ -42,12 +45,14 @@ know_nothing(void *arg, struct control_facts *ret)
 
 	x->asked++;
 	ret->wall_ms = 1795401646123;
+	ret->events = x->events;
 }
 
 /* Says what was asked, so that the client sees it. */
 static enum err_code
-act(void *arg, const struct reconcile_order *o, struct buf *said, struct err *e)
+act(void *arg, const struct control_order *order, struct buf *said, struct err *e)
 {
+	const struct reconcile_order *o = &order->what;
 	struct fixture *x = arg;
 
 	x->acted++;
@@ -486,6 +491,104 @@ closing_hangs_up_on_those_who_wait(void **state)
 	assert_int_equal(access(x->path, F_OK), -1);
 }
 
+/* A byte now and then is no request. */
+static void
+a_request_that_does_not_end_is_hung_up_on(void **state)
+{
+	struct control_server_limits hasty = LIMITS;
+	struct fixture *x = *state;
+	struct conf_listen where = listen_at(x);
+	struct client *c;
+
+	hasty.idle_s = 60;
+	hasty.request_s = 1;
+	assert_int_equal(
+	    control_server_new_within(x->loop, &hasty, &where,
+		&(struct control_server_daemon){ .facts = know_nothing, .act = act, .arg = x }, &x->server, NULL),
+	    ERR_OK);
+	c = dial(x);
+	assert_true(say(x, c, "GET /live HTTP/1.1\r\nX: ", 24));
+	while (!c->closed && say(x, c, "x", 1))
+		(void)poll(NULL, 0, 5);
+	wait_for_end(x, c);
+	assert_int_equal(c->len, 0);
+	hang_up(c);
+}
+
+static void
+orders_to_a_read_only_door_are_405(void **state)
+{
+	struct fixture *x = *state;
+	struct conf_listen where = listen_at(x);
+	struct client *c;
+
+	assert_int_equal(control_server_new_within(x->loop, &LIMITS, &where,
+			     &(struct control_server_daemon){ .facts = know_nothing, .arg = x }, &x->server, NULL),
+	    ERR_OK);
+	c = dial(x);
+	assert_true(say(x, c, POST("/v1/refresh"), sizeof(POST("/v1/refresh")) - 1));
+	wait_for_end(x, c);
+	assert_non_null(strstr(c->got, "HTTP/1.1 405"));
+	assert_non_null(strstr(c->got, "Allow: GET, HEAD"));
+	hang_up(c);
+	c = dial(x);
+	assert_true(say(x, c, GET_LAST("/live"), sizeof(GET_LAST("/live")) - 1));
+	wait_for_end(x, c);
+	assert_non_null(strstr(c->got, "HTTP/1.1 200"));
+	hang_up(c);
+}
+
+/* ---- followers ---- */
+
+#define FOLLOW(more) "GET /v1/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n" more "\r\n"
+
+static void
+add_event(struct fixture *x, const char *text)
+{
+	assert_non_null(control_events_add(
+	    x->events, &(struct control_event){ .kind = "notice", .at_wall_ms = 1, .message = str_from_cstr(text) }));
+	control_server_wake(x->server);
+}
+
+static void
+events_are_followed_and_replayed(void **state)
+{
+	struct fixture *x = *state;
+	struct client *now, *before, *third;
+
+	assert_int_equal(control_events_new(1000, &x->events, NULL), ERR_OK);
+	start_server(x);
+	add_event(x, "before one");
+	add_event(x, "before two");
+	now = dial(x);
+	assert_true(say(x, now, FOLLOW(""), sizeof(FOLLOW("")) - 1));
+	wait_for(x, now, "text/event-stream", 1);
+	wait_for(x, now, ": still here", 1);
+	before = dial(x);
+	assert_true(say(x, before, FOLLOW("Last-Event-ID: 1001\r\n"), sizeof(FOLLOW("Last-Event-ID: 1001\r\n")) - 1));
+	wait_for(x, before, "before two", 1);
+	assert_null(strstr(before->got, "before one"));
+	third = dial(x); /* one more than the limit */
+	assert_true(say(x, third, FOLLOW(""), sizeof(FOLLOW("")) - 1));
+	wait_for(x, third, "HTTP/1.1 503", 1);
+	add_event(x, "news");
+	wait_for(x, now, "news", 1);
+	wait_for(x, before, "news", 1);
+	assert_null(strstr(now->got, "before"));
+	assert_non_null(strstr(now->got, "id: 1003\ndata: {\"id\":1003,"));
+	hang_up(before); /* its end is found out when there is something to say */
+	for (size_t i = 0; i < 3; i++)
+		add_event(x, "more");
+	wait_for(x, now, "more", 3);
+	control_server_close(x->server); /* with one who sleeps */
+	x->server = NULL;
+	loop_run(x->loop);
+	wait_for_end(x, now);
+	hang_up(now);
+	hang_up(third);
+	control_events_free(x->events);
+}
+
 /* ---- the socket ---- */
 
 static void
@@ -630,6 +733,9 @@ main(void)
 		TEST(a_body_over_the_limit_is_a_413),
 		TEST(a_head_over_the_limit_is_refused),
 		TEST(who_says_nothing_is_hung_up_on),
+		TEST(a_request_that_does_not_end_is_hung_up_on),
+		TEST(orders_to_a_read_only_door_are_405),
+		TEST(events_are_followed_and_replayed),
 		TEST(closing_hangs_up_on_those_who_wait),
 		TEST(the_directory_is_made_and_the_mode_is_set),
 		TEST(a_stale_socket_is_replaced),

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "control/control_metric.h"
 #include "control/control_path.h"
 
 #include "control_story.h"
@@ -99,6 +100,12 @@ a_path_leads_to_its_view_or_to_an_error(void **state)
 		{ "GET", "/v1/tasks/" CONTROL_STORY_ID("aaaa0001"), 200, NULL },
 		{ "GET", "/v1/tasks/arn%3Aaws%3aecs:eu-west-1:123456789012:task%2Fmain%2f" CONTROL_STORY_ID("aaaa0001"),
 		    200, NULL },
+		{ "GET", "/v1/plan", 200, NULL },
+		{ "HEAD", "/v1/plan", 200, NULL },
+		{ "GET", "/v1/doctor", 200, NULL },
+		{ "GET", "/v1/routes", 200, NULL },
+		{ "GET", "/v1/events", 200, NULL },
+		{ "GET", "/v1/route", 400, "bad_parameter" },
 		{ "GET", "", 400, "bad_path" },
 		{ "GET", "live", 400, "bad_path" },
 		{ "GET", "*", 400, "bad_path" },
@@ -613,6 +620,231 @@ ten_thousand_servers_are_one_document(void **state)
 	free(servers);
 }
 
+/* ---- plan, routes, events, doctor, metrics ---- */
+
+static struct view
+get_with(const struct control_facts *f, const char *path, const char *query)
+{
+	const struct control_request rq = {
+		.method = STR("GET"), .path = str_from_cstr(path), .query = str_from_cstr(query)
+	};
+	struct control_response answer;
+	struct view v = { 0 };
+
+	control_view_answer(f, &rq, &answer);
+	v.status = answer.status;
+	v.json = json_loadb((const char *)answer.body.ptr, answer.body.len, JSON_REJECT_DUPLICATES, NULL);
+	buf_free(&answer.body);
+	assert_non_null(v.json);
+	return v;
+}
+
+static void
+the_plan_shows_each_command_as_it_is_sent_and_why(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	const struct plan_step steps[] = {
+		{ .kind = PLAN_MAINT, .backend = STR("grpc"), .server = STR("rc_3"), .evidence = EVIDENCE_STOPPING },
+		{ .kind = PLAN_WEIGHT, .backend = STR("grpc"), .server = STR("a;b"), .value = 5 },
+	};
+	const struct plan_held held[] = {
+		{ .backend = STR("grpc"), .server = STR("rc_1"), .evidence = EVIDENCE_MISSING, .message = STR("one") },
+		{ .backend = STR("grpc"), .server = STR("rc_2"), .evidence = EVIDENCE_MISSING, .message = STR("two") },
+		{ .backend = STR("web"), .server = STR("rc_1"), .evidence = EVIDENCE_MISSING, .message = STR("three") },
+	};
+	const struct plan plan = { .steps = steps, .n_steps = 2, .held = held, .n_held = 3 };
+	struct view v;
+	json_t *commands, *kept;
+
+	(void)state;
+	s->facts.plan = &plan;
+	v = get(&s->facts, "/v1/plan");
+	assert_members(v.json, "commands held");
+	commands = json_object_get(v.json, "commands");
+	assert_int_equal(json_array_size(commands), 2);
+	assert_members(json_array_get(commands, 0), "command backend server evidence reason");
+	assert_string_equal(text_at(json_array_get(commands, 0), "command"), "set server grpc/rc_3 state maint");
+	assert_string_equal(text_at(json_array_get(commands, 0), "evidence"), "stopping");
+	assert_non_null(strstr(text_at(json_array_get(commands, 0), "reason"), "its task is stopping"));
+	assert_non_null(strstr(text_at(json_array_get(commands, 1), "command"), "(not sent:"));
+	kept = json_object_get(v.json, "held");
+	assert_int_equal(json_array_size(kept), 2);
+	assert_members(json_array_get(kept, 0), "backend servers reason");
+	assert_int_equal(json_array_size(json_object_get(json_array_get(kept, 0), "servers")), 2);
+	assert_string_equal(text_at(json_array_get(kept, 1), "reason"), "three");
+	json_decref(v.json);
+	s->facts.plan = NULL;
+	v = get(&s->facts, "/v1/plan");
+	assert_int_equal(v.status, 503);
+	json_decref(v.json);
+}
+
+static void
+a_call_takes_the_longest_route_of_its_host_then_of_any(void **state)
+{
+	const struct control_route routes[] = {
+		{ STR("default"), STR("a.example"), STR("/"), STR("grpc"), STR("rng"), STR("rollcall.rule"), 1 },
+		{ STR("default"), STR("a.example"), STR("/x"), STR("web"), STR("shop"), STR("rollcall.rule"), 2 },
+		{ STR("default"), STR("*"), STR("/"), STR("absent"), STR("ghost"), STR("backends"), 3 },
+		{ STR("tls"), STR("b.example"), STR("/"), STR("web2"), STR("shop"), STR("backends"), 4 },
+	};
+	static const struct {
+		const char *query, *key, *backend, *server, *reason;
+	} rows[] = {
+		{ "host=a.example&path=/rng.Rng/Get", "a.example/", "grpc", "grpc/rc_1", "" },
+		{ "host=A.Example:8443&path=/x/y", "a.example/x", "web", "web/rc_1", "" },
+		{ "host=c.example", "*/", "absent", NULL, "has no backend `absent`" },
+		{ "host=b.example&entrypoint=tls", "b.example/", "web2", "web2/rc_1", "" },
+		{ "host=b.example&entrypoint=none&path=%2Fz", "", "", NULL, "`b.example/z` on entrypoint `none`" },
+	};
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+
+	(void)state;
+	s->facts.routes = routes;
+	s->facts.n_routes = N_OF(routes);
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct view v = get_with(&s->facts, "/v1/route", rows[i].query);
+
+		assert_members(v.json, "entrypoint key backend servers reason");
+		CHECK_ROW(strcmp(text_at(v.json, "key"), rows[i].key) == 0, i, text_at(v.json, "key"));
+		CHECK_ROW(strcmp(text_at(v.json, "backend"), rows[i].backend) == 0, i, text_at(v.json, "backend"));
+		CHECK_ROW(strstr(text_at(v.json, "reason"), rows[i].reason) != NULL, i, text_at(v.json, "reason"));
+		if (rows[i].server != NULL)
+			assert_string_equal(
+			    json_string_value(json_array_get(json_object_get(v.json, "servers"), 0)), rows[i].server);
+		json_decref(v.json);
+	}
+	{
+		struct view v = get(&s->facts, "/v1/routes");
+
+		assert_int_equal(json_array_size(v.json), N_OF(routes));
+		assert_members(json_array_get(v.json, 0), "entrypoint host path backend service source_label priority");
+		json_decref(v.json);
+	}
+}
+
+static void
+events_are_asked_for_by_number_time_or_age(void **state)
+{
+	static const struct {
+		const char *query;
+		int status;
+		size_t n;
+	} rows[] = {
+		{ "", 200, 2 },
+		{ "since=5m", 200, 1 },
+		{ "since=2026-11-23T02:40:46Z", 200, 1 },
+		{ "since=0", 200, 2 },
+		{ "backend=grpc", 200, 1 },
+		{ "backend=grpc&since=1s", 200, 1 },
+		{ "since=yesterday", 400, 0 },
+		{ "since=", 400, 0 },
+		{ "since=%zz", 400, 0 },
+	};
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct control_events *events = NULL;
+
+	(void)state;
+	assert_int_equal(control_events_new(1000, &events, NULL), ERR_OK);
+	assert_non_null(control_events_add(
+	    events, &(struct control_event){ .kind = "notice", .at_wall_ms = CONTROL_STORY_WALL_MS - 3600000 }));
+	assert_non_null(control_events_add(events,
+	    &(struct control_event){ .kind = "server", .at_wall_ms = CONTROL_STORY_WALL_MS, .backend = STR("grpc") }));
+	s->facts.events = events;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct view v = get_with(&s->facts, "/v1/events", rows[i].query);
+
+		CHECK_ROW(v.status == rows[i].status, i, rows[i].query);
+		if (v.status == 200)
+			CHECK_ROW(json_array_size(v.json) == rows[i].n, i, rows[i].query);
+		json_decref(v.json);
+	}
+	control_events_free(events);
+}
+
+/* Is there a finding of this check, with this result, that says so? */
+static bool
+finds(const json_t *findings, const char *check, const char *result, const char *says)
+{
+	for (size_t i = 0; i < json_array_size(findings); i++) {
+		const json_t *one = json_array_get(findings, i);
+
+		if (strcmp(text_at(one, "check"), check) == 0 && strcmp(text_at(one, "result"), result) == 0 &&
+		    strstr(text_at(one, "message"), says) != NULL)
+			return (strcmp(result, "ok") == 0) == (text_at(one, "fix")[0] == '\0');
+	}
+	return false;
+}
+
+static void
+the_doctor_finds_what_is_wrong_and_says_what_mends_it(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct view v;
+
+	(void)state;
+	v = get(&s->facts, "/v1/doctor");
+	assert_members(json_array_get(v.json, 0), "check result message fix");
+	assert_true(finds(v.json, "haproxy_socket", "ok", "/run/haproxy/admin.sock"));
+	assert_true(finds(v.json, "backends", "fault", "HAProxy has no backend `absent`"));
+	assert_true(finds(v.json, "backends", "fault", "no free slot"));
+	assert_true(finds(v.json, "credentials", "ok", "keys from environment"));
+	assert_true(finds(v.json, "clock", "ok", "0.000 s"));
+	assert_true(finds(v.json, "problems", "fault", "backend absent"));
+	json_decref(v.json);
+	s->facts.connected = false;
+	s->figures.key_source = NULL;
+	s->figures.skew_ms = -250000;
+	s->facts.config_refused = STR("line 3");
+	v = get(&s->facts, "/v1/doctor");
+	assert_true(finds(v.json, "haproxy_socket", "fault", "is not reached"));
+	assert_true(finds(v.json, "credentials", "fault", "no AWS keys"));
+	assert_true(finds(v.json, "clock", "fault", "250.000 s behind"));
+	assert_true(finds(v.json, "configuration", "fault", "refused: line 3"));
+	json_decref(v.json);
+}
+
+static void
+metrics_count_what_the_views_show(void **state)
+{
+	static const char *const lines[] = {
+		"# TYPE rollcall_build_info gauge\n",
+		"\nrollcall_build_info{version=\"",
+		"\nrollcall_aws_calls_total{source=\"",
+		"\nrollcall_backend_servers{backend=\"grpc\",state=\"ready\"} 1\n",
+		"\nrollcall_backend_servers{backend=\"grpc\",state=\"joining\"} 1\n",
+		"\nrollcall_excluded_endpoints{reason=\"not_selected\"} 1\n",
+		"\nrollcall_server_info{backend=\"grpc\",server=\"rc_1\",task=\"" CONTROL_STORY_ID("aaaa0001") "\",",
+		"\nrollcall_servers_removed_total{evidence=\"stopping\"} 0\n",
+		"\nrollcall_loop_lag_seconds 0.000\n",
+		"\nrollcall_ready 1\n",
+	};
+	const struct control_request rq = { .method = STR("GET"), .path = STR("/metrics") };
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct control_response answer;
+
+	(void)state;
+	control_view_answer(&s->facts, &rq, &answer);
+	assert_string_equal(answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
+	buf_put_u8(&answer.body, '\0');
+	for (size_t i = 0; i < N_OF(lines); i++)
+		CHECK_ROW(strstr((const char *)answer.body.ptr, lines[i]) != NULL, i, lines[i]);
+	buf_free(&answer.body);
+}
+
+static void
+a_label_of_a_metric_is_escaped(void **state)
+{
+	const struct control_metric_label label = { "name", STR("a\"b\\c\nd\xff") };
+	struct buf out = buf_make(1024);
+
+	(void)state;
+	control_metric_whole(&out, "m", &label, 1, 3);
+	control_metric_milli(&out, "m", NULL, 0, -1500);
+	assert_str(buf_str(&out), "m{name=\"a\\\"b\\\\c\\nd\xef\xbf\xbd\"} 3\nm -1.500\n");
+	buf_free(&out);
+}
+
 int
 main(void)
 {
@@ -636,6 +868,12 @@ main(void)
 		cmocka_unit_test(text_from_outside_stays_text),
 		cmocka_unit_test(a_server_says_why_it_stands_as_it_stands),
 		cmocka_unit_test(ten_thousand_servers_are_one_document),
+		cmocka_unit_test(the_plan_shows_each_command_as_it_is_sent_and_why),
+		cmocka_unit_test(a_call_takes_the_longest_route_of_its_host_then_of_any),
+		cmocka_unit_test(events_are_asked_for_by_number_time_or_age),
+		cmocka_unit_test(the_doctor_finds_what_is_wrong_and_says_what_mends_it),
+		cmocka_unit_test(metrics_count_what_the_views_show),
+		cmocka_unit_test(a_label_of_a_metric_is_escaped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

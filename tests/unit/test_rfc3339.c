@@ -36,11 +36,48 @@ times_are_written_in_utc_with_milliseconds(void **state)
 	}
 }
 
+static void
+a_time_is_read_whole_or_not_at_all(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+		int64_t wall_ms;
+	} rows[] = {
+		{ "2026-11-23T02:40:46.123Z", true, INT64_C(1795401646123) },
+		{ "2026-11-23T02:40:46.123456789Z", true, INT64_C(1795401646123) },
+		{ "2026-11-23T02:40:46.1Z", true, INT64_C(1795401646100) },
+		{ "2026-11-23T02:40:46Z", true, INT64_C(1795401646000) },
+		{ "1970-01-01T00:00:00.000Z", true, 0 },
+		{ "2026-11-23T02:40:46.Z", false, 0 },
+		{ "2026-11-23T02:40:46.123", false, 0 },
+		{ "2026-11-23T02:40:46.123Z ", false, 0 },
+		{ "2026-11-23 02:40:46.123Z", false, 0 },
+		{ "2026-11-23T02:40:46.12xZ", false, 0 },
+		{ "2026-11-23T02:40:46.1234567890Z", false, 0 },
+		{ "2026-1x-23T02:40:46.123Z", false, 0 },
+		{ "2026-13-23T02:40:46.123Z", false, 0 },
+		{ "2026-11-23T24:40:46.123Z", false, 0 },
+		{ "0000-11-23T02:40:46.123Z", false, 0 },
+		{ "Z", false, 0 },
+		{ "", false, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		int64_t got = 0;
+
+		CHECK_ROW(rfc3339_parse(str_from_cstr(rows[i].text), &got) == rows[i].ok, i, rows[i].text);
+		CHECK_ROW(got == rows[i].wall_ms, i, rows[i].text);
+	}
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times_are_written_in_utc_with_milliseconds),
+		cmocka_unit_test(a_time_is_read_whole_or_not_at_all),
 	};
 
 	return cmocka_run_group_tests_name("rfc3339", tests, NULL, NULL);

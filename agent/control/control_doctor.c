@@ -1,0 +1,319 @@
+/* /v1/doctor: see control_doctor.h. */
+#include "config.h"
+
+#include "control/control_doctor.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "control/control_json.h"
+
+#define SKEW_WARNING_MS INT64_C(30000) /* AWS refuses signatures from 5 min on */
+#define SKEW_FAULT_MS   INT64_C(240000)
+#define BUDGET_WARNING  90u /* percent */
+#define TEXT_MAX        1024
+#define STALE_TIMES     4 /* refreshes without a complete sweep */
+#define STALE_MIN_MS    INT64_C(60000)
+
+enum result { OK, WARNING, FAULT };
+
+/* What a check writes its findings to. */
+struct doctor {
+	struct control_json w;
+	const char *check;
+};
+
+static const char *
+result_name(enum result r)
+{
+	switch (r) {
+	case OK:
+		return "ok";
+	case WARNING:
+		return "warning";
+	case FAULT:
+		break;
+	}
+	return "fault";
+}
+
+/* fix: empty where nothing is to be done. */
+__attribute__((format(printf, 4, 5))) static void
+find(struct doctor *d, enum result r, const char *fix, const char *fmt, ...)
+{
+	char text[TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	control_json_object(&d->w, NULL);
+	control_json_word(&d->w, "check", d->check);
+	control_json_word(&d->w, "result", result_name(r));
+	control_json_word(&d->w, "message", text);
+	control_json_word(&d->w, "fix", fix);
+	control_json_object_end(&d->w);
+}
+
+/* ---- the configuration ---- */
+
+static void
+check_config(struct doctor *d, const struct control_facts *f)
+{
+	if (f->config_refused.len > 0)
+		find(d, FAULT, "correct the file (`rollcalld -c -f FILE` checks it), then `rollcall reload`",
+		    "the newest configuration was refused: " STR_FMT, STR_ARG(f->config_refused));
+	if (f->conf == NULL)
+		return;
+	for (size_t i = 0; i < f->conf->warnings.n; i++)
+		find(d, WARNING, "change that line, or know that it has no effect", STR_FMT ":%u: " STR_FMT,
+		    STR_ARG(f->config_path), f->conf->warnings.notes[i].where.line,
+		    STR_ARG(f->conf->warnings.notes[i].text));
+	if (f->config_refused.len == 0 && f->conf->warnings.n == 0)
+		find(d, OK, "", STR_FMT " is in use as it stands there", STR_ARG(f->config_path));
+}
+
+static void
+check_problems(struct doctor *d, const struct control_facts *f)
+{
+	for (size_t i = 0; i < f->n_problems; i++)
+		find(d, FAULT, "do as the message says", STR_FMT ": " STR_FMT, STR_ARG(f->problems[i].where),
+		    STR_ARG(f->problems[i].message));
+	if (f->n_problems == 0)
+		find(d, OK, "", "nothing lasts that needs a hand");
+}
+
+/* ---- HAProxy ---- */
+
+static void
+check_socket(struct doctor *d, const struct control_facts *f)
+{
+	const struct str address = f->conf != NULL ? f->conf->haproxy.socket : STR("");
+
+	if (f->connected)
+		find(d, OK, "", "HAProxy answers at " STR_FMT, STR_ARG(address));
+	else
+		find(d, FAULT,
+		    "start HAProxy, and give its configuration `stats socket PATH level admin mode 660 group rollcall`",
+		    "HAProxy at " STR_FMT " is not reached: %s", STR_ARG(address),
+		    f->haproxy_fault.on ? f->haproxy_fault.err.msg : "it has not answered yet");
+}
+
+static void
+check_version(struct doctor *d, const struct control_facts *f)
+{
+	const struct actual *a = f->actual;
+
+	if (a == NULL)
+		return;
+	if (a->major < 2 || (a->major == 2 && a->minor < 6))
+		find(d, FAULT, "install HAProxy 2.6 or later",
+		    "HAProxy " STR_FMT " is too old: rollcall is made for 2.6 and later", STR_ARG(a->version));
+	else if (a->major == 2)
+		find(d, WARNING, "HAProxy 3.0 or later adds servers at run time, without slots",
+		    "HAProxy " STR_FMT " only has as many servers as its `server-template` lines have slots",
+		    STR_ARG(a->version));
+	else
+		find(d, OK, "", "HAProxy " STR_FMT, STR_ARG(a->version));
+}
+
+static void
+check_step(struct doctor *d, const struct control_facts *f)
+{
+	if (f->conf != NULL && !f->conf->haproxy.apply)
+		find(d, WARNING, "set haproxy.apply to true once `rollcall plan` shows what you expect",
+		    "haproxy.apply is false: rollcall looks on and changes nothing");
+	else if (f->in_step)
+		find(d, OK, "", "HAProxy holds what it should");
+	else if (f->connected)
+		find(d, WARNING, "`rollcall plan` shows what is left to do; it should be a matter of seconds",
+		    "HAProxy does not hold what it should yet");
+}
+
+/* ---- its backends ---- */
+
+static bool
+has_foreign_servers(const struct actual_backend *a)
+{
+	for (size_t i = 0; a != NULL && i < a->n_servers; i++)
+		if (!a->servers[i].is_ours && a->servers[i].admin == ACTUAL_READY)
+			return true;
+	return false;
+}
+
+/* Ours weigh up to 256, a `server` line without a weight 1. */
+static void
+check_mixed_weights(struct doctor *d, const struct plan_backend *b, const struct actual_backend *a)
+{
+	if (b->n_servers > 0 && has_foreign_servers(a))
+		find(d, WARNING, "give its own `server` lines a `weight` on the same scale, or take them out",
+		    "backend `" STR_FMT "` also has servers of its own: rollcall's weigh up to 256, one without "
+		    "`weight` 1",
+		    STR_ARG(b->name));
+}
+
+static void
+check_unchecked(struct doctor *d, const struct plan_backend *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n_servers; i++)
+		n += b->servers[i].actual->check == ACTUAL_UNCHECKED;
+	if (n > 0)
+		find(d, WARNING, "write `check` on its `server-template` or `default-server` line",
+		    "backend `" STR_FMT
+		    "`: HAProxy does not check %zu of its servers: calls go to them before they serve",
+		    STR_ARG(b->name), n);
+}
+
+static void
+check_backends(struct doctor *d, const struct control_facts *f)
+{
+	for (size_t i = 0; f->plan != NULL && f->actual != NULL && i < f->plan->n_backends; i++) {
+		const struct plan_backend *b = &f->plan->backends[i];
+
+		if (!b->exists) {
+			find(d, FAULT, "add it to haproxy.cfg, or correct its name in `backends`",
+			    "HAProxy has no backend `" STR_FMT "`", STR_ARG(b->name));
+			continue;
+		}
+		if (b->strategy == PLAN_STRATEGY_NONE)
+			find(d, FAULT,
+			    "add `server-template rc_ 1-20 0.0.0.0:0 check disabled` to it and reload HAProxy",
+			    "backend `" STR_FMT "` has no slots, and this HAProxy adds no servers at run time",
+			    STR_ARG(b->name));
+		else if (b->n_unplaced > 0)
+			find(d, FAULT, "raise the count of its `server-template rc_ ...` line and reload HAProxy",
+			    "backend `" STR_FMT "`: %zu tasks find no free slot", STR_ARG(b->name), b->n_unplaced);
+		else if (b->n_servers == 0)
+			find(d, WARNING, "`rollcall why TASK` tells why a task has no server",
+			    "backend `" STR_FMT "` has no server: calls to it fail", STR_ARG(b->name));
+		else
+			find(d, OK, "", "backend `" STR_FMT "` has %zu servers", STR_ARG(b->name), b->n_servers);
+		check_mixed_weights(d, b, actual_find(f->actual, b->name));
+		check_unchecked(d, b);
+	}
+}
+
+/* ---- AWS ---- */
+
+static void
+check_credentials(struct doctor *d, const struct control_facts *f)
+{
+	for (size_t i = 0; f->conf != NULL && f->figures != NULL && i < f->conf->n_sources; i++) {
+		const struct str name = f->conf->sources[i].name;
+		const char *from = f->figures[i].key_source;
+
+		if (from != NULL)
+			find(d, OK, "", "source `" STR_FMT "`: keys from %s", STR_ARG(name), from);
+		else
+			find(d, FAULT, "give rollcalld a task role, an instance profile, a profile or keys",
+			    "source `" STR_FMT "`: no AWS keys were found", STR_ARG(name));
+	}
+}
+
+static void
+check_clock(struct doctor *d, const struct control_facts *f)
+{
+	for (size_t i = 0; f->conf != NULL && f->figures != NULL && i < f->conf->n_sources; i++) {
+		const int64_t skew_ms = f->figures[i].skew_ms;
+		const int64_t off_ms = skew_ms < 0 ? -skew_ms : skew_ms;
+		const enum result r = off_ms >= SKEW_FAULT_MS ? FAULT : off_ms >= SKEW_WARNING_MS ? WARNING : OK;
+
+		find(d, r,
+		    r == OK ? "" : "set the clock (chrony, systemd-timesyncd): rollcall corrects for it meanwhile",
+		    "source `" STR_FMT "`: AWS's clock is %" PRId64 ".%03" PRId64 " s %s ours",
+		    STR_ARG(f->conf->sources[i].name), off_ms / 1000, off_ms % 1000,
+		    skew_ms < 0 ? "behind" : "ahead of");
+	}
+}
+
+static void
+check_budget(struct doctor *d, const struct control_facts *f)
+{
+	for (size_t i = 0; f->conf != NULL && f->budget_used_percent != NULL && i < f->conf->n_sources; i++) {
+		const unsigned used = f->budget_used_percent[i];
+
+		if (used >= BUDGET_WARNING)
+			find(d, WARNING, "raise `rate_limit`, or lengthen `watch` and `refresh`",
+			    "source `" STR_FMT "` uses %u %% of its rate_limit: it is read less often than asked for",
+			    STR_ARG(f->conf->sources[i].name), used);
+		else
+			find(d, OK, "", "source `" STR_FMT "` uses %u %% of its rate_limit",
+			    STR_ARG(f->conf->sources[i].name), used);
+	}
+}
+
+static int64_t
+refresh_of(const struct conf *conf, struct str source)
+{
+	for (size_t i = 0; conf != NULL && i < conf->n_sources; i++)
+		if (str_eq(conf->sources[i].name, source))
+			return conf->sources[i].refresh_ms;
+	return 0;
+}
+
+static void
+check_cluster(struct doctor *d, const struct control_facts *f, const struct roster_cluster *c)
+{
+	const int64_t stale_ms = STALE_TIMES * refresh_of(f->conf, c->source);
+	const int64_t age_ms = f->mono_ms - c->complete_mono_ms;
+
+	if (c->fault.on)
+		find(d, FAULT,
+		    c->fault_is_permanent ? "correct its name, or the permissions (`rollcalld --iam` prints the policy)"
+					  : "nothing, if it passes: it is tried again by itself",
+		    "cluster `" STR_FMT "` of `" STR_FMT "`: %s", STR_ARG(c->name), STR_ARG(c->source),
+		    c->fault.err.msg);
+	else if (c->complete_wall_ms == 0)
+		find(d, WARNING, "nothing: the first sweep is under way",
+		    "cluster `" STR_FMT "` was not read whole yet", STR_ARG(c->name));
+	else if (age_ms > (stale_ms > STALE_MIN_MS ? stale_ms : STALE_MIN_MS))
+		find(d, WARNING, "see the log: what is known is kept meanwhile",
+		    "cluster `" STR_FMT "` was last read whole %" PRId64 " s ago", STR_ARG(c->name), age_ms / 1000);
+	else
+		find(d, OK, "", "cluster `" STR_FMT "` of `" STR_FMT "` is read", STR_ARG(c->name), STR_ARG(c->source));
+}
+
+static void
+check_clusters(struct doctor *d, const struct control_facts *f)
+{
+	for (size_t i = 0; f->roster != NULL && i < f->roster->n_clusters; i++)
+		check_cluster(d, f, &f->roster->clusters[i]);
+	if (f->roster == NULL)
+		find(d, WARNING, "wait for the first sweep, and see `rollcall status`", "no cluster was read yet");
+}
+
+typedef void check_fn(struct doctor *d, const struct control_facts *f);
+
+static const struct {
+	const char *name;
+	check_fn *fn;
+} checks[] = {
+	{ "configuration", check_config },
+	{ "haproxy_socket", check_socket },
+	{ "haproxy_version", check_version },
+	{ "haproxy_in_step", check_step },
+	{ "backends", check_backends },
+	{ "credentials", check_credentials },
+	{ "clock", check_clock },
+	{ "rate_limit", check_budget },
+	{ "clusters", check_clusters },
+	{ "problems", check_problems },
+};
+
+void
+control_doctor_show(const struct control_facts *f, struct str arg, struct control_response *ret)
+{
+	struct doctor d = { .w = control_json_make(&ret->body) };
+
+	(void)arg;
+	control_json_array(&d.w, NULL);
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		d.check = checks[i].name;
+		checks[i].fn(&d, f);
+	}
+	control_json_array_end(&d.w);
+}

@@ -1,0 +1,169 @@
+/*
+ * /v1/plan: the plan of the last pass.
+ *
+ * Once it was carried out and read back there is nothing left of it: what stays is what
+ * HAProxy refuses, what waits, and, with haproxy.apply: false, all of it.
+ */
+#include "config.h"
+
+#include "control/control_plan.h"
+
+#include "control/control_backends.h"
+#include "control/control_json.h"
+#include "hap/hap_text.h"
+
+#define NOT_SENT_MAX 200
+
+static const char *
+maint_reason(const struct plan_step *st)
+{
+	if (st->is_vacant)
+		return "the slot has no address, and would fail each of its calls";
+	if (st->by_operator)
+		return "an operator asked for it";
+	if (st->is_respec)
+		return "it comes back with the settings that the configuration has now";
+	return control_backends_leaving_text(st->evidence);
+}
+
+static const char *
+step_reason(const struct plan_step *st)
+{
+	switch (st->kind) {
+	case PLAN_BACKEND:
+		return "HAProxy does not have this managed backend";
+	case PLAN_PUBLISH:
+		return "the backend is not open for calls yet";
+	case PLAN_CA:
+		return "servers with TLS are to be checked against it";
+	case PLAN_ADD:
+	case PLAN_ADDRESS:
+		return "a task that should serve has no server";
+	case PLAN_CHECK:
+		return "HAProxy is to check it before it takes a call";
+	case PLAN_WEIGHT:
+		return "its weight is another now";
+	case PLAN_MAXCONN:
+		return "its limit of requests is another now";
+	case PLAN_JOIN:
+		return "it takes no call before its first passed check";
+	case PLAN_READY:
+		return "it is fit to take calls";
+	case PLAN_DRAIN:
+		return "an operator asked for it";
+	case PLAN_MAINT:
+		return maint_reason(st);
+	case PLAN_SHUTDOWN:
+		return "its drain_timeout is over, or its task is gone: what is still in flight is shut";
+	case PLAN_DELETE:
+		return "it has left, and has no streams any more";
+	}
+	return "";
+}
+
+static void
+put_reason(struct control_json *w, const struct plan_step *st)
+{
+	const struct desired_server *d = st->why;
+
+	if (d == NULL)
+		control_json_word(w, "reason", step_reason(st));
+	else
+		control_json_format(w, "reason", "%s; task " STR_FMT " of " STR_FMT " at " STR_FMT ":%u",
+		    step_reason(st), STR_ARG(d->task->id), STR_ARG(d->task->group), STR_ARG(d->address), d->port);
+}
+
+/* The first line: what follows in a payload is a certificate. */
+static void
+put_command(struct control_json *w, const struct plan_step *st, size_t i, const struct actual *actual)
+{
+	struct buf text = buf_make(HAP_TEXT_COMMAND_MAX);
+	struct err e = ERR_INIT;
+	struct str rest, line;
+
+	if (hap_text_step(st, i, actual->major, actual->minor, &text, &e) == ERR_OK) {
+		rest = buf_str(&text);
+		(void)str_next(&rest, '\n', &line);
+		control_json_text(w, "command", line);
+	} else {
+		control_json_format(w, "command", "(not sent: %.*s)", NOT_SENT_MAX, e.msg);
+	}
+	buf_free(&text);
+}
+
+static void
+put_step(struct control_json *w, const struct plan_step *st, const struct actual *actual)
+{
+	size_t n = hap_text_n_commands(st);
+
+	for (size_t i = 0; i < (n > 0 ? n : 1); i++) {
+		control_json_object(w, NULL);
+		put_command(w, st, i, actual);
+		control_json_text(w, "backend", st->backend);
+		control_json_text(w, "server", st->server);
+		control_json_word(w, "evidence", evidence_name(st->evidence));
+		put_reason(w, st);
+		control_json_object_end(w);
+	}
+}
+
+static bool
+go_together(const struct plan_held *a, const struct plan_held *b)
+{
+	return str_eq(a->backend, b->backend) && a->evidence == b->evidence;
+}
+
+static void
+put_held_group(struct control_json *w, const struct plan_held *held, size_t n)
+{
+	control_json_object(w, NULL);
+	control_json_text(w, "backend", held->backend);
+	control_json_array(w, "servers");
+	for (size_t i = 0; i < n; i++)
+		control_json_text(w, NULL, held[i].server);
+	control_json_array_end(w);
+	if (n == 1)
+		control_json_text(w, "reason", held->message);
+	else
+		control_json_format(w, "reason", STR_FMT " (the first of %zu servers)", STR_ARG(held->message), n);
+	control_json_object_end(w);
+}
+
+/* Those of one backend and evidence stand side by side, as the guard goes by backend. */
+static void
+put_held(struct control_json *w, const struct plan *p)
+{
+	for (size_t i = 0, n; i < p->n_held; i += n) {
+		for (n = 1; i + n < p->n_held && go_together(&p->held[i], &p->held[i + n]); n++)
+			;
+		put_held_group(w, &p->held[i], n);
+	}
+}
+
+void
+control_plan_put(struct control_json *w, const char *name, const struct plan *p, const struct actual *actual)
+{
+	control_json_object(w, name);
+	control_json_array(w, "commands");
+	for (size_t i = 0; p != NULL && actual != NULL && i < p->n_steps; i++)
+		put_step(w, &p->steps[i], actual);
+	control_json_array_end(w);
+	control_json_array(w, "held");
+	if (p != NULL)
+		put_held(w, p);
+	control_json_array_end(w);
+	control_json_object_end(w);
+}
+
+void
+control_plan_show(const struct control_facts *f, struct str arg, struct control_response *ret)
+{
+	struct control_json w = control_json_make(&ret->body);
+
+	(void)arg;
+	if (f->plan == NULL)
+		control_view_error(503, "not_ready",
+		    STR("no plan yet: a cluster of ECS and HAProxy must each have been read first"), ret);
+	else
+		control_plan_put(&w, NULL, f->plan, f->actual);
+}

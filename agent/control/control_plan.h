@@ -1,0 +1,12 @@
+/* View: what would be told to HAProxy now, and what is kept against the evidence.  Pure. */
+#ifndef CONTROL_CONTROL_PLAN_H
+#define CONTROL_CONTROL_PLAN_H
+
+#include "control/control_view.h"
+
+/* Each command as it is sent, and why; held: servers that leave only once there is more
+ * evidence, by backend and reason. */
+void control_plan_put(struct control_json *w, const char *name, const struct plan *p, const struct actual *actual);
+void control_plan_show(const struct control_facts *f, struct str arg, struct control_response *ret);
+
+#endif
