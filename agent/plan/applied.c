@@ -158,7 +158,7 @@ server_differs(const struct applied_server *x, const struct applied_server *y)
 	    x->was_weight != y->was_weight || x->weight != y->weight)
 		return true;
 	return x->auto_weight != y->auto_weight || x->intent != y->intent || x->evidence != y->evidence ||
-	       x->drain_since_wall_ms != y->drain_since_wall_ms;
+	       x->drain_since_wall_ms != y->drain_since_wall_ms || x->wait_since_wall_ms != y->wait_since_wall_ms;
 }
 
 bool
@@ -197,6 +197,8 @@ write_server(const struct applied_server *s, struct buf *out)
 	if (s->evidence != EVIDENCE_NONE)
 		plan_json_put_text(out, "evidence", str_from_cstr(evidence_names[s->evidence]));
 	plan_json_put_int(out, "drain_since_ms", s->drain_since_wall_ms);
+	if (s->wait_since_wall_ms != 0)
+		plan_json_put_int(out, "wait_since_ms", s->wait_since_wall_ms);
 	buf_put_u8(out, '}');
 }
 
@@ -289,6 +291,8 @@ read_intent(const struct ecs_json *item, struct applied_server *s, struct err *e
 		code = plan_json_choice(item, "evidence", evidence_names, N_OF(evidence_names), &evidence, e);
 	if (code == ERR_OK)
 		code = plan_json_ms(item, "drain_since_ms", &s->drain_since_wall_ms, e);
+	if (code == ERR_OK)
+		code = plan_json_ms(item, "wait_since_ms", &s->wait_since_wall_ms, e);
 	s->intent = (enum applied_intent)intent;
 	s->evidence = (enum evidence)evidence;
 	return code;

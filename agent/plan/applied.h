@@ -66,6 +66,7 @@ struct applied_server {
 	enum applied_intent intent;
 	enum evidence evidence;      /* of DRAINING */
 	int64_t drain_since_wall_ms; /* 0: it does not drain */
+	int64_t wait_since_wall_ms;  /* it is to go, and serves until others do; 0: it does not wait */
 };
 
 struct applied {

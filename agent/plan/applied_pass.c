@@ -221,6 +221,7 @@ struct next {
 	struct arena *arena;
 	const struct applied *before, *former;
 	const struct actual *actual;
+	const struct plan_memory *memory;
 	struct places places;
 	int64_t now_wall_ms;
 	struct applied_server *servers; /* those that begin now, then those that are there; sorted in the end */
@@ -253,6 +254,7 @@ take_over(struct applied_server *s, const struct applied_server *then)
 	s->spec = then->spec;
 	s->task_arn = then->task_arn; /* unless a candidate tells: it may have ended unseen */
 	s->container = then->container;
+	s->wait_since_wall_ms = then->wait_since_wall_ms;
 }
 
 /* Met for the first time: as it is, is as it was asked to be. */
@@ -309,6 +311,16 @@ find_among(struct applied_server *sorted, size_t n, struct str backend, struct s
 	return n > 0 ? bsearch(&key, sorted, n, sizeof(key), server_cmp) : NULL;
 }
 
+/* The guard keeps it until others serve: for so long, and no longer after a restart. */
+static void
+note_wait(const struct next *x, const struct plan_server *v, struct applied_server *s)
+{
+	if (!plan_memory_waits(x->memory, v->backend, v->actual))
+		s->wait_since_wall_ms = 0;
+	else if (s->wait_since_wall_ms == 0)
+		s->wait_since_wall_ms = x->now_wall_ms;
+}
+
 static void
 add_shown(struct next *x, const struct plan_server *v)
 {
@@ -327,6 +339,7 @@ add_shown(struct next *x, const struct plan_server *v)
 		s->auto_weight = weights_of_server(v->desired->weight, place->of->small_weights);
 	if (s->intent == APPLIED_DRAINING)
 		s->evidence = v->evidence;
+	note_wait(x, v, s);
 	x->n++;
 }
 
@@ -365,6 +378,7 @@ begin_leaving(struct next *x, struct applied_server *s, const struct plan_step *
 		return;
 	s->intent = st->is_respec ? APPLIED_RENEWING : APPLIED_DRAINING;
 	s->evidence = st->is_respec ? EVIDENCE_NONE : st->evidence;
+	s->wait_since_wall_ms = 0;
 	if (s->drain_since_wall_ms == 0)
 		s->drain_since_wall_ms = x->now_wall_ms;
 }
@@ -501,7 +515,12 @@ applied_expect(const struct applied *before, const struct applied *former, const
 	struct arena *a CLEANUP(arena_free_at) = arena_new(APPLIED_ARENA_MAX);
 	struct arena *scratch CLEANUP(arena_free_at) = arena_new(APPLIED_ARENA_MAX);
 	struct next x = {
-		.arena = a, .before = before, .former = former, .actual = actual, .now_wall_ms = now_wall_ms
+		.arena = a,
+		.before = before,
+		.former = former,
+		.actual = actual,
+		.memory = &p->memory,
+		.now_wall_ms = now_wall_ms,
 	};
 	struct applied *made = NULL;
 

@@ -132,6 +132,7 @@ struct plan_server {
 	const struct desired_server *desired; /* null: no task known explains it */
 	enum plan_state state;
 	const struct overlay_hold *hold; /* HELD: by whom and how; else null.  Borrowed from the overlay */
+	bool is_joining;                 /* is to serve after its check, though a hold of its weight hides JOINING */
 	bool is_stale;                   /* was added with other settings than the configuration has now */
 	/* The candidate's; REPLACED also for the second server of one candidate; where there
 	 * is no candidate NONE, or what its removal had begun on. */
@@ -218,6 +219,9 @@ NODISCARD enum err_code plan_guard(const struct plan_rules *rules, struct plan *
 void plan_free(struct plan *p); /* null is fine */
 CLEANUP_DEFINE(struct plan, plan_free);
 const struct plan_backend *plan_find(const struct plan *p, struct str backend); /* or null */
+
+/* Does the memory say that this server is to go, and serves until others do? */
+bool plan_memory_waits(const struct plan_memory *m, struct str backend, const struct actual_server *s);
 
 /*
  * The model of HAProxy used by tests, scenarios and the fuzzer: what actual would be

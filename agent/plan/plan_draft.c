@@ -63,6 +63,24 @@ by_server(const void *a, const void *b)
 	return order != 0 ? order : str_cmp(x->server, y->server);
 }
 
+static const struct plan_memory_entry *
+find_memory(const struct plan_memory *m, struct str backend, const struct actual_server *s)
+{
+	const struct plan_memory_entry key = { .backend = backend, .server = s->name }, *was = NULL;
+
+	if (m->n > 0)
+		was = bsearch(&key, m->entries, m->n, sizeof(key), by_server);
+	return was != NULL && was->port == s->port && str_eq(was->address, s->address) ? was : NULL;
+}
+
+bool
+plan_memory_waits(const struct plan_memory *m, struct str backend, const struct actual_server *s)
+{
+	const struct plan_memory_entry *was = find_memory(m, backend, s);
+
+	return was != NULL && was->is_serving && s->admin != ACTUAL_MAINT;
+}
+
 struct plan_memory_entry
 plan_draft_recall(const struct plan_draft *d, struct str backend, const struct actual_server *s)
 {
@@ -72,14 +90,9 @@ plan_draft_recall(const struct plan_draft *d, struct str backend, const struct a
 		.port = s->port,
 		.drain_since_ms = d->rules->now_ms,
 		.is_serving = s->admin != ACTUAL_MAINT };
-	const struct plan_memory_entry *was = NULL;
+	const struct plan_memory_entry *was = find_memory(d->before, backend, s);
 
-	if (d->before->n > 0)
-		was = bsearch(&anew, d->before->entries, d->before->n, sizeof(anew), by_server);
-	if (was == NULL || was->port != s->port || !str_eq(was->address, s->address) ||
-	    was->is_serving != anew.is_serving)
-		return anew;
-	return *was;
+	return was != NULL && was->is_serving == anew.is_serving ? *was : anew;
 }
 
 void

@@ -102,7 +102,7 @@ show(const struct plan_pass *p, const struct plan_bound *s, struct plan_server *
 {
 	const struct overlay_hold *h = plan_pass_hold(p, s);
 	enum plan_state state = state_of(p, s);
-	bool is_kept_out = plan_pass_held_admin(h) != OVERLAY_FREE;
+	bool is_joining = state == PLAN_STATE_JOINING && plan_pass_held_admin(h) == OVERLAY_FREE;
 
 	*ret = (struct plan_server){
 		.backend = p->desired->name,
@@ -110,10 +110,11 @@ show(const struct plan_pass *p, const struct plan_bound *s, struct plan_server *
 		.desired = s->stands_for,
 		.state = h != NULL ? PLAN_STATE_HELD : state,
 		.hold = h,
+		.is_joining = is_joining,
 		.is_stale = plan_pass_is_stale(s),
 		.evidence = s->stands_for != NULL ? plan_pass_evidence(s) : plan_leave_begun(s),
 	};
-	b->n_joining += state == PLAN_STATE_JOINING && !is_kept_out ? 1 : 0;
+	b->n_joining += is_joining ? 1 : 0;
 	b->n_draining += state == PLAN_STATE_DRAINING && s->server->sessions > 0 ? 1 : 0;
 }
 

@@ -499,7 +499,7 @@ waits_for_check(const struct plan *p)
 		for (size_t j = 0; j < p->backends[i].n_servers; j++) {
 			const struct plan_server *s = &p->backends[i].servers[j];
 
-			if (s->state == PLAN_STATE_JOINING && s->actual->check == ACTUAL_CHECK_PENDING)
+			if (s->is_joining && s->actual->check == ACTUAL_CHECK_PENDING)
 				return true;
 		}
 	return false;

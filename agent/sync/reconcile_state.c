@@ -92,10 +92,11 @@ reconcile_state_expect(
 	return code;
 }
 
+/* On the clock of this run. */
 static int64_t
-drained_for_ms(const struct applied_server *s, int64_t now_wall_ms)
+then_ms(int64_t then_wall_ms, int64_t now_wall_ms, int64_t now_ms)
 {
-	return now_wall_ms > s->drain_since_wall_ms ? now_wall_ms - s->drain_since_wall_ms : 0;
+	return now_wall_ms > then_wall_ms ? now_ms - (now_wall_ms - then_wall_ms) : now_ms;
 }
 
 struct plan_memory
@@ -107,15 +108,18 @@ reconcile_state_drains(const struct reconcile_state *s, struct arena *a, int64_t
 
 	for (size_t i = 0; entries != NULL && i < n; i++) {
 		const struct applied_server *server = &s->applied->servers[i];
+		bool drains = server->drain_since_wall_ms != 0;
+		int64_t since_wall_ms = drains ? server->drain_since_wall_ms : server->wait_since_wall_ms;
 
-		if (server->drain_since_wall_ms == 0)
+		if (since_wall_ms == 0)
 			continue;
 		entries[memory.n++] = (struct plan_memory_entry){
 			.backend = server->backend,
 			.server = server->server,
 			.address = server->address,
 			.port = server->port,
-			.drain_since_ms = now_ms - drained_for_ms(server, now_wall_ms),
+			.drain_since_ms = then_ms(since_wall_ms, now_wall_ms, now_ms),
+			.is_serving = !drains,
 		};
 	}
 	return memory;

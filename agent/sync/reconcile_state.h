@@ -41,7 +41,7 @@ NODISCARD enum err_code reconcile_state_rules(struct reconcile_state *s, const s
 /* The plan is about to be carried out, or asks for nothing. */
 NODISCARD enum err_code reconcile_state_expect(
     struct reconcile_state *s, const struct actual *actual, const struct plan *p, int64_t now_wall_ms, struct err *e);
-/* Since when servers drain, by a daemon before this one; entries live in a.  None if
+/* Since when servers drain, or wait to, by a daemon before this one; entries live in a.  None if
  * the arena refuses: then they drain a little longer. */
 struct plan_memory reconcile_state_drains(
     const struct reconcile_state *s, struct arena *a, int64_t now_wall_ms, int64_t now_ms);

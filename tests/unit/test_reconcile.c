@@ -1190,6 +1190,52 @@ a_restart_does_not_begin_a_drain_anew(void **state)
 	end(s);
 }
 
+static unsigned
+seconds_until(struct stage *s, size_t slot, enum actual_admin admin)
+{
+	unsigned seconds = 0;
+
+	while (s->slots[slot]->admin != admin && seconds < 100) {
+		wait_ms(s, 1000);
+		seconds++;
+	}
+	return seconds;
+}
+
+/* A successor that never passes its check holds a task that stops in service for half a
+ * minute, be the daemon killed meanwhile or not. */
+static void
+a_restart_does_not_begin_the_wait_for_a_successor_anew(void **state)
+{
+	unsigned without, with_restart;
+
+	(void)state;
+	for (int restarts = 0; restarts < 2; restarts++) {
+		struct stage *s = stage_with(2);
+		struct roster_task *task = begin_serving(s);
+
+		(void)world_task(s->w, "bbbb2222", ROSTER_RUNNING, "10.0.0.2");
+		task->desired_status = ROSTER_STOPPED;
+		publish(s);
+		wait_ms(s, 9000);
+		assert_int_equal(s->slots[0]->admin, ACTUAL_READY);
+		if (restarts > 0) {
+			restart(s, 6000);
+			publish(s);
+			wait_ms(s, 4000);
+			restart(s, 1000);
+			publish(s);
+		} else {
+			wait_ms(s, 11000);
+		}
+		assert_int_equal(s->slots[0]->admin, ACTUAL_READY);
+		*(restarts > 0 ? &with_restart : &without) = seconds_until(s, 0, ACTUAL_MAINT);
+		end(s);
+	}
+	assert_in_range(without, 8, 12);
+	assert_in_range(with_restart, without - 1, without + 1);
+}
+
 static void
 a_run_that_met_another_process_is_read_back_at_once(void **state)
 {
@@ -1335,6 +1381,30 @@ an_order_is_written_at_once_and_carried_out(void **state)
 	wait_ms(s, 1100);
 	assert_int_equal(s->slots[0]->weight, 256);
 	assert_null(strstr(s->overlay_text, "weight"));
+	end(s);
+}
+
+/* A hold of its weight takes it no nearer to a call. */
+static void
+it_is_not_in_step_while_a_server_with_a_held_weight_waits_for_its_first_check(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct reconcile_order o = order_of(RECONCILE_WEIGH_SERVER, "rc_1");
+
+	(void)state;
+	(void)world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+	begin(s);
+	publish(s);
+	o.weight = 7;
+	assert_int_equal(order(s, o, "is held"), ERR_OK);
+	wait_ms(s, 5000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_DRAIN);
+	assert_int_equal(s->slots[0]->weight, 7);
+	assert_false(reconcile_view(s->r).in_step || reconcile_view(s->r).ready);
+	let_checks_pass(s);
+	wait_ms(s, 1000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_READY);
+	assert_true(reconcile_view(s->r).in_step && reconcile_view(s->r).ready);
 	end(s);
 }
 
@@ -1534,6 +1604,7 @@ main(void)
 		cmocka_unit_test(plans_that_make_headway_have_no_long_breath),
 		cmocka_unit_test(it_is_ready_once_every_cluster_is_swept_or_out_of_reach_for_good),
 		cmocka_unit_test(it_is_not_ready_while_a_server_waits_for_its_first_check),
+		cmocka_unit_test(it_is_not_in_step_while_a_server_with_a_held_weight_waits_for_its_first_check),
 		cmocka_unit_test(a_roster_that_tells_nothing_new_wakes_nobody),
 		cmocka_unit_test(a_task_that_stops_is_taken_out_at_once),
 		cmocka_unit_test(the_end_of_a_drain_wakes_it),
@@ -1547,6 +1618,7 @@ main(void)
 		cmocka_unit_test(a_task_that_the_roster_does_not_have_stays_sought_and_its_server_untouched),
 		cmocka_unit_test(a_server_that_nothing_explains_is_sought_by_the_id_in_its_name),
 		cmocka_unit_test(a_restart_does_not_begin_a_drain_anew),
+		cmocka_unit_test(a_restart_does_not_begin_the_wait_for_a_successor_anew),
 		cmocka_unit_test(a_run_that_met_another_process_is_read_back_at_once),
 		cmocka_unit_test(streams_that_were_not_shut_are_still_to_be_shut),
 		cmocka_unit_test(a_foreign_hand_is_respected_until_it_is_taken_back),
