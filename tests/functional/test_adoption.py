@@ -17,7 +17,7 @@ import pytest
 from conftest import Aws
 from rng import client
 from rollcall_testlib.daemon import Rollcalld
-from rollcall_testlib.haproxy import HAProxy, wait_serving
+from rollcall_testlib.haproxy import HAProxy, version, wait_serving
 from rollcall_testlib.waiting import stays, wait_until
 
 SERVICE = {"cluster": "main", "service": "rng-service"}
@@ -83,6 +83,54 @@ def test_a_removal_that_a_killed_daemon_began_is_finished(aws: Aws, haproxy: HAP
     aws.control.wait_steady("main", service)
     rollcalld.restart()
     wait_serving(haproxy, "grpc", aws.control.running("main", service))
+
+
+def test_a_task_that_was_told_to_stop_while_nobody_looked_drains_at_once(
+        aws: Aws, haproxy: HAProxy, start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """ListTasks shows it no more: the next daemon asks for it by name, and drains it while it still serves."""
+    aws.control.register(family="rng", drain=60.0)
+    aws.control.create_service(**SERVICE, desired=2, definition="rng")
+    aws.control.wait_steady(**SERVICE)
+    victim, other = aws.control.running(**SERVICE)
+    daemon = start_rollcalld(haproxy=haproxy)
+    server = haproxy.runtime.server_of("grpc", victim)
+    assert server and server.is_ready
+    daemon.kill()
+    aws.control.scale(**SERVICE, desired=1)
+    wait_until(lambda: len(aws.control.running(**SERVICE)) == 1, what="one is told to stop")
+    victim, = [task for task in (victim, other) if task["id"] != aws.control.running(**SERVICE)[0]["id"]]
+    server = haproxy.runtime.server_of("grpc", victim)
+    assert server and server.is_ready, "nobody was there to see it"
+    daemon.restart()
+    wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
+    assert daemon.messages(f"{server.name}: drains.*{victim['id']}.*evidence stopping")
+    assert victim["id"] in [task["id"] for task in aws.control.tasks(**SERVICE) if task["last_status"] != "STOPPED"]
+
+
+@pytest.mark.skipif(version() < (3, 0), reason="no server can be added at run time")
+def test_a_server_that_nothing_explains_is_asked_about_by_the_id_in_its_name(
+        aws: Aws, start_haproxy: Callable[..., HAProxy], start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """What was applied is lost, too. The name of a task that never was does no harm."""
+    haproxy = start_haproxy(shipped=True)
+    aws.control.register(family="rng", drain=60.0)
+    aws.control.create_service(**SERVICE, desired=2, definition="rng")
+    aws.control.wait_steady(**SERVICE)
+    daemon = start_rollcalld(haproxy=haproxy)
+    wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
+    daemon.kill()
+    state_of(daemon, "applied.json").unlink()
+    stranger = "rc_0123456789abcdef0123456789abcdef_rng_50051"
+    for command in (f"add server grpc/{stranger} 127.0.0.9:50051 proto h2", f"set server grpc/{stranger} state ready"):
+        haproxy.runtime.ask(command)
+    aws.control.scale(**SERVICE, desired=1)
+    wait_until(lambda: len(aws.control.running(**SERVICE)) == 1, what="one is told to stop")
+    daemon.restart()
+    wait_until(lambda: daemon.messages("drains.*evidence stopping"), what="the stopping one drains")
+    running, = aws.control.running(**SERVICE)
+    server = haproxy.runtime.server_of("grpc", running)
+    assert server and server.is_ready
+    assert len(daemon.messages("drains")) == 1
+    assert daemon.status()["sources"][0]["clusters"][0]["error"] is None
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"rollcall_applied": 99}', "\0" * 1000])

@@ -7,6 +7,7 @@ import fcntl
 from pathlib import Path
 
 from .cases import CASES
+from .stage import unsupported
 from .verdict import Verdict
 
 FILE = Path(__file__).resolve().parents[1] / "functional" / "RESULTS.md"
@@ -28,7 +29,8 @@ About 200 calls a second by two client processes (Python, grpcio, no client retr
 15 unary calls that take 300 ms, so that some are always in flight; 8 streams of 20 numbers in 1 s over the same 4
 connections; and 120 streams of 5 s at once on one connection more. Tasks are processes of their own, each on its own
 address, behind a fake AWS; rollcalld runs with the product's intervals (`watch` 2 s). HAProxy has a small
-configuration (`retries 3`, `option redispatch 1`, checks `inter 1s fastinter 200ms rise 2 fall 3`), or the shipped one.
+configuration (`retries 3`, `option redispatch 1`, checks `inter 1s fastinter 100ms rise 2 fall 3 observe layer7
+error-limit 1 on-error fastinter`), or the shipped one.
 
 ## What is counted
 
@@ -113,7 +115,10 @@ def merge(file: Path, new: list[Row]) -> None:
 
 def _read(line: str) -> Row | None:
     fields = tuple(field.strip() for field in line.strip("|").split("|"))
-    return Row(fields) if line.startswith("|") and len(fields) == len(COLUMNS) and fields[0] in CASES else None
+    if not line.startswith("|") or len(fields) != len(COLUMNS) or fields[0] not in CASES:
+        return None
+    major, minor = fields[2].split(".")[:2]
+    return None if unsupported(fields[3], (int(major), int(minor))) else Row(fields)
 
 
 def document(rows: list[Row]) -> str:

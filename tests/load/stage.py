@@ -27,7 +27,8 @@ from .verdict import Allowed, End, Reload, Verdict, judge  # noqa: E402
 SERVICE = {"cluster": "main", "service": "rng-service"}
 
 # Kinds of task: seconds that it serves after SIGTERM, and that its calls then have to finish.
-STOPS = {"serving": (3.0, 5.0), "goaway": (0.0, 5.0), "closing": (0.0, 0.0)}
+# A `goaway` task has longer than the longest stream (5 s): it cuts none.
+STOPS = {"serving": (3.0, 5.0), "goaway": (0.0, 8.0), "closing": (0.0, 0.0)}
 
 # Kinds of backend. managed: as rollcalld chooses, at run time on 3.4; managed-reload: by file and reload on 3.4, too.
 BACKENDS = ("slots", "dynamic", "managed", "managed-reload", "shipped")
@@ -101,7 +102,7 @@ def _declared(setting: Setting, version: tuple[int, int]) -> str:
     tcp-request content accept if WAIT_END
 """ if version >= (3, 0) else ""
     servers = """\
-    default-server proto h2 check inter 1s fastinter 200ms downinter 1s rise 2 fall 3
+    default-server proto h2 check inter 1s fastinter 100ms downinter 1s rise 2 fall 3 observe layer7 error-limit 1 on-error fastinter
     server-template rc_ 1-20 0.0.0.0:0 disabled
 """ if setting.backend == "slots" else ""
     return f"{wait}    default_backend grpc\n\nbackend grpc from rollcall\n{servers}"
@@ -220,18 +221,21 @@ def rollcall_configuration(setting: Setting, haproxy: hap.HAProxy,
             for name in ("watch", "refresh", "rate_limit"):
                 del configuration["ecs"][name]
         if setting.backend != "slots":
-            configuration["backends"][0]["check"] = {"inter": "1s", "rise": 2, "fall": 3}
+            configuration["backends"][0] |= {"check": {"inter": "1s", "rise": 2, "fall": 3}, "observe": {
+                "mode": "layer7", "error_limit": 1, "on_error": "fastinter"}}
         if managed:
             configuration["backends"][0]["managed"] = True
             configuration["haproxy"] |= {"managed": managed, "master_socket": str(haproxy.master_socket)}
     return change
 
 
-def refuse_unsupported(setting: Setting, version: tuple[int, int]) -> None:
-    if setting.backend == "dynamic" and version < (3, 0):
-        raise Skip("servers made at run time never reuse a connection on HAProxy 2.6: slots there")
-    if setting.backend == "managed-reload" and version < (3, 4):
-        raise Skip("that is what `managed` is before 3.4")
+def unsupported(backend: str, version: tuple[int, int]) -> str:
+    """Why there is no such backend on such a version; empty: there is."""
+    if backend == "dynamic" and version < (3, 0):
+        return "servers made at run time never reuse a connection on HAProxy 2.6: slots there"
+    if backend == "managed-reload" and version < (3, 4):
+        return "that is what `managed` is before 3.4"
+    return ""
 
 
 def init_managed(setting: Setting, directory: Path) -> dict[str, str]:
@@ -240,7 +244,8 @@ def init_managed(setting: Setting, directory: Path) -> dict[str, str]:
     managed = {"dir": str(home), "mode": "reload" if setting.backend == "managed-reload" else "auto"}
     file = directory / "init.yaml"
     file.write_text(to_yaml({
-        "ecs": {"region": "eu-west-1"}, "haproxy": {"managed": managed}, "state_dir": str(directory / "init-state"),
+        "ecs": {"region": "eu-west-1"}, "state_dir": str(directory / "init-state"),
+        "haproxy": {"managed": managed, "master_socket": str(directory / "unused.sock")},
         "backends": [{"name": "grpc", "match": {"service": "rng-service"}, "managed": True}]}) + "\n")
     made = subprocess.run([paths.ROLLCALLD, "--init", "-f", str(file)], capture_output=True, text=True, timeout=10,
                           check=False)
@@ -255,7 +260,8 @@ def staged(setting: Setting, desired: int, directory: Path,
            start_rollcalld: Callable[..., Rollcalld] | None = None) -> Iterator[Stage]:
     """A stage with `desired` tasks that serve. A test gives its own fixtures, which then end what they started."""
     version = hap.version()
-    refuse_unsupported(setting, version)
+    if why := unsupported(setting.backend, version):
+        raise Skip(why)
     with contextlib.ExitStack() as stack:
         aws = aws or stack.enter_context(conftest.running_aws(directory))
         start_haproxy = start_haproxy or stack.enter_context(conftest.haproxies(directory))

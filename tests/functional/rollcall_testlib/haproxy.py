@@ -167,7 +167,7 @@ frontend beside_front
 backend beside
     mode tcp
     balance roundrobin
-    default-server check inter 1s fastinter 200ms downinter 1s rise 2 fall 3
+    default-server check inter 1s fastinter 100ms downinter 1s rise 2 fall 3
     server-template rc_ 1-20 0.0.0.0:0 disabled
 """
 
