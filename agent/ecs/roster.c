@@ -218,6 +218,16 @@ roster_facts_find(const struct roster_facts *f, struct str arn)
 
 /* ---- the roster ---- */
 
+const struct roster_task *
+roster_find(const struct roster *r, struct str task_arn)
+{
+	const struct roster_task *found = NULL;
+
+	for (size_t i = 0; r != NULL && i < r->n_clusters && found == NULL; i++)
+		found = roster_facts_find(r->clusters[i].facts, task_arn);
+	return found;
+}
+
 struct roster *
 roster_ref(struct roster *r)
 {

@@ -127,6 +127,8 @@ NODISCARD bool roster_task_copy(struct arena *a, const struct roster_task *t, st
 /* A frozen copy of the list; takes a reference on each cluster's facts. */
 NODISCARD enum err_code roster_make(
     const struct roster_cluster *clusters, size_t n, struct roster **ret, struct err *e);
+/* The task with this ARN, in whatever cluster; or null, as for a null r. */
+const struct roster_task *roster_find(const struct roster *r, struct str task_arn);
 struct roster *roster_ref(struct roster *r);
 void roster_unref(struct roster *r); /* null is fine */
 CLEANUP_DEFINE(struct roster, roster_unref);

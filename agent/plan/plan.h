@@ -21,7 +21,8 @@
  *   - a server that serves is touched by a removal only on the evidence that its
  *     candidate carries, by an operator's hold, or to come back with other settings:
  *     then one at a time, and never the last that takes calls;
- *   - what nothing explains is not touched, but for what had begun on proof;
+ *   - what nothing explains is not touched, but for what had begun on proof, and the server of
+ *     a task that is over and has lost its address;
  *   - nothing is done against a hold, or in a paused backend, without proof;
  *   - nobody takes a call before a passed check, unless HAProxy does not check it, or it
  *     served under the process before;
@@ -106,7 +107,7 @@ struct plan_step {
 	bool starts_down;                 /* ADD: init-state down */
 	bool is_respec;                   /* MAINT, SHUTDOWN, DELETE: it comes back at once with other settings */
 	bool by_operator; /* DRAIN, MAINT: a hold asks for it; ADDRESS, ADD: a hold keeps it from serving */
-	bool is_begun;    /* a removal that no candidate explains any more, but that we had begun on this evidence */
+	bool is_begun;    /* a removal that no candidate explains any more, but what was applied does */
 	bool is_overdue;  /* MAINT: it has waited for others to join as long as it may */
 	enum evidence evidence;
 	const struct desired_server *why; /* the candidate behind it; null: none, the slot is vacant */

@@ -176,7 +176,9 @@ plan_diff(const struct plan_rules *rules, const struct desired *desired, const s
 
 	if (p == NULL || scratch == NULL)
 		return err_set(e, ERR_NOMEM, "a plan: %s", err_text(ERR_NOMEM));
-	ok = plan_draft_start(&d, rules, actual, memory, a, scratch) && plan_all(&d, desired, p);
+	ok = plan_draft_start(&d, rules, actual, memory, a, scratch);
+	d.roster = desired->roster;
+	ok = ok && plan_all(&d, desired, p);
 	plan_draft_free(&d);
 	if (!ok)
 		return err_set(e, ERR_NOMEM, "a plan: out of memory, or over %zu MiB", PLAN_ARENA_MAX >> 20);

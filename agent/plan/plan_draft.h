@@ -30,6 +30,7 @@ enum plan_phase {
 
 struct plan_draft {
 	const struct plan_rules *rules;
+	const struct roster *roster; /* that of desired */
 	const struct actual *actual;
 	const struct plan_memory *before;
 	struct arena *arena;   /* the plan's */

@@ -10,6 +10,7 @@
 
 #include "plan/plan_leave.h"
 
+#include "plan/desired_verdict.h"
 #include "plan/plan_say.h"
 
 /* How long a server that takes calls waits at least until others do, and how long the
@@ -132,14 +133,29 @@ plan_leave(struct plan_pass *p, const struct plan_bound *s)
 }
 
 /* What was asked and seen, and is not so any more, is someone else's hand. */
-enum evidence
-plan_leave_begun(const struct plan_bound *s)
+static enum evidence
+begun_on(const struct plan_bound *s)
 {
-	const struct applied_server *known = s->stands_for == NULL ? s->applied : NULL;
+	const struct applied_server *known = s->applied;
 
-	if (known == NULL || known->intent != APPLIED_DRAINING || !evidence_is_proven(known->evidence))
+	if (known->intent != APPLIED_DRAINING || !evidence_is_proven(known->evidence))
 		return EVIDENCE_NONE;
 	return s->server->admin == ACTUAL_MAINT || !known->is_confirmed ? known->evidence : EVIDENCE_NONE;
+}
+
+enum evidence
+plan_leave_unknown_evidence(const struct plan_pass *p, const struct plan_bound *s)
+{
+	const struct roster_task *task;
+	enum evidence begun;
+
+	if (s->stands_for != NULL || s->applied == NULL)
+		return EVIDENCE_NONE;
+	begun = begun_on(s);
+	if (begun != EVIDENCE_NONE || s->applied->task_arn.len == 0)
+		return begun;
+	task = roster_find(p->draft->roster, s->applied->task_arn);
+	return task != NULL && desired_verdict_is_over(task) ? desired_verdict_of(task, false).evidence : EVIDENCE_NONE;
 }
 
 static bool
@@ -156,7 +172,7 @@ was_renewing(const struct plan_bound *s)
 void
 plan_leave_unknown(struct plan_pass *p, const struct plan_bound *s)
 {
-	struct removal r = { .evidence = plan_leave_begun(s), .drain_ms = DEFAULT_MS };
+	struct removal r = { .evidence = plan_leave_unknown_evidence(p, s), .drain_ms = DEFAULT_MS };
 
 	if (r.evidence != EVIDENCE_NONE) {
 		r.is_begun = true;

@@ -8,10 +8,11 @@
 
 /* On the evidence of the candidate that it stands for. */
 void plan_leave(struct plan_pass *p, const struct plan_bound *s);
-/* One that no candidate explains: goes on with what was begun, if it was. */
+/* One that no candidate explains: on plan_leave_unknown_evidence. */
 void plan_leave_unknown(struct plan_pass *p, const struct plan_bound *s);
-/* What that had begun on; NONE: nothing was. */
-enum evidence plan_leave_begun(const struct plan_bound *s);
+/* What its removal had begun on; else that its task, by what was applied, is over: one that
+ * has stopped may have lost the address that it would be known by.  NONE: nothing. */
+enum evidence plan_leave_unknown_evidence(const struct plan_pass *p, const struct plan_bound *s);
 /* True: it is on its way out, to be added anew.  False: not now, it serves on as it is. */
 NODISCARD bool plan_leave_renew(struct plan_pass *p, const struct plan_bound *s);
 

@@ -112,7 +112,7 @@ show(const struct plan_pass *p, const struct plan_bound *s, struct plan_server *
 		.hold = h,
 		.is_joining = is_joining,
 		.is_stale = plan_pass_is_stale(s),
-		.evidence = s->stands_for != NULL ? plan_pass_evidence(s) : plan_leave_begun(s),
+		.evidence = s->stands_for != NULL ? plan_pass_evidence(s) : plan_leave_unknown_evidence(p, s),
 	};
 	b->n_joining += is_joining ? 1 : 0;
 	b->n_draining += state == PLAN_STATE_DRAINING && s->server->sessions > 0 ? 1 : 0;

@@ -111,6 +111,27 @@ applied_to(const struct laws_round *r, struct str backend, const struct actual_s
 	return NULL;
 }
 
+/* What the roster says of the end of this task; NONE: it has not ended, or is not in it. */
+static enum evidence
+end_of(const struct laws_round *r, struct str arn)
+{
+	const struct roster *roster = r->desired->roster;
+
+	for (size_t i = 0; i < roster->n_clusters; i++)
+		for (size_t j = 0; roster->clusters[i].facts != NULL && j < roster->clusters[i].facts->n_tasks; j++) {
+			const struct roster_task *t = &roster->clusters[i].facts->tasks[j];
+
+			if (!str_eq(t->arn, arn))
+				continue;
+			if (t->last_status >= ROSTER_DEPROVISIONING)
+				return EVIDENCE_STOPPED;
+			if (t->desired_status == ROSTER_STOPPED || t->last_status >= ROSTER_DEACTIVATING)
+				return EVIDENCE_STOPPING;
+			return EVIDENCE_NONE; /* the first that has it tells, if two sources do */
+		}
+	return EVIDENCE_NONE;
+}
+
 struct laws_who
 laws_who(const struct laws_round *r, struct str backend, const struct actual_server *s)
 {
@@ -133,6 +154,8 @@ laws_who(const struct laws_round *r, struct str backend, const struct actual_ser
 	else if (known != NULL && known->intent == APPLIED_DRAINING && evidence_is_proven(known->evidence) &&
 		 (s->admin == ACTUAL_MAINT || !known->is_confirmed))
 		who.evidence = known->evidence;
+	else if (known != NULL)
+		who.evidence = end_of(r, known->task_arn);
 	who.is_begun = who.candidate == NULL && who.evidence != EVIDENCE_NONE;
 	return who;
 }

@@ -272,7 +272,8 @@ make_hands(struct world *w, struct laws_dice *d, const struct desired *known)
 }
 
 static void
-note_server(struct world *w, struct laws_dice *d, const struct actual_backend *b, const struct actual_server *s)
+note_server(struct world *w, struct laws_dice *d, const struct desired *known_tasks, const struct actual_backend *b,
+    const struct actual_server *s)
 {
 	static const enum applied_intent intents[] = { APPLIED_SERVING, APPLIED_JOINING, APPLIED_DRAINING,
 		APPLIED_RENEWING };
@@ -291,18 +292,20 @@ note_server(struct world *w, struct laws_dice *d, const struct actual_backend *b
 	known->was_admin = known->admin = s->admin;
 	known->was_weight = known->weight = s->weight;
 	known->is_confirmed = one_in(d, 2);
+	if (known_tasks->n_endpoints > 0 && one_in(d, 2)) /* one of the roster, be it the one at its address or not */
+		known->task_arn = known_tasks->endpoints[roll(d, known_tasks->n_endpoints)].task->arn;
 	if (!known->is_confirmed && known->intent == APPLIED_DRAINING)
 		known->admin = ACTUAL_MAINT; /* asked, and not seen */
 }
 
 static void
-make_applied(struct world *w, struct laws_dice *d, const struct actual *actual)
+make_applied(struct world *w, struct laws_dice *d, const struct desired *known, const struct actual *actual)
 {
 	for (size_t i = 0; i < actual->n_backends; i++)
 		for (size_t k = 0; k < actual->backends[i].n_servers; k++)
 			if (actual->backends[i].servers[k].is_ours && actual->backends[i].servers[k].address.len > 0 &&
 			    !one_in(d, 3))
-				note_server(w, d, &actual->backends[i], &actual->backends[i].servers[k]);
+				note_server(w, d, known, &actual->backends[i], &actual->backends[i].servers[k]);
 }
 
 static void
@@ -362,7 +365,7 @@ laws_world(struct laws_dice *d)
 	make_backend(w, d, known, "unasked");
 	make_hands(w, d, known);
 	if (one_in(d, 2))
-		make_applied(w, d, world_actual(w));
+		make_applied(w, d, known, world_actual(w));
 	if (one_in(d, 3))
 		make_former(w, d, known);
 	return w;

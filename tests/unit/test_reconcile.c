@@ -1139,6 +1139,35 @@ a_task_that_the_roster_does_not_have_stays_sought_and_its_server_untouched(void 
 	end(s);
 }
 
+/* A stopped task may tell no address any more; its server is known by what was applied. */
+static void
+a_task_that_ended_unseen_and_has_no_address_any_more_takes_its_server_along(void **state)
+{
+	static const enum roster_status ends[] = { ROSTER_STOPPING, ROSTER_STOPPED };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(ends); i++) {
+		struct stage *s = stage_with(2);
+		struct roster_task *task = world_task(s->w, ID_A, ROSTER_RUNNING, "10.0.0.1");
+
+		begin(s);
+		publish(s);
+		let_checks_pass(s);
+		wait_ms(s, 1000);
+		s->slots[0]->sessions = 2;
+		restart(s, 500);
+		task->last_status = ends[i];
+		task->desired_status = ROSTER_STOPPED;
+		task->n_containers = 0;
+		task->listed = false;
+		publish(s);
+		assert_int_equal(s->slots[0]->admin, ACTUAL_MAINT);
+		wait_ms(s, 3000);
+		assert_int_equal(s->slots[0]->sessions, ends[i] == ROSTER_STOPPED ? 0 : 2);
+		end(s);
+	}
+}
+
 /* What was applied is lost; slots have no name that tells, dynamic servers do. */
 static void
 a_server_that_nothing_explains_is_sought_by_the_id_in_its_name(void **state)
@@ -1616,6 +1645,7 @@ main(void)
 		cmocka_unit_test(a_daemon_that_was_killed_takes_over_what_it_finds),
 		cmocka_unit_test(a_daemon_that_comes_back_asks_about_all_that_the_last_one_served_until_they_are_known),
 		cmocka_unit_test(a_task_that_the_roster_does_not_have_stays_sought_and_its_server_untouched),
+		cmocka_unit_test(a_task_that_ended_unseen_and_has_no_address_any_more_takes_its_server_along),
 		cmocka_unit_test(a_server_that_nothing_explains_is_sought_by_the_id_in_its_name),
 		cmocka_unit_test(a_restart_does_not_begin_a_drain_anew),
 		cmocka_unit_test(a_restart_does_not_begin_the_wait_for_a_successor_anew),
