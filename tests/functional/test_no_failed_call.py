@@ -1,4 +1,4 @@
-"""No caller notices: the load cases of tests/load, shortened. `tests/load/run` is the long form, with a table.
+"""No caller notices: some load cases of tests/load, shortened. `tests/load/run` is the long form, with a table.
 
 The harness is tested first: one that saw no failure would pass them all.
 """
@@ -71,10 +71,10 @@ def test_a_dead_server_is_seen_by_every_kind_of_call(directory: Path, start_hapr
     assert found.unknown == [] and found.calls == len({call.id for call in calls})
 
 
-@pytest.mark.parametrize("limit, open_at_once", [("", 100), (f"{stage.streams_key(hap.version())} 1000", 120)])
 def test_the_crowd_is_more_than_a_hundred_streams_at_once_on_one_connection(
-        directory: Path, start_haproxy: Callable[..., HAProxy], limit: str, open_at_once: int) -> None:
-    """As HAProxy counts them: by default it holds up the 101st."""
+        directory: Path, start_haproxy: Callable[..., HAProxy]) -> None:
+    """As HAProxy counts them."""
+    limit, open_at_once = f"{stage.streams_key(hap.version())} 1000", 120
     with RngServer(directory, "alone", drain=0.0) as alone:
         haproxy = plain_haproxy(start_haproxy, [alone], limit=limit)
         crowd = Mix(unary=0, slow=0, streams=0, connections=1, crowd_interval_ms=500, processes=1)
@@ -174,43 +174,20 @@ def play(directory: Path, aws: Aws, start_haproxy: Callable[..., HAProxy],
     return run
 
 
-def on(*backends: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("backend", backends)
+DECLARED = "slots" if hap.version() < (3, 0) else "dynamic"
 
 
-@on("shipped")
-def test_scaling_out_and_in(play: Play, backend: str) -> None:
-    assert play("scale", backend=backend).noticed == 0
-
-
-@on("slots", "dynamic", "managed")
-def test_rolling_deploys(play: Play, backend: str) -> None:
-    assert play("roll", backend=backend).noticed == 0
-
-
-def test_a_task_that_says_goaway_at_once_cuts_no_stream(play: Play) -> None:
-    found = play("stop", backend="slots", stop="goaway")
-    assert found.cut == 0 and found.twice == []
-
-
-@on("slots", "dynamic")
-def test_a_killed_task_costs_what_was_in_flight_on_it(play: Play, backend: str) -> None:
-    found = play("kill", backend=backend)
+def test_a_killed_task_costs_what_was_in_flight_on_it(play: Play) -> None:
+    found = play("kill", backend=DECLARED)
     assert found.count("in flight") > 0, "or nothing was in flight, and nothing was tested"
     assert found.twice == []
 
 
-def test_replay_saves_the_calls_of_a_killed_task_that_had_no_answer_yet(play: Play) -> None:
-    found = play("kill", backend="slots", idempotent=True)
-    assert found.twice and found.count("refused") == 0
+def test_reloads(play: Play) -> None:
+    assert play("reload", backend="shipped").cut == 0
 
 
-@on("slots", "managed", "shipped")
-def test_reloads(play: Play, backend: str) -> None:
-    assert play("reload", backend=backend).cut == 0
-
-
-@on("slots", "dynamic", "managed", "managed-reload")
+@pytest.mark.parametrize("backend", [DECLARED, "managed"])
 def test_rollcalld_killed_again_and_again(play: Play, backend: str) -> None:
     assert play("rollcalld", backend=backend, seconds=8.0).noticed == 0
 
