@@ -5,6 +5,12 @@
 
 #include <string.h>
 
+static uint64_t
+mix(uint64_t hash, unsigned char c)
+{
+	return (hash ^ c) * UINT64_C(0x100000001b3); /* FNV-1a */
+}
+
 static bool
 has_digit(const char *word, size_t len)
 {
@@ -16,33 +22,60 @@ has_digit(const char *word, size_t len)
 
 /* A position, a count or an id differs at every try: words with digits are as good
  * as each other. */
-static bool
-says_the_same(const char *a, const char *b)
+static uint64_t
+mix_words(uint64_t hash, const char *text, size_t len)
 {
-	for (;;) {
-		size_t n = strcspn(a, " "), m = strcspn(b, " ");
-		bool equal = n == m && memcmp(a, b, n) == 0;
+	while (len > 0) {
+		const char *space = memchr(text, ' ', len);
+		size_t n = space != NULL ? (size_t)(space - text) : len;
 
-		if (!equal && !(has_digit(a, n) && has_digit(b, m)))
-			return false;
-		if (a[n] == '\0' || b[m] == '\0')
-			return a[n] == b[m];
-		a += n + 1;
-		b += m + 1;
+		if (has_digit(text, n))
+			hash = mix(hash, '0');
+		else
+			for (size_t i = 0; i < n; i++)
+				hash = mix(hash, (unsigned char)text[i]);
+		hash = mix(hash, ' ');
+		n += space != NULL ? 1 : 0;
+		text += n;
+		len -= n;
 	}
+	return hash;
+}
+
+/* So do bytes that could not be read, where they are quoted. */
+static uint64_t
+gist_of(const struct err *e)
+{
+	uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), (unsigned char)e->code);
+	const char *at = e->msg;
+
+	while (e->code == ERR_PARSE && *at != '\0') {
+		size_t n = strcspn(at, "`");
+
+		hash = mix(mix_words(hash, at, n), '`');
+		at += n + (at[n] == '`' ? 1 : 0);
+		n = strcspn(at, "`"); /* cut off, the quotation has no end */
+		at += n + (at[n] == '`' ? 1 : 0);
+	}
+	return mix_words(hash, at, strlen(at));
 }
 
 bool
 fault_raise(struct fault *f, int64_t mono_ms, const struct err *e)
 {
-	bool same = f->on && f->err.code == e->code && says_the_same(f->err.msg, e->msg);
+	const uint64_t gist = gist_of(e);
+	bool is_due, is_new;
 
 	if (!f->on)
 		*f = (struct fault){ .on = true, .since_ms = mono_ms };
 	f->err = *e;
 	f->count++;
-	if (same && mono_ms - f->spoken_ms < FAULT_REMIND_MS)
+	is_due = f->count > 1 && mono_ms - f->spoken_ms >= FAULT_REMIND_MS;
+	is_new = f->count == 1 || (f->gist != gist && f->n_texts < FAULT_TEXTS_MAX);
+	if (!is_due && !is_new)
 		return false;
+	f->n_texts = is_due ? 1 : f->n_texts + 1;
+	f->gist = gist;
 	f->spoken_ms = mono_ms;
 	return true;
 }

@@ -193,6 +193,13 @@ hap_exec_close(struct hap_exec *x)
 	free(x);
 }
 
+/* What was said makes no sense: who said it. */
+static void
+blame_peer(const struct request *r, struct err *e)
+{
+	err_prefix(e, "HAProxy's socket %s", r->exec->link->address);
+}
+
 /* ---- read ---- */
 
 static void
@@ -246,12 +253,14 @@ on_shadowed(void *arg, const struct str *replies, size_t n, const struct err *fa
 	struct err e = ERR_INIT;
 
 	(void)n;
-	if (failed != NULL)
+	if (failed != NULL) {
 		read_fail(r, failed);
-	else if (read_shadowed(&r->u.read, replies, &e) != ERR_OK)
+	} else if (read_shadowed(&r->u.read, replies, &e) != ERR_OK) {
+		blame_peer(r, &e);
 		read_fail(r, &e);
-	else
+	} else {
 		read_succeed(r);
+	}
 }
 
 static enum err_code
@@ -339,6 +348,8 @@ on_read_back(void *arg, const struct str *replies, size_t n, const struct err *f
 		return;
 	}
 	rc = read_replies(r, replies, &n_shadowed, &e);
+	if (rc != ERR_OK)
+		blame_peer(r, &e);
 	if (rc == ERR_OK && n_shadowed == 0) {
 		read_succeed(r);
 		return;
@@ -487,8 +498,10 @@ is_made_for(void *arg, struct str reply)
 	struct running *run = &r->u.run;
 	struct hap_exec_report *report = &run->report;
 
-	if (note_process(report, reply, &report->err) != ERR_OK)
+	if (note_process(report, reply, &report->err) != ERR_OK) {
+		blame_peer(r, &report->err);
 		return false;
+	}
 	report->is_other = report->pid != run->pid || report->start_time_s != run->start_time_s;
 	return !report->is_other;
 }
@@ -643,8 +656,8 @@ on_probed(void *arg, const struct str *replies, size_t n, const struct err *fail
 	enum err_code rc = ERR_NOMEM;
 
 	(void)n;
-	request_free(r);
 	if (failed != NULL) {
+		request_free(r);
 		done(done_arg, NULL, failed);
 		return;
 	}
@@ -652,6 +665,9 @@ on_probed(void *arg, const struct str *replies, size_t n, const struct err *fail
 		rc = hap_text_parse_info(arena, replies[0], &info, &e);
 	else
 		(void)err_set(&e, ERR_NOMEM, "no memory for HAProxy's answer");
+	if (rc == ERR_PARSE)
+		blame_peer(r, &e);
+	request_free(r);
 	if (rc == ERR_OK)
 		done(done_arg, &info, NULL);
 	else

@@ -35,9 +35,12 @@
 const struct hap_link_limits hap_link_default_limits = {
 	.connect_timeout_ms = 2000,
 	.idle_timeout_ms = 5000,
-	.total_timeout_ms = 30000,
+	.total_timeout_ms = 5000,
+	.command_timeout_ms = 10, /* `set weight` among 5000 with balance random: 3 */
+	.kib_timeout_ms = 1,
 	.max_command = 15000, /* 2.6 hangs on more than 15360 bytes */
 	.max_commands = (size_t)8 << 20,
+	.max_first_reply = (size_t)64 << 10,
 	.max_reply = (size_t)32 << 20, /* `show stat` of 100,000 servers */
 	.max_replies = (size_t)64 << 20,
 	.max_queue = 16,
@@ -78,13 +81,15 @@ struct talk {
 struct hap_link_socket {
 	struct hap_link link;
 	struct loop *loop;
+	struct clk clk;
 	struct hap_link_limits limits;
-	char *address; /* as configured */
+	char *address; /* link.address */
 	bool is_path;
 	struct sockaddr_storage tcp;
 	struct loop_timer *kick;  /* begins the next batch, from the loop */
 	struct loop_timer *idle;  /* of the talk under way; first for its connect */
 	struct loop_timer *total; /* of the talk under way */
+	int64_t began_ms;         /* likewise */
 	struct talk *talk;        /* or null */
 	struct batch *first, **last;
 	size_t n_waiting;
@@ -178,7 +183,7 @@ shown(struct str s, char ret[SHOWN_MAX + 1])
 	line = str_first(line, SHOWN_MAX);
 	for (size_t i = 0; i < line.len; i++) {
 		ret[i] = '?';
-		if (str_is_printable(str_of(line.ptr + i, 1)))
+		if (str_is_printable(str_of(line.ptr + i, 1)) && line.ptr[i] != '`') /* which ends the quotation */
 			ret[i] = line.ptr[i];
 	}
 	ret[line.len] = '\0';
@@ -230,6 +235,15 @@ unfinished(const struct talk *t)
 	return t->in.len - (t->n_ends == 0 ? 0 : t->batch->ends[t->n_ends - 1] + PROMPT_LEN);
 }
 
+/* Of the reply that is not complete yet.  Who is no HAProxy is found out cheaply. */
+static size_t
+reply_limit(const struct talk *t)
+{
+	const struct hap_link_limits *limits = &t->link->limits;
+
+	return t->n_ends <= N_GREETING ? limits->max_first_reply : limits->max_reply;
+}
+
 /* Notes the prompts in what has arrived since the last time.  False: a reply is
  * over the limit. */
 static bool
@@ -244,14 +258,13 @@ find_prompts(struct talk *t)
 		if (hit == NULL) {
 			if (t->in.len - t->scanned >= PROMPT_LEN)
 				t->scanned = t->in.len - (PROMPT_LEN - 1);
-			return unfinished(t) <= t->link->limits.max_reply;
+			return unfinished(t) <= reply_limit(t);
 		}
-		t->batch->ends[t->n_ends++] = t->scanned + (size_t)(hit - from);
+		t->batch->ends[t->n_ends] = t->scanned + (size_t)(hit - from);
 		t->scanned += (size_t)(hit - from) + PROMPT_LEN;
-		if (reply_at(t, t->n_ends - 1).len > t->link->limits.max_reply) {
-			t->n_ends--;
+		if (reply_at(t, t->n_ends).len > reply_limit(t))
 			return false;
-		}
+		t->n_ends++;
 	}
 	return true;
 }
@@ -311,7 +324,7 @@ talk_check(struct talk *t)
 	if (is_stranger(t, &said)) {
 		fail_as_stranger(t, said);
 	} else if (!fits) {
-		fail_as_too_large(t, "a reply", t->link->limits.max_reply);
+		fail_as_too_large(t, "a reply", reply_limit(t));
 	} else if (is_stopped_by_gate(t)) {
 		return;
 	} else if (t->n_ends == N_GREETING + t->batch->n) {
@@ -471,13 +484,29 @@ on_idle(void *arg)
 		fail_as_late(t, "no answer", k->limits.idle_timeout_ms);
 }
 
+/* What the batch at hand may take: a peer that trickles earns next to nothing. */
+static int64_t
+allowed_ms(const struct talk *t)
+{
+	const struct hap_link_limits *limits = &t->link->limits;
+
+	return limits->total_timeout_ms + (int64_t)t->batch->n * limits->command_timeout_ms +
+	       (int64_t)t->in.len * limits->kib_timeout_ms / 1024;
+}
+
 static void
 on_total(void *arg)
 {
 	struct hap_link_socket *k = arg;
+	int64_t allowed, taken = clk_mono_ms(&k->clk) - k->began_ms;
 
-	if (k->talk != NULL)
-		fail_as_late(k->talk, "not all", k->limits.total_timeout_ms);
+	if (k->talk == NULL)
+		return;
+	allowed = allowed_ms(k->talk);
+	if (taken < allowed)
+		loop_timer_arm(k->total, allowed - taken);
+	else
+		fail_as_late(k->talk, "not all", allowed);
 }
 
 static int
@@ -553,7 +582,8 @@ on_kick(void *arg)
 	}
 	k->talk = t;
 	loop_timer_arm(k->idle, k->limits.connect_timeout_ms);
-	loop_timer_arm(k->total, k->limits.total_timeout_ms);
+	k->began_ms = clk_mono_ms(&k->clk);
+	loop_timer_arm(k->total, allowed_ms(t));
 	if ((status = talk_connect(t)) != 0)
 		fail_to_connect(t, status);
 }
@@ -710,6 +740,7 @@ set_address(struct hap_link_socket *k, struct str address, struct err *e)
 	k->address = strndup(address.ptr, address.len);
 	if (k->address == NULL)
 		return err_set(e, ERR_NOMEM, "no memory for HAProxy's socket");
+	k->link.address = k->address;
 	k->is_path = memchr(address.ptr, '/', address.len) != NULL;
 	/* libuv cuts a longer one off, and would connect to another file. */
 	if (k->is_path && address.len >= sizeof(un->sun_path))
@@ -747,6 +778,7 @@ hap_link_socket_new(
 		return err_set(e, ERR_NOMEM, "no memory for HAProxy's socket");
 	k->link = (struct hap_link){ .ask = socket_ask, .close = socket_close };
 	k->loop = l;
+	k->clk = loop_clk(l);
 	k->limits = *limits;
 	k->last = &k->first;
 	if ((rc = socket_open(k, address, e)) != ERR_OK) {

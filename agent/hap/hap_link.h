@@ -24,13 +24,16 @@ struct loop;
 
 struct hap_link_limits {
 	int64_t connect_timeout_ms;
-	int64_t idle_timeout_ms;  /* no byte either way for so long */
-	int64_t total_timeout_ms; /* of a batch, once it is its turn */
-	size_t max_command;       /* bytes of one command */
-	size_t max_commands;      /* bytes of all commands of a batch */
-	size_t max_reply;         /* bytes of one reply */
-	size_t max_replies;       /* bytes of all replies of a batch */
-	size_t max_queue;         /* batches waiting behind the one under way */
+	int64_t idle_timeout_ms;    /* no byte either way for so long */
+	int64_t total_timeout_ms;   /* of a batch, once it is its turn ... */
+	int64_t command_timeout_ms; /* ... so much longer for each command in it ... */
+	int64_t kib_timeout_ms;     /* ... and for each KiB of reply that came */
+	size_t max_command;         /* bytes of one command */
+	size_t max_commands;        /* bytes of all commands of a batch */
+	size_t max_first_reply;     /* bytes of the reply to the first one: `show info` */
+	size_t max_reply;           /* bytes of any other reply */
+	size_t max_replies;         /* bytes of all replies of a batch */
+	size_t max_queue;           /* batches waiting behind the one under way */
 };
 
 extern const struct hap_link_limits hap_link_default_limits;
@@ -48,6 +51,7 @@ typedef void hap_link_done_fn(void *arg, const struct str *replies, size_t n, co
 typedef bool hap_link_gate_fn(void *arg, struct str reply);
 
 struct hap_link {
+	const char *address; /* as configured; the link's own */
 	/*
 	 * Copies the commands; each is one line without its newline, and without ';',
 	 * which HAProxy would split it at (ERR_ARG).  One with a payload is its line,

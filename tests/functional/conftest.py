@@ -43,6 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     paths.HAPROXY = config.getoption("--haproxy") or paths.HAPROXY
     config.addinivalue_line("markers", "haproxy: the test runs an HAProxy (set by itself, from what its fixtures use)")
+    config.addinivalue_line("markers", "one_haproxy: it would be the same with each of them: -m haproxy leaves it out")
 
 
 def pytest_report_header() -> str:
@@ -64,7 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()
         functions = [getattr(item, "function"), *(fixture.func for known in fixtures for fixture in known)]
-        if any(map(_runs_haproxy, functions)):
+        if any(map(_runs_haproxy, functions)) and not item.get_closest_marker("one_haproxy"):
             item.add_marker("haproxy")
 
 
@@ -157,7 +158,8 @@ def haproxies(directory: Path) -> Iterator[Callable[..., HAProxy]]:
     def start(configuration: str | None = None, master: bool = False, shipped: bool = False, extra: str = "",
               edit: Callable[[str], str] = lambda text: text, also: tuple[Path, ...] = (),
               **options: Any) -> HAProxy:
-        assert under_test and under_test.get_closest_marker("haproxy"), "a test with HAProxy that -m haproxy would leave out"
+        assert under_test and (under_test.get_closest_marker("haproxy") or under_test.get_closest_marker("one_haproxy")), (
+            "a test with HAProxy that -m haproxy would leave out")
         home = directory / f"h{len(started)}"
         home.mkdir()
         ports, socket_path = Ports(), home / "s"

@@ -72,6 +72,41 @@ it_is_not_said_again_when_only_numbers_and_ids_change(void **state)
 }
 
 static void
+it_is_not_said_again_when_only_what_a_peer_said_changes(void **state)
+{
+	struct fault f = { 0 };
+
+	(void)state;
+	assert_true(raise(&f, 0, ERR_PARSE, "x does not speak it: it says `kdj kd`"));
+	assert_false(raise(&f, 1, ERR_PARSE, "x does not speak it: it says `a quite other thing`"));
+	assert_string_equal(f.err.msg, "x does not speak it: it says `a quite other thing`");
+	assert_false(raise(&f, 2, ERR_PARSE, "x does not speak it: it says `cut o"));
+	assert_false(raise(&f, 3, ERR_PARSE, "x does not speak it: it says `"));
+	assert_true(raise(&f, 4, ERR_PARSE, "x does not speak it: it says `a`, and more"));
+	assert_true(raise(&f, 5, ERR_PARSE, "y does not speak it: it says `a`, and more"));
+	/* Elsewhere the quoted name is what it is about. */
+	assert_true(raise(&f, 6, ERR_CONF, "backend `a` is not there"));
+	assert_true(raise(&f, 7, ERR_CONF, "backend `b` is not there"));
+}
+
+static void
+one_that_is_another_at_each_try_does_not_fill_the_log(void **state)
+{
+	static const char *const texts[] = { "refused", "cut off", "too long" };
+	struct fault f = { 0 };
+	int said = 0;
+
+	(void)state;
+	for (int64_t at = 0; at < FAULT_REMIND_MS; at += 1000)
+		said += raise(&f, at, ERR_IO, texts[at / 1000 % 3]);
+	assert_int_equal(said, FAULT_TEXTS_MAX);
+	assert_int_equal(f.count, FAULT_REMIND_MS / 1000);
+	for (int64_t at = FAULT_REMIND_MS; at < 2 * FAULT_REMIND_MS; at += 1000)
+		said += raise(&f, at, ERR_IO, texts[at / 1000 % 3]);
+	assert_in_range(said, FAULT_TEXTS_MAX + 1, 2 * FAULT_TEXTS_MAX);
+}
+
+static void
 one_that_lasts_is_brought_to_mind_from_time_to_time(void **state)
 {
 	struct fault f = { 0 };
@@ -121,6 +156,8 @@ main(void)
 		cmocka_unit_test(one_at_time_zero_is_said_once_too),
 		cmocka_unit_test(it_is_said_again_when_its_text_or_code_changes),
 		cmocka_unit_test(it_is_not_said_again_when_only_numbers_and_ids_change),
+		cmocka_unit_test(it_is_not_said_again_when_only_what_a_peer_said_changes),
+		cmocka_unit_test(one_that_is_another_at_each_try_does_not_fill_the_log),
 		cmocka_unit_test(one_that_lasts_is_brought_to_mind_from_time_to_time),
 		cmocka_unit_test(its_end_is_said_once_and_tells_what_it_was),
 		cmocka_unit_test(one_that_comes_back_begins_anew),

@@ -903,8 +903,26 @@ a_batch_does_not_last_for_ever(void **state)
 
 	(void)state;
 	limits.total_timeout_ms = 20;
+	limits.command_timeout_ms = 1;
 	a = talk_to(ANSWERS_BYTE_BY_BYTE, 0, &limits);
-	assert_said(&a, ERR_TIMEOUT, 0, "not all within 20 ms");
+	assert_said(&a, ERR_TIMEOUT, 0, "not all within 22 ms");
+}
+
+static void
+a_batch_may_take_as_long_as_what_was_asked_and_answered(void **state)
+{
+	struct hap_link_limits limits = hap_link_default_limits;
+	struct answer a;
+
+	(void)state;
+	limits.total_timeout_ms = 20;
+	limits.command_timeout_ms = 5000;
+	a = talk_to(ANSWERS_BYTE_BY_BYTE, 0, &limits);
+	assert_said(&a, ERR_OK, 2, "");
+	limits.command_timeout_ms = 0;
+	limits.kib_timeout_ms = 1000 * 1024; /* a byte earns a second */
+	a = talk_to(ANSWERS_BYTE_BY_BYTE, 0, &limits);
+	assert_said(&a, ERR_OK, 2, "");
 }
 
 static void
@@ -914,11 +932,14 @@ a_flood_is_cut_off(void **state)
 	struct answer a;
 
 	(void)state;
-	limits.max_reply = 1000;
+	limits.max_first_reply = limits.max_reply = 1000;
 	a = talk_to(FLOODS, 0, &limits);
 	assert_said(&a, ERR_LIMIT, 0, "a reply over 1000 bytes");
 	a = talk_to(ANSWERS_AT_LENGTH, 1001, &limits);
 	assert_said(&a, ERR_LIMIT, 0, "a reply over 1000 bytes");
+	limits.max_first_reply = 1100;
+	a = talk_to(ANSWERS_AT_LENGTH, 1001, &limits);
+	assert_said(&a, ERR_LIMIT, 1, "a reply over 1000 bytes");
 	a = talk_to(ANSWERS_AT_LENGTH, 900, &limits);
 	assert_said(&a, ERR_OK, 2, "");
 	limits.max_replies = 1000;
@@ -1099,6 +1120,7 @@ main(void)
 		cmocka_unit_test(silence_ends_a_batch),
 		cmocka_unit_test(a_peer_that_reads_nothing_ends_a_batch),
 		cmocka_unit_test(a_batch_does_not_last_for_ever),
+		cmocka_unit_test(a_batch_may_take_as_long_as_what_was_asked_and_answered),
 		cmocka_unit_test(a_flood_is_cut_off),
 		cmocka_unit_test(commands_have_limits),
 		cmocka_unit_test(a_command_that_is_not_one_plain_line_is_refused),
