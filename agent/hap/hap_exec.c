@@ -40,11 +40,19 @@ struct reading {
 	hap_exec_read_fn *done;
 };
 
+/*
+ * A plan is one batch, but for its CAs: HAProxy keeps the pieces of one in a
+ * transaction, of which it has one, and `commit` would take what there is of them.  So a batch
+ * ends with the pieces of a CA, and the next begins with `commit`, or `abort`.
+ */
 struct running {
 	const struct plan *plan;
 	uint64_t pid, start_time_s; /* whom it is for */
 	unsigned major, minor;
-	size_t *n_sent; /* per step: commands */
+	size_t from, to;             /* steps of the batch under way */
+	size_t *n_sent;              /* per step: its commands in that batch */
+	bool begins_open, ends_open; /* with a CA whose pieces were sent before; with one whose pieces go now */
+	bool is_whole;               /* that HAProxy took all pieces of the former */
 	struct hap_exec_report report;
 	hap_exec_run_fn *done;
 };
@@ -445,15 +453,21 @@ note_refusal(struct hap_exec_report *report, const struct plan_step *st, const s
 		report->refusals[report->n_refusals++] = (struct hap_exec_refusal){ .step = st, .err = *why };
 }
 
-/* Of the replies to one step the first that is not DONE counts. */
-static void
-note_verdict(struct hap_exec_report *report, const struct plan_step *st, const struct str *replies, size_t n)
+/* Of the replies to one step, which begin with that to command first, the first that is not DONE counts. */
+static enum hap_text_verdict
+judge(const struct plan_step *st, size_t first, const struct str *replies, size_t n, struct err *e)
 {
 	enum hap_text_verdict verdict = HAP_TEXT_DONE;
-	struct err e = ERR_INIT;
 
 	for (size_t i = 0; verdict == HAP_TEXT_DONE && i < n; i++)
-		verdict = hap_text_judge(st, i, replies[i], &e);
+		verdict = hap_text_judge(st, first + i, replies[i], e);
+	return verdict;
+}
+
+static void
+note_verdict(
+    struct hap_exec_report *report, const struct plan_step *st, enum hap_text_verdict verdict, const struct err *e)
+{
 	switch (verdict) {
 	case HAP_TEXT_DONE:
 		report->done++;
@@ -464,11 +478,11 @@ note_verdict(struct hap_exec_report *report, const struct plan_step *st, const s
 	case HAP_TEXT_GONE:
 		report->gone++;
 		if (st->kind != PLAN_DELETE) /* which wants just that */
-			note_refusal(report, st, &e);
+			note_refusal(report, st, e);
 		return;
 	case HAP_TEXT_REFUSED:
 		report->refused++;
-		note_refusal(report, st, &e);
+		note_refusal(report, st, e);
 		return;
 	}
 }
@@ -502,17 +516,37 @@ is_made_for(void *arg, struct str reply)
 		blame_peer(r, &report->err);
 		return false;
 	}
-	report->is_other = report->pid != run->pid || report->start_time_s != run->start_time_s;
-	return !report->is_other;
+	if (report->pid == run->pid && report->start_time_s == run->start_time_s)
+		return true;
+	if (run->from == 0 && !run->begins_open)
+		report->is_other = true;
+	else
+		(void)err_set(&report->err, ERR_REMOTE, "HAProxy was restarted in the middle of a plan");
+	return false;
 }
 
-/* Nothing was told: not even the refusals of our own count. */
-static void
-unsend_all(struct running *run)
+/* Which command of step i is the first in the batch under way. */
+static size_t
+first_command(const struct running *run, size_t i)
 {
-	run->report.refused = 0;
-	run->report.n_refusals = 0;
-	run->report.unsent = run->plan->n_steps;
+	return i == run->from && run->begins_open ? hap_text_n_commands(&run->plan->steps[i]) - 1 : 0;
+}
+
+static void
+judge_step(struct running *run, size_t i, const struct str *replies)
+{
+	const struct plan_step *st = &run->plan->steps[i];
+	const bool closes = i == run->from && run->begins_open, opens = i + 1 == run->to && run->ends_open;
+	struct err e = ERR_INIT;
+	enum hap_text_verdict verdict;
+
+	if (closes && !run->is_whole)
+		return; /* `abort`, after a refusal that is noted */
+	verdict = judge(st, first_command(run, i), replies, run->n_sent[i], &e);
+	if (opens)
+		run->is_whole = verdict == HAP_TEXT_DONE;
+	if (!opens || !run->is_whole)
+		note_verdict(&run->report, st, verdict, &e);
 }
 
 static void
@@ -520,42 +554,59 @@ judge_replies(struct running *run, const struct str *replies, size_t n)
 {
 	size_t at = 1; /* replies[0] is about the process */
 
-	for (size_t i = 0; i < run->plan->n_steps; i++) {
-		size_t n_sent = run->n_sent[i];
-
-		if (n_sent == 0)
-			continue;
-		if (n >= at + n_sent)
-			note_verdict(&run->report, &run->plan->steps[i], replies + at, n_sent);
-		else
-			run->report.unsent++;
-		at += n_sent;
+	for (size_t i = run->from; i < run->to; i++) {
+		if (run->n_sent[i] > 0 && n >= at + run->n_sent[i])
+			judge_step(run, i, replies + at);
+		at += run->n_sent[i];
 	}
 }
+
+static void
+run_end(struct request *r)
+{
+	struct hap_exec_report report = r->u.run.report;
+	hap_exec_run_fn *done = r->u.run.done;
+	const size_t n_steps = r->u.run.plan->n_steps;
+	void *arg = r->arg;
+
+	if (report.is_other || (report.err.code != ERR_OK && report.pid == 0)) { /* told nothing: refused nothing */
+		report.refused = 0;
+		report.n_refusals = 0;
+	}
+	report.unsent = n_steps - report.done - report.gone - report.retry - report.refused;
+	request_free(r);
+	done(arg, &report);
+}
+
+static enum err_code ask_steps(struct request *r, struct err *e);
 
 static void
 on_ran(void *arg, const struct str *replies, size_t n, const struct err *failed)
 {
 	struct request *r = arg;
-	struct hap_exec_report *report = &r->u.run.report;
-	hap_exec_run_fn *done = r->u.run.done;
-	struct hap_exec_report copy;
-	void *done_arg = r->arg;
+	struct running *run = &r->u.run;
+	struct hap_exec_report *report = &run->report;
 
-	if (report->is_other || report->err.code != ERR_OK)
-		unsend_all(&r->u.run);
-	else
-		judge_replies(&r->u.run, replies, n);
+	if (report->is_other || report->err.code != ERR_OK) {
+		run_end(r);
+		return;
+	}
+	judge_replies(run, replies, n);
 	if (failed != NULL)
 		report->err = *failed;
-	copy = *report;
-	request_free(r);
-	done(done_arg, &copy);
+	if (failed != NULL || (run->to == run->plan->n_steps && !run->ends_open)) {
+		run_end(r);
+		return;
+	}
+	run->begins_open = run->ends_open;
+	run->from = run->ends_open ? run->to - 1 : run->to;
+	if (ask_steps(r, &report->err) != ERR_OK)
+		run_end(r);
 }
 
-/* All commands of a step, or none of them. */
+/* These commands of a step, or none of them. */
 static enum err_code
-put_step(struct running *run, const struct plan_step *st, size_t n, struct commands *c, struct err *e)
+put_step(struct running *run, const struct plan_step *st, size_t first, size_t n, struct commands *c, struct err *e)
 {
 	size_t n_before = c->n, len_before = c->text.len;
 	enum err_code rc = ERR_OK;
@@ -563,7 +614,7 @@ put_step(struct running *run, const struct plan_step *st, size_t n, struct comma
 	if (n == 0) /* which makes it say why */
 		rc = hap_text_step(st, 0, run->major, run->minor, &c->text, e);
 	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
-		rc = hap_text_step(st, i, run->major, run->minor, &c->text, e);
+		rc = hap_text_step(st, first + i, run->major, run->minor, &c->text, e);
 		commands_mark(c);
 	}
 	if (rc != ERR_OK || n == 0) {
@@ -573,25 +624,48 @@ put_step(struct running *run, const struct plan_step *st, size_t n, struct comma
 	return rc;
 }
 
-/* The steps as commands; one that cannot be sent is refused here. */
+/* A step of the batch; one that cannot be sent is refused here. */
 static void
-put_steps(struct running *run, struct commands *c)
+put_next(struct running *run, struct commands *c)
 {
-	commands_put_info(c);
-	for (size_t i = 0; i < run->plan->n_steps; i++) {
-		const struct plan_step *st = &run->plan->steps[i];
-		size_t n = hap_text_n_commands(st);
-		struct err e = ERR_INIT;
+	const size_t i = run->to++;
+	const struct plan_step *st = &run->plan->steps[i];
+	const bool is_ca = st->kind == PLAN_CA;
+	size_t n = hap_text_n_commands(st);
+	struct err e = ERR_INIT;
 
-		if (buf_failed(&c->text, NULL) != ERR_OK)
-			return; /* not of this step's making: the whole batch fails */
-		if (put_step(run, st, n, c, &e) == ERR_OK) {
-			run->n_sent[i] = n;
-		} else {
-			run->report.refused++;
-			note_refusal(&run->report, st, &e);
-		}
+	if (is_ca && n > 0)
+		n--;
+	if (put_step(run, st, 0, n, c, &e) == ERR_OK) {
+		run->n_sent[i] = n;
+		run->ends_open = is_ca;
+	} else {
+		run->report.refused++;
+		note_refusal(&run->report, st, &e);
 	}
+}
+
+/* What the batch before left open is closed first. */
+static enum err_code
+put_steps(struct running *run, struct commands *c, struct err *e)
+{
+	const struct plan_step *st = &run->plan->steps[run->from];
+	enum err_code rc = ERR_OK;
+
+	commands_put_info(c);
+	run->to = run->from;
+	run->ends_open = false;
+	if (run->begins_open) {
+		run->n_sent[run->to++] = 1;
+		if (run->is_whole)
+			rc = put_step(run, st, first_command(run, run->from), 1, c, e);
+		else if ((rc = hap_text_abort_ca(st, &c->text, e)) == ERR_OK)
+			commands_mark(c);
+	}
+	/* A text that is too long is not of this step's making: the whole batch fails. */
+	while (rc == ERR_OK && run->to < run->plan->n_steps && !run->ends_open && buf_failed(&c->text, NULL) == ERR_OK)
+		put_next(run, c);
+	return rc;
 }
 
 static size_t
@@ -611,13 +685,10 @@ ask_steps(struct request *r, struct err *e)
 	struct commands c;
 	enum err_code rc;
 
-	run->n_sent = calloc(run->plan->n_steps > 0 ? run->plan->n_steps : 1, sizeof(*run->n_sent));
-	if (run->n_sent == NULL)
-		return err_set(e, ERR_NOMEM, "no memory for commands to HAProxy");
 	if ((rc = commands_make(1 + count_commands(run->plan), &c, e)) != ERR_OK)
 		return rc;
-	put_steps(run, &c);
-	rc = commands_ask(&c, is_made_for, on_ran, r, e);
+	if ((rc = put_steps(run, &c, e)) == ERR_OK)
+		rc = commands_ask(&c, is_made_for, on_ran, r, e);
 	commands_free(&c);
 	return rc;
 }
@@ -637,7 +708,9 @@ hap_exec_run(struct hap_exec *x, const struct plan *p, const struct actual *made
 	r->u.run.major = made_for->major;
 	r->u.run.minor = made_for->minor;
 	r->u.run.done = done;
-	if ((rc = ask_steps(r, e)) != ERR_OK)
+	r->u.run.n_sent = calloc(p->n_steps > 0 ? p->n_steps : 1, sizeof(*r->u.run.n_sent));
+	rc = r->u.run.n_sent != NULL ? ask_steps(r, e) : err_set(e, ERR_NOMEM, "no memory for commands to HAProxy");
+	if (rc != ERR_OK)
 		request_free(r);
 	return rc;
 }

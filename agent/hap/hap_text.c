@@ -300,6 +300,17 @@ hap_text_step(const struct plan_step *st, size_t i, unsigned major, unsigned min
 	return rc;
 }
 
+enum err_code
+hap_text_abort_ca(const struct plan_step *st, struct buf *out, struct err *e)
+{
+	enum err_code rc = check_ca(st->ca, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	buf_printf(out, "abort ssl ca-file " STR_FMT, STR_ARG(st->ca->name));
+	return buf_failed(out, e);
+}
+
 static enum err_code
 put_question(const char *words, struct str backend, const char *filter, struct buf *out, struct err *e)
 {

@@ -63,6 +63,8 @@ size_t hap_text_n_commands(const struct plan_step *st);
  */
 NODISCARD enum err_code hap_text_step(
     const struct plan_step *st, size_t i, unsigned major, unsigned minor, struct buf *out, struct err *e);
+/* Ends the transaction that the pieces of a CA began, all commands of the step but the last, without `commit`. */
+NODISCARD enum err_code hap_text_abort_ca(const struct plan_step *st, struct buf *out, struct err *e);
 /* What a reply to command i of this step means; e says it in HAProxy's words unless DONE. */
 enum hap_text_verdict hap_text_judge(const struct plan_step *st, size_t i, struct str reply, struct err *e);
 /* "show servers state NAME", "show stat NAME 6 -1"; refuses names as above. */

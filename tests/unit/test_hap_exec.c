@@ -561,28 +561,38 @@ another_process_is_told_nothing(void **state)
 
 #define CERTIFICATE "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
+#define NEW_CA      "[5]: New CA file created 'a.pem'!\n"
+#define SET_CA      "+ + + [5]: transaction created for CA a.pem!\n"
+#define SEND_CA     "show info\nnew ssl ca-file a.pem\nset ssl ca-file a.pem <<\n" CERTIFICATE "\n"
+#define COMMIT_CA   "show info\ncommit ssl ca-file a.pem\nset server web/rc_1 state ready\n"
+#define ABORT_CA    "show info\nabort ssl ca-file a.pem\nset server web/rc_1 state ready\n"
+#define COMMITTED   "Committing a.pem\nSuccess!\n"
+#define NOT_A_CA    "[3]: Invalid payload\nCan't update a.pem!\n"
+#define NONE_TO_END "[3]: No ongoing transaction!\n\n"
+
+#define A_CA ((struct plan_ca){ .name = STR("a.pem"), .pem = STR(CERTIFICATE) })
+
+/* Its pieces, and in the next batch what becomes of them: `commit` would take half of a CA as well. */
 static void
-a_ca_is_several_commands_and_one_verdict(void **state)
+a_ca_is_committed_only_if_all_of_it_was_taken(void **state)
 {
 	static const struct {
-		const char *replies[5];
-		size_t n;
+		const char *first[3], *second[3], *closes;
+		size_t n_second;
 		size_t done, refused, unsent;
 	} rows[] = {
-		{ { INFO, "[5]: New CA file created 'a.pem'!\n", "+ + + [5]: transaction created for CA a.pem!\n",
-		      "Committing a.pem\nSuccess!\n", "" },
-		    5, 2, 0, 0 },
-		{ { INFO, "[3]: CA file 'a.pem' already exists!\n", "[5]: transaction created for CA a.pem!\n",
-		      "Committing a.pem..\nSuccess!\n", "" },
-		    5, 2, 0, 0 },
-		{ { INFO, "[5]: New CA file created 'a.pem'!\n", "[3]: Invalid payload\nCan't update a.pem!\n",
-		      "[3]: No ongoing transaction! !\nCan't commit a.pem!\n", "" },
-		    5, 1, 1, 0 },
-		{ { INFO, "[5]: New CA file created 'a.pem'!\n", "[5]: transaction created for CA a.pem!\n", "", "" },
-		    3, 0, 0, 2 },
+		{ { INFO, NEW_CA, SET_CA }, { INFO, COMMITTED, "" }, COMMIT_CA, 3, 2, 0, 0 },
+		{ { INFO, "[3]: CA file 'a.pem' already exists!\n", SET_CA },
+		    { INFO, "Committing a.pem..\nSuccess!\n", "" }, COMMIT_CA, 3, 2, 0, 0 },
+		{ { INFO, NEW_CA, NOT_A_CA }, { INFO, NONE_TO_END, "" }, ABORT_CA, 3, 1, 1, 0 },
+		{ { INFO, NEW_CA, SET_CA }, { INFO, "[3]: no\n", "" }, COMMIT_CA, 3, 1, 1, 0 },
+		{ { INFO, NEW_CA, SET_CA }, { INFO, COMMITTED }, COMMIT_CA, 2, 1, 0, 1 },
+		{ { INFO, NEW_CA, SET_CA }, { INFO }, COMMIT_CA, 1, 0, 0, 2 },
+		{ { INFO, NEW_CA, NOT_A_CA }, { INFO }, ABORT_CA, 1, 0, 1, 1 },
+		{ { INFO, NEW_CA, SET_CA }, { INFO_LATER, "" }, COMMIT_CA, 2, 0, 0, 2 },
 	};
-	const struct plan_ca ca = { .name = STR("a.pem"), .pem = STR(CERTIFICATE) };
-	const struct plan_step steps[] = { { .kind = PLAN_CA, .ca = &ca }, step(PLAN_READY, "rc_1") };
+	const struct plan_ca a_ca = A_CA;
+	const struct plan_step steps[] = { { .kind = PLAN_CA, .ca = &a_ca }, step(PLAN_READY, "rc_1") };
 	const struct plan p = { .steps = steps, .n_steps = N_OF(steps) };
 
 	(void)state;
@@ -591,15 +601,69 @@ a_ca_is_several_commands_and_one_verdict(void **state)
 
 		world_open(&w);
 		assert_int_equal(hap_exec_run(w.exec, &p, &made_for, on_run, &w, NULL), ERR_OK);
-		assert_str(buf_str(&w.link.asked[0].commands),
-		    "show info\nnew ssl ca-file a.pem\nset ssl ca-file a.pem <<\n" CERTIFICATE
-		    "\ncommit ssl ca-file a.pem\nset server web/rc_1 state ready\n");
-		answer(&w.link, rows[i].replies, rows[i].n);
+		assert_str(buf_str(&w.link.asked[0].commands), SEND_CA);
+		answer(&w.link, rows[i].first, 3);
+		assert_str(buf_str(&w.link.asked[1].commands), rows[i].closes);
+		answer(&w.link, rows[i].second, rows[i].n_second);
+		CHECK_ROW(w.n_calls == 1 && w.link.n_asked == 2, i, "calls");
 		CHECK_ROW(w.report.done == rows[i].done, i, "done");
 		CHECK_ROW(w.report.refused == rows[i].refused, i, "refused");
 		CHECK_ROW(w.report.unsent == rows[i].unsent, i, "unsent");
+		CHECK_ROW((w.report.err.code == ERR_OK) == (rows[i].unsent == 0), i, w.report.err.msg);
 		world_close(&w);
 	}
+}
+
+static void
+a_batch_that_ends_among_the_pieces_of_a_ca_sends_no_other(void **state)
+{
+	static const char *const replies[] = { INFO, NEW_CA };
+	const struct plan_ca a_ca = A_CA;
+	const struct plan_step steps[] = { { .kind = PLAN_CA, .ca = &a_ca }, step(PLAN_READY, "rc_1") };
+	const struct plan p = { .steps = steps, .n_steps = N_OF(steps) };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	assert_int_equal(hap_exec_run(w.exec, &p, &made_for, on_run, &w, NULL), ERR_OK);
+	answer(&w.link, replies, 2);
+	assert_int_equal(w.link.n_asked, 1);
+	assert_int_equal(w.report.err.code, ERR_CLOSED);
+	assert_int_equal(w.report.unsent, 2);
+	world_close(&w);
+}
+
+/* HAProxy has one transaction: the second CA begins when the first is through, and the end of the plan is one more. */
+static void
+two_cas_are_one_after_the_other(void **state)
+{
+	static const char *const first[] = { INFO, "", NEW_CA, NOT_A_CA };
+	static const char *const second[] = { INFO, NONE_TO_END, "[5]: New CA file created 'b.pem'!\n",
+		"[5]: transaction created for CA b.pem!\n" };
+	static const char *const third[] = { INFO, "Committing b.pem\nSuccess!\n" };
+	const struct plan_ca b_ca = { .name = STR("b.pem"), .pem = STR(CERTIFICATE) };
+	const struct plan_ca a_ca = A_CA;
+	const struct plan_step steps[] = { step(PLAN_READY, "rc_1"), { .kind = PLAN_CA, .ca = &a_ca },
+		{ .kind = PLAN_CA, .ca = &b_ca } };
+	const struct plan p = { .steps = steps, .n_steps = N_OF(steps) };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	assert_int_equal(hap_exec_run(w.exec, &p, &made_for, on_run, &w, NULL), ERR_OK);
+	answer(&w.link, first, 4);
+	assert_str(buf_str(&w.link.asked[1].commands),
+	    "show info\nabort ssl ca-file a.pem\nnew ssl ca-file b.pem\nset ssl ca-file b.pem <<\n" CERTIFICATE "\n");
+	answer(&w.link, second, 4);
+	assert_str(buf_str(&w.link.asked[2].commands), "show info\ncommit ssl ca-file b.pem\n");
+	assert_int_equal(w.n_calls, 0);
+	answer(&w.link, third, 2);
+	assert_int_equal(w.n_calls, 1);
+	assert_int_equal(w.report.done, 2);
+	assert_int_equal(w.report.refused, 1);
+	assert_int_equal(w.report.n_refusals, 1);
+	assert_int_equal(w.report.unsent, 0);
+	world_close(&w);
 }
 
 static void
@@ -786,7 +850,9 @@ main(void)
 		cmocka_unit_test(only_the_first_refusals_are_kept),
 		cmocka_unit_test(an_empty_plan_asks_only_who_is_there),
 		cmocka_unit_test(another_process_is_told_nothing),
-		cmocka_unit_test(a_ca_is_several_commands_and_one_verdict),
+		cmocka_unit_test(a_ca_is_committed_only_if_all_of_it_was_taken),
+		cmocka_unit_test(a_batch_that_ends_among_the_pieces_of_a_ca_sends_no_other),
+		cmocka_unit_test(two_cas_are_one_after_the_other),
 		cmocka_unit_test(a_ca_that_cannot_be_sent_leaves_no_half_of_it),
 		cmocka_unit_test(a_server_that_is_deleted_already_is_gone_and_no_refusal),
 		cmocka_unit_test(the_version_decides_what_a_line_may_say),
