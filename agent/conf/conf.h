@@ -93,6 +93,8 @@ enum conf_policy_key {
 
 #define CONF_DRAIN_AUTO INT64_C(-1)
 
+#define CONF_CHECK_TIMEOUT_MS INT64_C(1000) /* unless somebody says otherwise; and of `defaults` sections, too */
+
 struct conf_check {
 	enum conf_check_type type;
 	struct str service, path;

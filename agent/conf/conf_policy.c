@@ -277,7 +277,7 @@ conf_policy_builtin(void)
 		    .service = STR(""),
 		    .path = STR(""),
 		    .inter_ms = 2000,
-		    .timeout_ms = 1000,
+		    .timeout_ms = CONF_CHECK_TIMEOUT_MS,
 		    .rise = 2,
 		    .fall = 3,
 		},

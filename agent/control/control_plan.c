@@ -46,6 +46,7 @@ step_reason(const struct plan_step *st)
 	case PLAN_MAXCONN:
 		return "its limit of requests is another now";
 	case PLAN_JOIN:
+	case PLAN_GATE:
 		return "it takes no call before its first passed check";
 	case PLAN_READY:
 		return "it is fit to take calls";

@@ -9,12 +9,11 @@
 #include "hap/grpc_check.h"
 #include "hap/hap_server_line.h"
 
-#define NAME_MAX_LEN    120
-#define TIMEOUT_BUILTIN 1000 /* of check.timeout: what defaults sections have, too, unless they say otherwise */
-#define NAME_CHARS      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:"
-#define PATH_CHARS      NAME_CHARS "/~?@!&*+,;=%()"
-#define SERVER_WORD     "server "
-#define TEMPLATE_WORD   "server-template rc_ 1-"
+#define NAME_MAX_LEN  120
+#define NAME_CHARS    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:"
+#define PATH_CHARS    NAME_CHARS "/~?@!&*+,;=%()"
+#define SERVER_WORD   "server "
+#define TEMPLATE_WORD "server-template rc_ 1-"
 
 static const char header[] =
     "# Written by rollcall: edits are lost.\n"
@@ -76,7 +75,7 @@ balance_name(enum conf_balance balance)
 static bool
 asks_own_timeout(const struct conf_check *c)
 {
-	return c->type > CONF_CHECK_OFF || c->timeout_ms != TIMEOUT_BUILTIN;
+	return c->type > CONF_CHECK_OFF || c->timeout_ms != CONF_CHECK_TIMEOUT_MS;
 }
 
 /* A Host is what any server of HTTP/2, or 1.1, asks for. */

@@ -257,6 +257,9 @@ put_step(const struct plan_step *st, size_t i, unsigned major, unsigned minor, s
 	case PLAN_DRAIN:
 		put_server("set server", st, " state drain", out);
 		return ERR_OK;
+	case PLAN_GATE:
+		put_server("set server", st, " health down", out);
+		return ERR_OK;
 	case PLAN_READY:
 		put_server("set server", st, " state ready", out);
 		return ERR_OK;

@@ -26,13 +26,6 @@
 #define HAP_TEXT_COMMAND_MAX 15000 /* 2.6 hangs on more than 15360 bytes */
 #define HAP_TEXT_NAME_MAX    255   /* of a backend or a server */
 
-/* With `fall 1` HAProxy shows the full health count before it has checked at all.
- * There a server counts as passed only after it has drained for so long without a
- * failed check (and its last check passed).  `health down` after the drain would make
- * the first passed check visible, but HAProxy takes it of servers without checks, too,
- * and these stay down for ever (measured: 2.6 to 3.4). */
-#define HAP_TEXT_FALL_1_WAIT_S 10
-
 enum hap_text_verdict {
 	HAP_TEXT_DONE,
 	HAP_TEXT_GONE,   /* the server or the backend is not there (any more) */

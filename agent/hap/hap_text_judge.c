@@ -176,6 +176,7 @@ is_done(const struct plan_step *st, size_t i, struct str text)
 	case PLAN_MAXCONN:
 	case PLAN_CHECK:
 	case PLAN_JOIN:
+	case PLAN_GATE:
 	case PLAN_READY:
 	case PLAN_DRAIN:
 	case PLAN_MAINT:

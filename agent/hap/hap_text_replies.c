@@ -518,7 +518,7 @@ is_no_check_yet(struct str status)
 static enum actual_check
 check_of(const struct row *row, const struct str *cells)
 {
-	const struct actual_server *s = row->server;
+	struct actual_server *s = row->server;
 	struct str status = check_status_of(cells[STAT_CHECK_STATUS]);
 	unsigned rise, fall, health;
 
@@ -528,6 +528,7 @@ check_of(const struct row *row, const struct str *cells)
 	    !read_unsigned(cells[STAT_CHECK_FALL], UINT16_MAX, &fall) ||
 	    !read_unsigned(cells[STAT_CHECK_HEALTH], UINT32_MAX, &health))
 		return ACTUAL_CHECK_PENDING;
+	s->shows_full_at_once = fall == 1 && s->admin == ACTUAL_DRAIN;
 	if (is_no_check_yet(status))
 		return ACTUAL_CHECK_PENDING;
 	if (!is_passed_check(status))
@@ -535,8 +536,6 @@ check_of(const struct row *row, const struct str *cells)
 	if (s->admin == ACTUAL_MAINT && !s->is_slot)
 		return ACTUAL_CHECK_PASSED;
 	if (health + 1 < rise + fall)
-		return ACTUAL_CHECK_PENDING;
-	if (fall == 1 && s->admin == ACTUAL_DRAIN && s->changed_s < HAP_TEXT_FALL_1_WAIT_S)
 		return ACTUAL_CHECK_PENDING;
 	return ACTUAL_CHECK_PASSED;
 }

@@ -55,8 +55,9 @@ struct actual_server {
 	bool admin_by_config; /* maintenance that only the configuration file asked for ("disabled") */
 	bool up;              /* the operational state lets it serve, admin aside */
 	enum actual_check check;
-	bool check_running; /* one is under way: its result may come after the next command */
-	uint32_t sessions;  /* streams in flight */
+	bool shows_full_at_once; /* `fall 1`: the full count, before it has been checked since it left maintenance */
+	bool check_running;      /* one is under way: its result may come after the next command */
+	uint32_t sessions;       /* streams in flight */
 	uint32_t queued;
 	uint32_t changed_s;    /* seconds since the operational state changed */
 	struct str status;     /* as HAProxy shows it: "UP", "DRAIN 2/4" ... */

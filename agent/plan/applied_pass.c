@@ -359,7 +359,7 @@ add_fresh(struct next *x, const struct plan_step *st)
 		.server = st->server,
 		.address = st->address,
 		.port = st->port,
-		.spec = st->kind == PLAN_ADD ? st->why->spec : 0,
+		.spec = st->spec,
 		.was_admin = ACTUAL_MAINT,
 		.admin = ACTUAL_MAINT,
 		.was_weight = weight,
@@ -459,6 +459,7 @@ take_step(struct next *x, const struct plan_step *st)
 	case PLAN_CA:
 	case PLAN_ADD:
 	case PLAN_CHECK:
+	case PLAN_GATE:
 	case PLAN_ADDRESS:
 	case PLAN_MAXCONN:
 		break;

@@ -58,6 +58,7 @@
 	X(WEIGHT, "weight", false)    \
 	X(MAXCONN, "maxconn", false)  \
 	X(JOIN, "join", false)        \
+	X(GATE, "gate", false)        \
 	X(READY, "ready", false)      \
 	X(DRAIN, "drain", true)       \
 	X(MAINT, "maint", true)       \
@@ -69,6 +70,8 @@
  * CA: a certificate authority for servers with TLS, loaded before the first that names it.
  * ADD: add server, which is in maintenance then; CHECK: its checks begin (enable health).
  * JOIN: state drain, so that HAProxy checks a slot but sends no call.
+ * GATE: health down of a server that drains, for one with `fall 1` shows the full count of
+ * checks before it was checked at all.
  * DRAIN: state drain of a server that serves: an operator asked for it.
  * DELETE: del server, in maintenance and without sessions.
  *
@@ -101,6 +104,7 @@ struct plan_step {
 	struct str address;               /* ADDRESS, ADD */
 	uint16_t port;                    /* ADDRESS, ADD */
 	unsigned value;                   /* WEIGHT, MAXCONN; ADD: the weight */
+	uint64_t spec;                    /* ADD: what applied.json remembers of its settings */
 	const struct conf_policy *policy; /* ADD: what its line says */
 	struct str defaults;              /* BACKEND: the named defaults section */
 	const struct plan_ca *ca;         /* CA; ADD: the one its line names, or null */
@@ -179,6 +183,7 @@ struct plan_memory_entry {
 	bool was_shut;
 	int64_t shut_ms; /* monotonic: when SHUTDOWN was last in a plan; if was_shut */
 	bool is_serving; /* not in maintenance yet: drain_since_ms is when it was first to go */
+	bool is_gated;   /* was seen down since it joined: what passed since then is its own */
 };
 
 /* Zeroed: nothing is remembered.  Lives in the plan that it came with: keep that

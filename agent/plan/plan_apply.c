@@ -393,6 +393,17 @@ leave_ready(const struct plan_step *st, struct actual_server *s, bool wants_read
 	return ERR_OK;
 }
 
+/* Of one that HAProxy does not check it would never be lifted again. */
+static enum err_code
+gate(const struct plan_step *st, struct actual_server *s, struct err *e)
+{
+	if (s->admin != ACTUAL_DRAIN || s->check == ACTUAL_UNCHECKED)
+		return refuse(st, "it would stay down", e);
+	s->up = false;
+	s->check = ACTUAL_CHECK_PENDING;
+	return ERR_OK;
+}
+
 static enum err_code
 set_weight(const struct plan_step *st, struct actual_server *s, struct err *e)
 {
@@ -416,6 +427,8 @@ apply_to_server(struct model *m, const struct plan_step *st, struct entry *at, s
 		return make_ready(st, at, e);
 	case PLAN_JOIN:
 		return leave_ready(st, at->server, false, e);
+	case PLAN_GATE:
+		return gate(st, at->server, e);
 	case PLAN_DRAIN:
 		return leave_ready(st, at->server, true, e);
 	case PLAN_DELETE:

@@ -34,9 +34,11 @@ may_be_added(const struct plan_pass *p)
 	const struct plan_rules *rules = p->draft->rules;
 	const struct conf_policy *policy = &p->desired->conf->policy;
 
-	return p->desired->conf->managed && rules->may_add_backends && rules->defaults.len > 0 &&
-	       is_at_least(p->draft->actual, 3, 4) && policy->balance == CONF_BALANCE_ROUNDROBIN &&
-	       (policy->check.type == CONF_CHECK_INHERIT || policy->check.type == CONF_CHECK_OFF);
+	if (!p->desired->conf->managed || !rules->may_add_backends || rules->defaults.len == 0 ||
+	    !is_at_least(p->draft->actual, 3, 4) || conf_policy_has(policy, CONF_POLICY_BALANCE))
+		return false;
+	return policy->check.type == CONF_CHECK_OFF ||
+	       (policy->check.type == CONF_CHECK_INHERIT && policy->check.timeout_ms == CONF_CHECK_TIMEOUT_MS);
 }
 
 static void

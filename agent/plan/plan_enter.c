@@ -120,13 +120,32 @@ go_on_from_maint(struct plan_pass *p, const struct plan_bound *s, const struct o
 		join_named(p, s->server, s->stands_for, h);
 }
 
+/* With `fall 1` a server that has just joined looks as if it had passed its check: it is
+ * told to be down, and what lifts it up from there is a check of its own. */
+static bool
+is_gated(struct plan_pass *p, const struct plan_bound *s)
+{
+	struct plan_memory_entry m;
+
+	if (!s->server->shows_full_at_once)
+		return true;
+	m = plan_draft_recall(p->draft, p->desired->name, s->server);
+	m.is_gated = m.is_gated || !s->server->up;
+	plan_draft_remember(p->draft, m);
+	if (!m.is_gated)
+		plan_pass_add(p, PLAN_PHASE_ENTER, PLAN_GATE, s->server, s->stands_for);
+	return m.is_gated;
+}
+
 static void
 go_on_from_drain(struct plan_pass *p, const struct plan_bound *s, const struct overlay_hold *h)
 {
 	const struct desired_server *d = s->stands_for;
 
 	plan_pass_tune(p, PLAN_PHASE_ENTER, s->server, d, h);
-	if (plan_pass_held_admin(h) == OVERLAY_FREE && (has_passed(s->server) || needs_no_gate(p, s->server, d)))
+	if (plan_pass_held_admin(h) != OVERLAY_FREE)
+		return;
+	if (needs_no_gate(p, s->server, d) || (is_gated(p, s) && has_passed(s->server)))
 		plan_pass_add(p, PLAN_PHASE_READY, PLAN_READY, s->server, d);
 }
 
@@ -228,12 +247,6 @@ take_slot(struct plan_pass *p, const struct plan_bound *s, const struct desired_
 /* ---- servers that are added ---- */
 
 static bool
-needs_ca(const struct conf_policy *policy)
-{
-	return policy->tls && policy->tls_verify == CONF_TLS_VERIFY_REQUIRED && policy->tls_ca_file.len > 0;
-}
-
-static bool
 is_loaded(const struct actual *a, struct str name)
 {
 	for (size_t i = 0; i < a->n_cas; i++)
@@ -242,26 +255,20 @@ is_loaded(const struct actual *a, struct str name)
 	return false;
 }
 
-/* Null: it could not be read.  Loaded by the first that needs it. */
-static const struct plan_ca *
-provide_ca(struct plan_pass *p, struct str path)
+/* Loaded by the first that needs it. */
+static void
+provide_ca(struct plan_pass *p, const struct plan_ca *ca)
 {
 	const struct plan_rules *rules = p->draft->rules;
-	const struct plan_ca *ca = NULL;
-	struct plan_step step = { .kind = PLAN_CA };
+	const struct plan_step step = { .kind = PLAN_CA, .ca = ca };
 
-	for (size_t i = 0; i < rules->n_cas && ca == NULL; i++)
-		if (str_eq(rules->cas[i].path, path))
-			ca = &rules->cas[i];
 	if (ca == NULL || is_loaded(p->draft->actual, ca->name))
-		return ca;
+		return;
 	for (size_t i = 0; i < rules->n_cas; i++) /* two paths may name one content */
 		if (p->draft->is_ca_loading[i] && str_eq(rules->cas[i].name, ca->name))
-			return ca;
-	step.ca = ca;
+			return;
 	if (plan_pass_emit(p, PLAN_PHASE_CA, step))
 		p->draft->is_ca_loading[ca - rules->cas] = true;
-	return ca;
 }
 
 static void
@@ -278,6 +285,7 @@ add_server(struct plan_pass *p, const struct desired_server *d, const struct pla
 	add.value = plan_pass_weight(p, d, h);
 	add.policy = d->policy;
 	add.ca = ca;
+	add.spec = plan_pass_spec(d, ca);
 	add.starts_down = is_gated && starts_down;
 	add.by_operator = held != OVERLAY_FREE;
 	(void)plan_pass_emit(p, PLAN_PHASE_ENTER, add);
@@ -295,18 +303,18 @@ add_server(struct plan_pass *p, const struct desired_server *d, const struct pla
 static bool
 try_add(struct plan_pass *p, const struct desired_server *d, struct str *last_name, struct plan_backend *ret)
 {
-	const struct plan_ca *ca = NULL;
+	const struct plan_ca *ca;
+	bool is_missing;
 
 	/* One task id in two clusters: the name is taken. */
 	if (str_eq(d->name, *last_name) || plan_bind_find_named(&p->bound, d->name) != NULL)
 		return false;
-	if (needs_ca(d->policy)) {
-		ca = provide_ca(p, d->policy->tls_ca_file);
-		if (ca == NULL) {
-			ret->missing_ca = d->policy->tls_ca_file;
-			return false;
-		}
+	ca = plan_pass_ca(p, d->policy, &is_missing);
+	if (is_missing) {
+		ret->missing_ca = d->policy->tls_ca_file;
+		return false;
 	}
+	provide_ca(p, ca);
 	add_server(p, d, ca);
 	*last_name = d->name;
 	return true;

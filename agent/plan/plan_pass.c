@@ -91,24 +91,58 @@ plan_pass_find_applied(const struct plan_pass *p, const struct plan_bound *s)
 	return known != NULL && is_at(known->address, known->port, &s->key) ? known : NULL;
 }
 
-/* What a slot was made with is its line's in the file, and nobody's to change. */
-bool
-plan_pass_is_stale(const struct plan_bound *s)
+static bool
+needs_ca(const struct conf_policy *policy)
 {
-	const struct applied_server *known;
+	return policy->tls && policy->tls_verify == CONF_TLS_VERIFY_REQUIRED && policy->tls_ca_file.len > 0;
+}
+
+const struct plan_ca *
+plan_pass_ca(const struct plan_pass *p, const struct conf_policy *policy, bool *ret_is_missing)
+{
+	const struct plan_rules *rules = p->draft->rules;
+
+	*ret_is_missing = needs_ca(policy);
+	for (size_t i = 0; *ret_is_missing && i < rules->n_cas; i++)
+		if (str_eq(rules->cas[i].path, policy->tls_ca_file)) {
+			*ret_is_missing = false;
+			return &rules->cas[i];
+		}
+	return NULL;
+}
+
+/* The name of a CA is made of what it holds. */
+uint64_t
+plan_pass_spec(const struct desired_server *d, const struct plan_ca *ca)
+{
+	uint64_t spec = d->spec;
+
+	for (size_t i = 0; ca != NULL && i < ca->name.len; i++)
+		spec = (spec ^ (unsigned char)ca->name.ptr[i]) * UINT64_C(0x100000001b3);
+	return spec != 0 ? spec : 1;
+}
+
+/* What a slot was made with is its line's in the file, and nobody's to change.  And what
+ * could not come back, for want of its CA, stays as it is. */
+bool
+plan_pass_is_stale(const struct plan_pass *p, const struct plan_bound *s)
+{
+	const struct applied_server *known = s->applied;
+	const struct plan_ca *ca;
+	bool is_missing;
 
 	if (s->server->is_slot || !plan_pass_should_serve(s))
 		return false;
 	if (s->is_moved)
 		return true;
-	known = s->applied;
-	return known != NULL && known->spec != 0 && known->spec != s->stands_for->spec;
+	ca = plan_pass_ca(p, s->stands_for->policy, &is_missing);
+	return known != NULL && known->spec != 0 && !is_missing && known->spec != plan_pass_spec(s->stands_for, ca);
 }
 
 bool
 plan_pass_renews(const struct plan_pass *p, const struct plan_bound *s)
 {
-	return p->strategy == PLAN_STRATEGY_DYNAMIC && plan_pass_is_stale(s) &&
+	return p->strategy == PLAN_STRATEGY_DYNAMIC && plan_pass_is_stale(p, s) &&
 	       plan_pass_held_admin(plan_pass_hold(p, s)) == OVERLAY_FREE;
 }
 

@@ -40,8 +40,13 @@ const struct overlay_hold *plan_pass_hold_on(const struct plan_pass *p, const st
 enum overlay_admin plan_pass_held_admin(const struct overlay_hold *h); /* h may be null */
 /* Of this process; null: nothing is known of it.  Looked up once: s->applied. */
 const struct applied_server *plan_pass_find_applied(const struct plan_pass *p, const struct plan_bound *s);
+/* The CA that servers of these settings are verified by; null: none, or (*ret_is_missing)
+ * one that could not be read. */
+const struct plan_ca *plan_pass_ca(const struct plan_pass *p, const struct conf_policy *policy, bool *ret_is_missing);
+/* The settings of a server as a number, what its CA holds among them. */
+uint64_t plan_pass_spec(const struct desired_server *d, const struct plan_ca *ca);
 /* Was added with other settings, or at another address, than its candidate has now. */
-bool plan_pass_is_stale(const struct plan_bound *s);
+bool plan_pass_is_stale(const struct plan_pass *p, const struct plan_bound *s);
 /* Stale, and to be deleted and added anew: where that is possible. */
 bool plan_pass_renews(const struct plan_pass *p, const struct plan_bound *s);
 /* Is on its way to serve: enters, or awaits a check. */

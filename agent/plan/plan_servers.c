@@ -111,7 +111,7 @@ show(const struct plan_pass *p, const struct plan_bound *s, struct plan_server *
 		.state = h != NULL ? PLAN_STATE_HELD : state,
 		.hold = h,
 		.is_joining = is_joining,
-		.is_stale = plan_pass_is_stale(s),
+		.is_stale = plan_pass_is_stale(p, s),
 		.evidence = s->stands_for != NULL ? plan_pass_evidence(s) : plan_leave_unknown_evidence(p, s),
 	};
 	b->n_joining += is_joining ? 1 : 0;

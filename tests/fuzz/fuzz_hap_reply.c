@@ -197,7 +197,8 @@ static bool
 is_silent(enum plan_step_kind kind)
 {
 	return kind == PLAN_CHECK || kind == PLAN_WEIGHT || kind == PLAN_MAXCONN || kind == PLAN_JOIN ||
-	       kind == PLAN_READY || kind == PLAN_DRAIN || kind == PLAN_MAINT || kind == PLAN_SHUTDOWN;
+	       kind == PLAN_GATE || kind == PLAN_READY || kind == PLAN_DRAIN || kind == PLAN_MAINT ||
+	       kind == PLAN_SHUTDOWN;
 }
 
 /* The first seven are what the corpus of old is about; a CA has three commands. */
@@ -221,6 +222,7 @@ static const struct {
 	{ PLAN_CHECK, 0 },
 	{ PLAN_DRAIN, 0 },
 	{ PLAN_DELETE, 0 },
+	{ PLAN_GATE, 0 },
 };
 
 static void

@@ -327,6 +327,7 @@ phase_of(const struct plan_step *st, const struct actual_server *s)
 	case PLAN_CHECK:
 	case PLAN_ADDRESS:
 	case PLAN_JOIN:
+	case PLAN_GATE:
 		return 2;
 	case PLAN_WEIGHT:
 	case PLAN_MAXCONN:
@@ -377,6 +378,8 @@ check_kind(const struct step *x)
 		return check_ready(x);
 	case PLAN_JOIN:
 		return check_join(x);
+	case PLAN_GATE:
+		return x->s->admin == ACTUAL_DRAIN ? NULL : "a gate for what does not drain";
 	case PLAN_CHECK:
 		return is_wanted(x->st) ? NULL : "checks of what should not serve";
 	case PLAN_WEIGHT:

@@ -105,6 +105,7 @@ each_step_is_one_line(void **state)
 		{ PLAN_WEIGHT, "set server grpc/rc_1 weight 7" },
 		{ PLAN_MAXCONN, "set maxconn server grpc/rc_1 7" },
 		{ PLAN_JOIN, "set server grpc/rc_1 state drain" },
+		{ PLAN_GATE, "set server grpc/rc_1 health down" },
 		{ PLAN_READY, "set server grpc/rc_1 state ready" },
 		{ PLAN_MAINT, "set server grpc/rc_1 state maint" },
 		{ PLAN_SHUTDOWN, "shutdown sessions server grpc/rc_1" },
@@ -1233,12 +1234,11 @@ admin_and_checks_are_derived(void **state)
 		{ "2 24", "9", "6", "DRAIN,2,L7OK,2,3,4", ACTUAL_DRAIN, true, ACTUAL_CHECK_PASSED },
 		{ "2 16", "9", "6", "DRAIN,2,L7OK,2,3,4", ACTUAL_DRAIN, true, ACTUAL_CHECK_PASSED },
 		/* fall 1: the count is full from the beginning */
-		{ "2 12", "0", "6", "DRAIN,2,L4OK,2,1,2", ACTUAL_DRAIN, true, ACTUAL_CHECK_PENDING },
-		{ "2 12", "9", "6", "DRAIN,2,L4OK,2,1,2", ACTUAL_DRAIN, true, ACTUAL_CHECK_PENDING },
-		{ "2 12", "10", "6", "DRAIN,2,L4OK,2,1,2", ACTUAL_DRAIN, true, ACTUAL_CHECK_PASSED },
-		{ "2 12", "10", "6", "DRAIN,2,INI,2,1,2", ACTUAL_DRAIN, true, ACTUAL_CHECK_PENDING },
+		{ "2 12", "0", "6", "DRAIN,2,L4OK,2,1,2", ACTUAL_DRAIN, true, ACTUAL_CHECK_PASSED },
+		{ "2 12", "-3", "6", "DRAIN,2,INI,2,1,2", ACTUAL_DRAIN, true, ACTUAL_CHECK_PENDING },
+		{ "0 12", "0", "6", "DOWN,2,L4OK,2,1,0", ACTUAL_DRAIN, false, ACTUAL_CHECK_PENDING },
+		{ "0 12", "0", "6", "DOWN 1/2,2,L4OK,2,1,1", ACTUAL_DRAIN, false, ACTUAL_CHECK_PENDING },
 		{ "2 4", "0", "6", "UP,2,L4OK,2,1,2", ACTUAL_READY, true, ACTUAL_CHECK_PASSED },
-		{ "2 12", "-3", "6", "DRAIN,2,L4OK,2,1,2", ACTUAL_DRAIN, true, ACTUAL_CHECK_PENDING },
 		/* maintenance, of all kinds */
 		{ "0 5", "0", "14", "MAINT,2,,,,", ACTUAL_MAINT, false, ACTUAL_CHECK_PENDING },
 		{ "0 1", "0", "14", "MAINT,2,,,,", ACTUAL_MAINT, false, ACTUAL_CHECK_PENDING },
@@ -1271,6 +1271,9 @@ admin_and_checks_are_derived(void **state)
 		CHECK_ROW(b.servers[0].admin == rows[i].admin, i, rows[i].cells);
 		CHECK_ROW(b.servers[0].up == rows[i].up, i, rows[i].cells);
 		CHECK_ROW(b.servers[0].check == rows[i].check, i, rows[i].cells);
+		CHECK_ROW(b.servers[0].shows_full_at_once ==
+			      (rows[i].admin == ACTUAL_DRAIN && strstr(rows[i].cells, ",2,1,") != NULL),
+		    i, rows[i].cells);
 		arena_free(a);
 	}
 }

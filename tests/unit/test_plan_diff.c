@@ -442,9 +442,9 @@ static void
 memory_is_of_one_server_at_one_address(void **state)
 {
 	const struct plan_memory_entry others[] = {
-		{ STR("grpc"), STR("rc_1"), STR("10.0.0.9"), 50051, 1, false, 0, false },
-		{ STR("grpc"), STR("rc_2"), STR("10.0.0.1"), 50051, 1, false, 0, false },
-		{ STR("web"), STR("rc_1"), STR("10.0.0.1"), 50051, 1, false, 0, false },
+		{ STR("grpc"), STR("rc_1"), STR("10.0.0.9"), 50051, 1, false, 0, false, false },
+		{ STR("grpc"), STR("rc_2"), STR("10.0.0.1"), 50051, 1, false, 0, false, false },
+		{ STR("web"), STR("rc_1"), STR("10.0.0.1"), 50051, 1, false, 0, false, false },
 	};
 	const struct plan_memory memory = { .entries = others, .n = N_OF(others) };
 	struct scene s CLEANUP(scene_end_at) = scene_new();

@@ -122,6 +122,35 @@ a_server_goes_on_from_how_it_stands(void **state)
 	}
 }
 
+/* With `fall 1` the full count is there from the beginning, beside a check of long ago. */
+static void
+a_count_that_was_full_at_once_proves_nothing(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(0);
+	struct actual_server *v = there(&s, RC, ACTUAL_DRAIN, A);
+	struct plan_memory memory;
+	struct plan *p;
+
+	(void)state;
+	v->shows_full_at_once = true;
+	v->check = ACTUAL_CHECK_PASSED;
+	v->up = true;
+	p = world_plan(s.w, 0, NULL);
+	assert_string_equal(world_steps(s.w, p), RC ": gate");
+	memory = p->memory;
+	p = world_plan(s.w, 0, &memory); /* the command did not get there */
+	assert_string_equal(world_steps(s.w, p), RC ": gate");
+	v->up = false;
+	v->check = ACTUAL_CHECK_PENDING;
+	p = world_plan(s.w, 0, &memory);
+	assert_string_equal(world_steps(s.w, p), "");
+	memory = p->memory;
+	v->up = true;
+	v->check = ACTUAL_CHECK_PASSED;
+	p = world_plan(s.w, 0, &memory);
+	assert_string_equal(world_steps(s.w, p), RC ": ready");
+}
+
 static void
 who_served_under_the_process_before_needs_no_gate(void **state)
 {
@@ -304,6 +333,32 @@ other_settings_are_taken_up_one_at_a_time(void **state)
 }
 
 static void
+a_ca_that_holds_something_else_is_another_setting(void **state)
+{
+	static const struct plan_ca was[] = { { .path = { "/ca.pem", 7 }, .name = { "ca-1", 4 }, .pem = { "x", 1 } } };
+	static const struct plan_ca now[] = { { .path = { "/ca.pem", 7 }, .name = { "ca-2", 4 }, .pem = { "y", 1 } } };
+	struct scene s CLEANUP(scene_end_at) = scene_new(4);
+	uint64_t spec;
+
+	(void)state;
+	s.entry->policy.tls = true;
+	s.entry->policy.tls_ca_file = STR("/ca.pem");
+	world_rules(s.w)->cas = was;
+	world_rules(s.w)->n_cas = 1;
+	spec = world_plan(s.w, 0, NULL)->steps[1].spec;
+	(void)there(&s, RC, ACTUAL_READY, A);
+	(void)there(&s, "rc_b_app_50051", ACTUAL_READY, B);
+	(void)world_task(s.w, "b", ROSTER_RUNNING, "10.0.0.2");
+	stale(&s, RC, A)->spec = spec;
+	stale(&s, "rc_b_app_50051", B)->spec = spec;
+	check_steps(&s, "");
+	world_rules(s.w)->cas = now;
+	check_steps(&s, RC ": maint (settings)");
+	world_rules(s.w)->n_cas = 0; /* it could not be read: nobody could come back */
+	check_steps(&s, "");
+}
+
+static void
 the_only_one_that_serves_keeps_its_settings(void **state)
 {
 	struct scene s CLEANUP(scene_end_at) = scene_new(4);
@@ -438,17 +493,19 @@ a_managed_backend_is_made_where_its_defaults_say_all(void **state)
 	static const struct {
 		unsigned minor;
 		bool managed, may;
-		enum conf_balance balance;
+		bool says_balance;
 		enum conf_check_type check;
+		int64_t check_timeout_ms;
 		bool is_made;
 	} cases[] = {
-		{ 4, true, true, CONF_BALANCE_ROUNDROBIN, CONF_CHECK_INHERIT, true },
-		{ 4, true, true, CONF_BALANCE_ROUNDROBIN, CONF_CHECK_OFF, true },
-		{ 4, true, true, CONF_BALANCE_ROUNDROBIN, CONF_CHECK_GRPC, false },
-		{ 4, true, true, CONF_BALANCE_LEASTCONN, CONF_CHECK_INHERIT, false },
-		{ 4, true, false, CONF_BALANCE_ROUNDROBIN, CONF_CHECK_INHERIT, false },
-		{ 4, false, true, CONF_BALANCE_ROUNDROBIN, CONF_CHECK_INHERIT, false },
-		{ 2, true, true, CONF_BALANCE_ROUNDROBIN, CONF_CHECK_INHERIT, false },
+		{ 4, true, true, false, CONF_CHECK_INHERIT, 1000, true },
+		{ 4, true, true, false, CONF_CHECK_INHERIT, 999, false },
+		{ 4, true, true, false, CONF_CHECK_OFF, 999, true },
+		{ 4, true, true, false, CONF_CHECK_GRPC, 1000, false },
+		{ 4, true, true, true, CONF_CHECK_INHERIT, 1000, false }, /* the defaults may say otherwise */
+		{ 4, true, false, false, CONF_CHECK_INHERIT, 1000, false },
+		{ 4, false, true, false, CONF_CHECK_INHERIT, 1000, false },
+		{ 2, true, true, false, CONF_CHECK_INHERIT, 1000, false },
 	};
 
 	(void)state;
@@ -457,7 +514,8 @@ a_managed_backend_is_made_where_its_defaults_say_all(void **state)
 
 		s.b->exists = false;
 		s.entry->managed = cases[i].managed;
-		s.entry->policy.balance = cases[i].balance;
+		s.entry->policy.set = cases[i].says_balance ? UINT32_C(1) << CONF_POLICY_BALANCE : 0;
+		s.entry->policy.check.timeout_ms = cases[i].check_timeout_ms;
 		s.entry->policy.check.type = cases[i].check;
 		world_rules(s.w)->may_add_backends = cases[i].may;
 		world_rules(s.w)->defaults = STR("rollcall");
@@ -510,6 +568,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_server_is_added_as_its_version_can_gate_it),
 		cmocka_unit_test(a_server_goes_on_from_how_it_stands),
+		cmocka_unit_test(a_count_that_was_full_at_once_proves_nothing),
 		cmocka_unit_test(who_served_under_the_process_before_needs_no_gate),
 		cmocka_unit_test(a_slot_is_trusted_likewise),
 		cmocka_unit_test(one_name_is_given_once),
@@ -518,6 +577,7 @@ main(void)
 		cmocka_unit_test(a_server_of_a_forgotten_name_is_replaced_by_who_has_its_address),
 		cmocka_unit_test(what_nothing_explains_is_left_alone_but_for_what_had_begun),
 		cmocka_unit_test(other_settings_are_taken_up_one_at_a_time),
+		cmocka_unit_test(a_ca_that_holds_something_else_is_another_setting),
 		cmocka_unit_test(the_only_one_that_serves_keeps_its_settings),
 		cmocka_unit_test(nobody_is_renewed_while_another_joins),
 		cmocka_unit_test(a_hold_keeps_a_server_from_serving),

@@ -120,6 +120,9 @@ carry_out(struct stage *s, const struct plan_step *st)
 	case PLAN_JOIN:
 		set_admin(server, ACTUAL_DRAIN);
 		break;
+	case PLAN_GATE:
+		server->up = false;
+		break;
 	case PLAN_READY:
 		set_admin(server, ACTUAL_READY);
 		break;
