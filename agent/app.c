@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app_cas.h"
 #include "app_events.h"
 #include "app_managed.h"
 #include "app_meter.h"
@@ -36,7 +37,7 @@ struct app {
 	int64_t started_mono_ms;
 	struct prng rnd;
 	struct app_state *state;
-	struct hap_cas *cas;
+	struct app_cas *cas;
 	struct http *http;
 	struct app_source *sources;
 	struct aws_caller **callers; /* sources[i].ecs, as the watch wants them */
@@ -309,30 +310,14 @@ make_ecs(struct app *a, struct err *e)
 	return code;
 }
 
-static enum err_code
-read_cas(struct app *a, struct err *e)
-{
-	struct str *paths = calloc(a->conf->n_backends + 1, sizeof(*paths));
-	enum err_code code;
-
-	if (paths == NULL)
-		return err_set(e, ERR_NOMEM, "tls_ca_file: %s", err_text(ERR_NOMEM));
-	for (size_t i = 0; i < a->conf->n_backends; i++)
-		paths[i] = a->conf->backends[i].policy.tls_ca_file;
-	code = hap_ca_read(paths, a->conf->n_backends, &a->cas, e);
-	free(paths);
-	for (size_t i = 0; code == ERR_OK && i < a->cas->n_faults; i++)
-		log_warn(
-		    "hap", "tls_ca_file " STR_FMT ": %s", STR_ARG(a->cas->faults[i].path), a->cas->faults[i].err.msg);
-	return code;
-}
-
 static void
 on_passed(void *arg, const struct reconcile_view *v)
 {
 	const struct app *a = arg;
 
 	app_managed_passed(a->managed, v);
+	if (app_cas_refresh(a->cas))
+		app_sync_use_cas(a->sync, app_cas_now(a->cas));
 }
 
 static enum err_code
@@ -344,7 +329,7 @@ make_haproxy(struct app *a, struct err *e)
 		.conf = a->conf,
 		.state = a->state,
 		.events = a->events,
-		.cas = a->cas,
+		.cas = app_cas_now(a->cas),
 		.may_add_backends = managed_may_add(a->conf),
 		.passed = on_passed,
 		.seek = on_seek,
@@ -376,7 +361,7 @@ make_rooms(struct app *a, struct err *e)
 	if (code == ERR_OK)
 		code = app_meter_new(a->loop, &a->meter, e);
 	if (code == ERR_OK)
-		code = read_cas(a, e);
+		code = app_cas_new(a->conf, &a->cas, e);
 	if (code == ERR_OK)
 		code = app_managed_new(a->loop, a->conf, &a->managed, e);
 	if (code == ERR_OK)
@@ -471,7 +456,7 @@ app_close(struct app *a)
 		a->http->close(a->http);
 	app_sync_close(a->sync);
 	app_managed_close(a->managed);
-	hap_ca_free(a->cas);
+	app_cas_free(a->cas);
 	app_meter_close(a->meter);
 	app_events_close(a->events);
 	app_state_close(a->state);

@@ -293,6 +293,13 @@ app_sync_order(struct app_sync *s, const struct reconcile_order *o, struct buf *
 	return ERR_OK;
 }
 
+void
+app_sync_use_cas(struct app_sync *s, const struct hap_cas *cas)
+{
+	s->cas = cas;
+	reconcile_use_cas(s->reconcile, cas->items, cas->n);
+}
+
 const struct reconcile *
 app_sync_reconcile(const struct app_sync *s)
 {

@@ -21,7 +21,7 @@ struct app_sync_config { /* all but exec must outlive it */
 	const struct conf *conf;
 	const struct app_state *state;
 	struct app_events *events; /* gets what happens, and logs it */
-	const struct hap_cas *cas; /* null: none */
+	const struct hap_cas *cas; /* null: none; until app_sync_use_cas */
 	struct hap_exec *exec;     /* taken over with ERR_OK */
 	bool may_add_backends;
 	void (*passed)(void *arg, const struct reconcile_view *v); /* after each read-back; null: nobody asks */
@@ -37,6 +37,8 @@ void app_sync_roster(struct app_sync *s, struct roster *r); /* referenced */
 /* An operator's order (reconcile_order), carried out at once. */
 NODISCARD enum err_code app_sync_order(
     struct app_sync *s, const struct reconcile_order *o, struct buf *ret_said, struct err *e);
+/* From the next plan on; what was used before is borrowed until then. */
+void app_sync_use_cas(struct app_sync *s, const struct hap_cas *cas);
 const struct reconcile *app_sync_reconcile(const struct app_sync *s);
 void app_sync_close(struct app_sync *s); /* null is fine */
 

@@ -161,6 +161,7 @@ rollcalld_SOURCES = \
 	%D%/app_events.c %D%/app_events.h \
 	%D%/app_init.c %D%/app_init.h \
 	%D%/app_log.c %D%/app_log.h \
+	%D%/app_cas.c %D%/app_cas.h \
 	%D%/app_managed.c %D%/app_managed.h \
 	%D%/app_meter.c %D%/app_meter.h \
 	%D%/app_state.c %D%/app_state.h \

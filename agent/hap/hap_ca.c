@@ -182,6 +182,64 @@ read_ca(struct arena *a, struct str path, struct plan_ca *ret, struct err *e)
 	return ERR_OK;
 }
 
+/* ---- the files as they are ---- */
+
+static uint64_t
+mix(uint64_t hash, uint64_t number)
+{
+	return (hash ^ number) * UINT64_C(0x100000001b3); /* as FNV-1a, by words */
+}
+
+/* What changes when a file is written, replaced, or made readable. */
+static uint64_t
+look_at(const char *path)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return 0;
+	hash = mix(mix(hash, (uint64_t)st.st_dev), (uint64_t)st.st_ino);
+	hash = mix(mix(hash, (uint64_t)st.st_size), (uint64_t)st.st_mode);
+	hash = mix(mix(hash, (uint64_t)st.st_mtim.tv_sec), (uint64_t)st.st_mtim.tv_nsec);
+	hash = mix(mix(hash, (uint64_t)st.st_ctim.tv_sec), (uint64_t)st.st_ctim.tv_nsec);
+	return hash != 0 ? hash : 1;
+}
+
+bool
+hap_ca_is_outdated(struct hap_cas *cas)
+{
+	bool is_outdated = false;
+
+	for (size_t i = 0; i < cas->n_looks; i++) {
+		struct hap_ca_look *look = &cas->looks[i];
+		const uint64_t now = look_at(look->path.ptr); /* which ends in NUL, in the arena */
+
+		if (now != look->read && now == look->seen)
+			is_outdated = true;
+		look->seen = now;
+	}
+	return is_outdated;
+}
+
+/* ---- all of them ---- */
+
+static bool
+copy_item(struct arena *a, const struct plan_ca *from, struct plan_ca *to)
+{
+	return arena_str(a, from->path, &to->path) && arena_str(a, from->name, &to->name) &&
+	       arena_str(a, from->pem, &to->pem);
+}
+
+const struct plan_ca *
+hap_ca_find(const struct hap_cas *cas, struct str path)
+{
+	for (size_t i = 0; cas != NULL && i < cas->n; i++)
+		if (str_eq(cas->items[i].path, path))
+			return &cas->items[i];
+	return NULL;
+}
+
 static bool
 is_repeated(const struct str *paths, size_t i)
 {
@@ -192,33 +250,41 @@ is_repeated(const struct str *paths, size_t i)
 }
 
 static enum err_code
-fill(struct hap_cas *cas, const struct str *paths, size_t n, struct err *e)
+fill(struct hap_cas *cas, const struct str *paths, size_t n, const struct hap_cas *before, struct err *e)
 {
 	struct plan_ca *items = ARENA_ARRAY(cas->arena, struct plan_ca, n);
 	struct hap_ca_fault *faults = ARENA_ARRAY(cas->arena, struct hap_ca_fault, n);
 
-	if (items == NULL || faults == NULL)
+	cas->looks = ARENA_ARRAY(cas->arena, struct hap_ca_look, n);
+	if (items == NULL || faults == NULL || cas->looks == NULL)
 		return err_set(e, ERR_NOMEM, "no memory for CA files");
 	cas->items = items;
 	cas->faults = faults;
 	for (size_t i = 0; i < n; i++) {
+		const struct plan_ca *was = hap_ca_find(before, paths[i]);
 		struct err why = ERR_INIT;
 		struct str path;
+		uint64_t look;
 
 		if (paths[i].len == 0 || is_repeated(paths, i))
 			continue;
 		if (!arena_str(cas->arena, paths[i], &path))
 			return err_set(e, ERR_NOMEM, "no memory for CA files");
-		if (read_ca(cas->arena, path, &items[cas->n], &why) == ERR_OK)
+		look = look_at(path.ptr);
+		cas->looks[cas->n_looks++] = (struct hap_ca_look){ .path = path, .read = look, .seen = look };
+		if (read_ca(cas->arena, path, &items[cas->n], &why) == ERR_OK) {
 			cas->n++;
-		else
-			faults[cas->n_faults++] = (struct hap_ca_fault){ .path = path, .err = why };
+			continue;
+		}
+		faults[cas->n_faults++] = (struct hap_ca_fault){ .path = path, .err = why };
+		if (was != NULL && !copy_item(cas->arena, was, &items[cas->n++]))
+			return err_set(e, ERR_NOMEM, "no memory for CA files");
 	}
 	return ERR_OK;
 }
 
 enum err_code
-hap_ca_read(const struct str *paths, size_t n, struct hap_cas **ret, struct err *e)
+hap_ca_read(const struct str *paths, size_t n, const struct hap_cas *before, struct hap_cas **ret, struct err *e)
 {
 	struct arena *arena = arena_new(HAP_CA_ARENA_MAX);
 	struct hap_cas *cas = arena != NULL ? ARENA_NEW(arena, struct hap_cas) : NULL;
@@ -229,7 +295,7 @@ hap_ca_read(const struct str *paths, size_t n, struct hap_cas **ret, struct err 
 		return err_set(e, ERR_NOMEM, "no memory for CA files");
 	}
 	cas->arena = arena;
-	if ((rc = fill(cas, paths, n, e)) != ERR_OK) {
+	if ((rc = fill(cas, paths, n, before, e)) != ERR_OK) {
 		arena_free(arena);
 		return rc;
 	}

@@ -730,6 +730,14 @@ on_roster(struct reconcile *r, const struct reconcile_event *ev)
 }
 
 void
+reconcile_use_cas(struct reconcile *r, const struct plan_ca *cas, size_t n)
+{
+	r->config.cas = cas;
+	r->config.n_cas = n;
+	r->look_now = true;
+}
+
+void
 reconcile_feed(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_actions *ret)
 {
 	ret->read = false;

@@ -104,8 +104,8 @@ enum reconcile_file { RECONCILE_APPLIED, RECONCILE_OVERLAY };
 #define RECONCILE_N_FILES 2
 
 struct reconcile_config {
-	const struct conf *conf; /* must outlive the reconciler, as must what follows */
-	const struct plan_ca *cas;
+	const struct conf *conf;   /* must outlive the reconciler, as must what follows */
+	const struct plan_ca *cas; /* until reconcile_use_cas */
 	size_t n_cas;
 	bool may_add_backends;
 	struct str defaults;
@@ -146,6 +146,8 @@ bool reconcile_saved(struct reconcile *r, enum reconcile_file file, int64_t mono
  */
 NODISCARD enum err_code reconcile_order(
     struct reconcile *r, const struct reconcile_order *o, int64_t now_wall_ms, struct buf *ret_said, struct err *e);
+/* From the next plan on; the one at hand borrows what was used before. */
+void reconcile_use_cas(struct reconcile *r, const struct plan_ca *cas, size_t n);
 struct reconcile_view reconcile_view(const struct reconcile *r);
 /* Whom HAProxy serves and the roster does not know; changes with events. */
 const struct ecs_sought *reconcile_sought(const struct reconcile *r);

@@ -164,7 +164,7 @@ read_one(struct str content)
 
 	dir_open(&d, content);
 	path = str_from_cstr(d.file);
-	assert_int_equal(hap_ca_read(&path, 1, &cas, NULL), ERR_OK);
+	assert_int_equal(hap_ca_read(&path, 1, NULL, &cas, NULL), ERR_OK);
 	dir_close(&d);
 	return cas;
 }
@@ -267,7 +267,7 @@ each_path_is_read_once_and_one_fault_spares_the_rest(void **state)
 		const struct str paths[] = { STR("/nonexistent/ca.pem"), STR(""), str_from_cstr(d.file), STR("/tmp"),
 			str_from_cstr(d.file), STR("/nonexistent/ca.pem") };
 
-		assert_int_equal(hap_ca_read(paths, N_OF(paths), &cas, NULL), ERR_OK);
+		assert_int_equal(hap_ca_read(paths, N_OF(paths), NULL, &cas, NULL), ERR_OK);
 	}
 	assert_int_equal(cas->n, 1);
 	assert_str(cas->items[0].path, d.file);
@@ -277,6 +277,77 @@ each_path_is_read_once_and_one_fault_spares_the_rest(void **state)
 	assert_string_equal(cas->faults[1].err.msg, "is not a file");
 	hap_ca_free(cas);
 	hap_ca_free(NULL);
+	dir_close(&d);
+	buf_free(&cert);
+}
+
+static void
+write_file(const char *path, struct str content)
+{
+	FILE *f = fopen(path, "we");
+
+	if (f == NULL)
+		fail_msg("%s: cannot open it", path);
+	assert_int_equal(fwrite(content.ptr, 1, content.len, f), content.len);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void
+a_file_that_has_changed_is_noticed_once_it_rests(void **state)
+{
+	struct buf cert = certificate();
+	struct hap_cas *cas, *fresh;
+	struct dir d;
+	struct str path;
+
+	(void)state;
+	dir_open(&d, STR("hello\n"));
+	path = str_from_cstr(d.file);
+	assert_int_equal(hap_ca_read(&path, 1, NULL, &cas, NULL), ERR_OK);
+	assert_int_equal(cas->n, 0);
+	assert_false(hap_ca_is_outdated(cas));
+	write_file(d.file, buf_str(&cert));
+	assert_false(hap_ca_is_outdated(cas)); /* somebody may be writing it */
+	assert_true(hap_ca_is_outdated(cas));
+	assert_int_equal(hap_ca_read(&path, 1, cas, &fresh, NULL), ERR_OK);
+	assert_int_equal(fresh->n, 1);
+	assert_false(hap_ca_is_outdated(fresh));
+	hap_ca_free(cas);
+	hap_ca_free(fresh);
+	dir_close(&d);
+	buf_free(&cert);
+}
+
+static void
+what_a_file_held_stays_while_it_cannot_be_read(void **state)
+{
+	struct buf cert = certificate();
+	struct hap_cas *cas, *fresh;
+	struct dir d;
+	struct str path;
+
+	(void)state;
+	dir_open(&d, buf_str(&cert));
+	path = str_from_cstr(d.file);
+	assert_int_equal(hap_ca_read(&path, 1, NULL, &cas, NULL), ERR_OK);
+	write_file(d.file, STR("half of a certif"));
+	assert_false(hap_ca_is_outdated(cas));
+	assert_true(hap_ca_is_outdated(cas));
+	assert_int_equal(hap_ca_read(&path, 1, cas, &fresh, NULL), ERR_OK);
+	assert_int_equal(fresh->n_faults, 1);
+	assert_int_equal(fresh->n, 1);
+	assert_true(str_eq(fresh->items[0].name, cas->items[0].name));
+	assert_true(str_eq(fresh->items[0].pem, cas->items[0].pem));
+	hap_ca_free(cas);
+	assert_ptr_equal(hap_ca_find(fresh, path), &fresh->items[0]);
+	/* Its fault is said once: nothing has changed since. */
+	assert_false(hap_ca_is_outdated(fresh));
+	assert_false(hap_ca_is_outdated(fresh));
+	assert_int_equal(unlink(d.file), 0);
+	assert_false(hap_ca_is_outdated(fresh));
+	assert_true(hap_ca_is_outdated(fresh));
+	write_file(d.file, buf_str(&cert));
+	hap_ca_free(fresh);
 	dir_close(&d);
 	buf_free(&cert);
 }
@@ -293,6 +364,8 @@ main(void)
 		cmocka_unit_test(a_file_without_a_good_certificate_is_a_fault),
 		cmocka_unit_test(a_bundle_is_taken_whole_or_not_at_all),
 		cmocka_unit_test(each_path_is_read_once_and_one_fault_spares_the_rest),
+		cmocka_unit_test(a_file_that_has_changed_is_noticed_once_it_rests),
+		cmocka_unit_test(what_a_file_held_stays_while_it_cannot_be_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
