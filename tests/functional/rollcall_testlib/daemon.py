@@ -84,7 +84,7 @@ class Rollcalld:
 
     # The control socket
 
-    def request(self, method: str, path: str, timeout: float = 5.0) -> tuple[int, str]:
+    def request(self, method: str, path: str, timeout: float = 20.0) -> tuple[int, str]:
         connection = _UnixConnection(self.control_socket, timeout)
         try:
             connection.request(method, path)
@@ -128,7 +128,7 @@ class Rollcalld:
 
     # The command
 
-    def rollcall(self, *arguments: str, timeout: float = 10.0) -> subprocess.CompletedProcess[str]:
+    def rollcall(self, *arguments: str, timeout: float = 40.0) -> subprocess.CompletedProcess[str]:
         """`rollcall -s SOCKET ARGUMENTS...`; the caller judges the exit code."""
         return subprocess.run([paths.ROLLCALL, "-s", str(self.control_socket), *arguments], capture_output=True,
                               text=True, timeout=timeout, check=False)

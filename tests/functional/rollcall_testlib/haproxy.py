@@ -14,7 +14,7 @@ from typing import Any, Iterable
 
 from . import paths
 from .process import Child, free_port
-from .waiting import wait_until
+from .waiting import PATIENCE, wait_until
 
 # srv_admin_state bits of `show servers state`; a slot's 4 (disabled in the configuration) stays set.
 MAINT_BITS, DRAIN_BITS = 0x63, 0x18
@@ -64,7 +64,7 @@ class RuntimeApi:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def ask(self, command: str, timeout: float = 5.0) -> str:
+    def ask(self, command: str, timeout: float = 20.0) -> str:
         """One command on a connection of its own; the reply without its last empty line."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout)
@@ -193,7 +193,7 @@ def wait_serving(haproxy: HAProxy, backend: str, tasks: Iterable[dict[str, Any]]
     try:
         wait_until(lambda: haproxy.runtime.serving(backend) == wanted, timeout)
     except AssertionError:
-        raise AssertionError(f"after {timeout} s {backend} is served by {haproxy.runtime.serving(backend)}, "
+        raise AssertionError(f"after {timeout * PATIENCE} s {backend} is served by {haproxy.runtime.serving(backend)}, "
                              f"not by {wanted}") from None
 
 
@@ -246,11 +246,11 @@ class HAProxy:
         before = self.runtime.info()["Pid"]
         # HAProxy 2.6 executes itself anew after each start of a worker, and refuses connections meanwhile.
         wait_until(lambda: "master" in self.master().ask("show proc"), 10, "the master answers")
-        self.master().ask("reload", timeout=15)
+        self.master().ask("reload", timeout=60)
         wait_until(lambda: self.runtime.info()["Pid"] != before, 10, "a new worker answers")
 
     def stop(self) -> None:
-        self.child.stop(5)
+        self.child.stop()
         self.child.kill()  # workers that outlive their master are in its session
 
     def kill(self) -> None:

@@ -44,10 +44,10 @@ class Child:
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
 
-    def wait(self, timeout: float = 10.0) -> int:
+    def wait(self, timeout: float = 40.0) -> int:
         return self._process.wait(timeout)
 
-    def stop(self, timeout: float = 10.0) -> int:
+    def stop(self, timeout: float = 40.0) -> int:
         """SIGTERM, then SIGKILL when the time is over; the exit code."""
         if self.exit_code is None:
             self._process.terminate()
