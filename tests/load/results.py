@@ -57,7 +57,8 @@ No call fails and none is executed twice with tasks that serve 3 s. A killed tas
 only the calls in flight on it. "met, but see below" is for what HAProxy has no way around:
 
 - refused, HAProxy 3.2 and later, no replay: with h2c it sends a call before the connection stands, so a refused one is
-  no connection failure to it. Each such call fails until a check or rollcalld takes the closed task out.
+  no connection failure to it. Each such call fails until the checks take the closed task out: 0.3 s after the first
+  error, as the error brings them forward (`observe`), and 2 s at most.
 - refused, scale, roll and all with tasks that close without warning: more of them close at once than there are retries,
   or all close before rollcalld's next look at ECS (2 s) has found their successors.
 - reload, HAProxy 2.6, declared backends: calls until rollcalld has filled the slots anew, at most 1 s after the new

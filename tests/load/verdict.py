@@ -19,7 +19,7 @@ from rng import journal
 from .traffic import Call
 
 SLACK = 0.1        # seconds between an instant here and what a client sees of it
-OUT_AFTER = 3.5    # by when checks (or rollcalld) have taken out a task that closed without warning
+OUT_AFTER = 2.0    # by when checks (or rollcalld) have taken out a task that closed without warning
 WHOLE_AFTER = 1.0  # after the first answer of a new worker: design.md, declared backends
 
 
