@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "app_cas.h"
+#include "app_door.h"
 #include "app_events.h"
 #include "app_managed.h"
 #include "app_meter.h"
@@ -45,6 +46,7 @@ struct app {
 	struct app_managed *managed; /* null: nothing is */
 	struct app_sync *sync;
 	struct control_server *control;
+	struct app_door *door; /* null: none is asked for */
 	struct app_events *events;
 	struct app_meter *meter;
 	struct aws_caller_figures *figures;
@@ -94,6 +96,11 @@ list_problems(struct app *a, const struct reconcile_view *v)
 				.message = str_from_cstr(v->state_faults[i].err.msg),
 			};
 	n += list_managed_problems(a, a->problems + n);
+	if (app_door_fault(a->door) != NULL && app_door_fault(a->door)->on)
+		a->problems[n++] = (struct control_problem){
+			.where = STR("control.listen"),
+			.message = str_from_cstr(app_door_fault(a->door)->err.msg),
+		};
 	if (v->run_fault->on)
 		a->problems[n++] = (struct control_problem){
 			.where = STR("HAProxy"),
@@ -195,6 +202,7 @@ on_event(void *arg)
 	const struct app *a = arg;
 
 	control_server_wake(a->control);
+	app_door_wake(a->door);
 }
 
 /* ---- what comes from ECS goes to the reconciler ---- */
@@ -354,6 +362,7 @@ make_haproxy(struct app *a, struct err *e)
 static enum err_code
 make_rooms(struct app *a, struct err *e)
 {
+	const struct control_server_daemon control = { .facts = tell_facts, .act = act, .arg = a };
 	enum err_code code = app_state_open(a->conf->state_dir, &a->state, e);
 
 	if (code == ERR_OK)
@@ -369,8 +378,9 @@ make_rooms(struct app *a, struct err *e)
 	if (code == ERR_OK)
 		code = make_ecs(a, e);
 	if (code == ERR_OK)
-		code = control_server_new(a->loop, &a->conf->control,
-		    &(struct control_server_daemon){ .facts = tell_facts, .act = act, .arg = a }, &a->control, e);
+		code = control_server_new(a->loop, &a->conf->control, &control, &a->control, e);
+	if (code == ERR_OK)
+		code = app_door_new(a->loop, a->conf, &control, &a->door, e);
 	return code;
 }
 
@@ -399,7 +409,7 @@ make_tables(struct app *a)
 	a->figures = calloc(a->conf->n_sources, sizeof(*a->figures));
 	a->budgets = calloc(a->conf->n_sources, sizeof(*a->budgets));
 	a->stretches = calloc(a->conf->n_sources, sizeof(*a->stretches));
-	a->problems = calloc(a->conf->n_backends + 1 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
+	a->problems = calloc(a->conf->n_backends + 2 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
 	return a->sources != NULL && a->callers != NULL && a->figures != NULL && a->budgets != NULL &&
 	       a->stretches != NULL && a->problems != NULL && name_places(a);
 }
@@ -448,6 +458,7 @@ app_close(struct app *a)
 {
 	if (a == NULL)
 		return;
+	app_door_close(a->door);
 	control_server_close(a->control);
 	ecs_watch_close(a->watch);
 	for (size_t i = 0; a->sources != NULL && i < a->conf->n_sources; i++)

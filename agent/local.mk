@@ -122,6 +122,7 @@ agent_libcore_a_SOURCES = \
 	%D%/control/control_track.c %D%/control/control_track.h \
 	%D%/control/control_view.c %D%/control/control_view.h \
 	%D%/cli/cli_json.c %D%/cli/cli_json.h \
+	%D%/cli/cli_report.c %D%/cli/cli_report.h \
 	%D%/cli/cli_show.c %D%/cli/cli_show.h \
 	%D%/cli/cli_table.c %D%/cli/cli_table.h \
 	%D%/cli/cli_text.c %D%/cli/cli_text.h \
@@ -158,6 +159,7 @@ rollcalld_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS)
 rollcalld_SOURCES = \
 	%D%/rollcalld.c \
 	%D%/app.c %D%/app.h \
+	%D%/app_door.c %D%/app_door.h \
 	%D%/app_events.c %D%/app_events.h \
 	%D%/app_init.c %D%/app_init.h \
 	%D%/app_log.c %D%/app_log.h \
@@ -176,5 +178,6 @@ rollcall_SOURCES = \
 	%D%/cli/cli_check.c %D%/cli/cli_check.h \
 	%D%/cli/cli_client.c %D%/cli/cli_client.h \
 	%D%/cli/cli_command.c %D%/cli/cli_command.h \
+	%D%/cli/cli_look.c %D%/cli/cli_look.h \
 	%D%/cli/cli_order.c %D%/cli/cli_order.h
 rollcall_LDADD = agent/libcore.a $(CURL_LIBS) $(JANSSON_LIBS)

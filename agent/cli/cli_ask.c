@@ -133,12 +133,27 @@ cli_ask_get(const struct cli_command_run *run, struct str path, struct cli_ask_d
 	if (status != CLI_COMMAND_OK)
 		return status;
 	if (d.answer.status != 200) {
+		const bool is_usage = d.answer.status == 400;
+
 		status = cli_ask_complain_document(run, &d);
 		cli_ask_document_free(&d);
-		return status;
+		return is_usage ? CLI_COMMAND_USAGE : status;
 	}
 	*ret = d;
 	return CLI_COMMAND_OK;
+}
+
+enum cli_command_exit
+cli_ask_text(const struct cli_command_run *run, struct str path, struct cli_client_answer *ret)
+{
+	struct err e = ERR_INIT;
+
+	if (cli_client_get(&run->client, path, ret, &e) != ERR_OK)
+		return complain_err(run, &e);
+	if (ret->status == 200)
+		return CLI_COMMAND_OK;
+	buf_free(&ret->body);
+	return cli_ask_complain(run, CLI_COMMAND_REFUSED, STR("rollcalld does not give that now: try again"));
 }
 
 enum cli_command_exit

@@ -22,6 +22,8 @@ typedef enum cli_command_exit cli_ask_fn(
 cli_ask_fn cli_ask_any, cli_ask_post;
 /* A document that has to be there. */
 cli_ask_fn cli_ask_get;
+/* A document that has to be there and is no JSON; its body is the caller's to free. */
+enum cli_command_exit cli_ask_text(const struct cli_command_run *run, struct str path, struct cli_client_answer *ret);
 /* path followed by a segment that may hold anything. */
 enum cli_command_exit cli_ask_get_below(const struct cli_command_run *run, struct str path, struct str segment,
     cli_ask_fn *how, struct cli_ask_document *ret);

@@ -9,18 +9,21 @@
 #include "cli/cli_client.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <curl/curl.h>
 
 #define ABSTRACT STR("abns@")
 
 struct target {
-	struct buf url;            /* with its NUL */
-	const char *unix_path;     /* or null */
-	const char *unix_abstract; /* or null */
+	struct buf url;              /* with its NUL */
+	const char *unix_path;       /* or null */
+	struct sockaddr_un abstract; /* instead, if its family is set */
 };
 
 static bool
@@ -44,6 +47,30 @@ cli_client_put_segment(struct buf *out, struct str segment)
 	}
 }
 
+/* HAProxy pads abstract names with NULs, and rollcalld listens so. */
+static bool
+set_abstract(struct str name, struct sockaddr_un *ret)
+{
+	if (name.len == 0 || name.len >= sizeof(ret->sun_path))
+		return false;
+	ret->sun_family = AF_UNIX;
+	memcpy(ret->sun_path + 1, name.ptr, name.len);
+	return true;
+}
+
+/* libcurl's own abstract names are not padded, so that its socket is turned to ours. */
+static curl_socket_t
+open_abstract(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	const struct sockaddr_un *to = arg;
+
+	(void)purpose;
+	_Static_assert(sizeof(address->addr) <= sizeof(*to), "curl_sockaddr begins the room for any address");
+	memcpy(&address->addr, to, sizeof(*to));
+	address->addrlen = sizeof(*to);
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
 static enum err_code
 find_target(const char *where, struct str path, struct target *ret, struct err *e)
 {
@@ -51,7 +78,7 @@ find_target(const char *where, struct str path, struct target *ret, struct err *
 
 	ret->url = buf_make(CLI_CLIENT_URL_MAX);
 	ret->unix_path = NULL;
-	ret->unix_abstract = NULL;
+	ret->abstract = (struct sockaddr_un){ 0 };
 	if (base.len == 0)
 		return err_set(e, ERR_ARG, "an empty name is no socket");
 	if (str_has_prefix(base, STR("http://"))) {
@@ -62,10 +89,11 @@ find_target(const char *where, struct str path, struct target *ret, struct err *
 		return err_set(e, ERR_ARG, "%s: only http:// URLs are spoken to", where);
 	} else {
 		buf_put(&ret->url, STR("http://localhost"));
-		if (str_has_prefix(base, ABSTRACT))
-			ret->unix_abstract = where + ABSTRACT.len;
-		else
+		if (!str_has_prefix(base, ABSTRACT))
 			ret->unix_path = where;
+		else if (!set_abstract(str_skip(base, ABSTRACT.len), &ret->abstract))
+			return err_set(e, ERR_ARG, "%s: an abstract name has 1 to %zu bytes", where,
+			    sizeof(ret->abstract.sun_path) - 1);
 	}
 	buf_put(&ret->url, path);
 	buf_put_u8(&ret->url, '\0');
@@ -82,8 +110,9 @@ on_body(char *bytes, size_t size, size_t n, void *arg)
 	return buf_failed(body, NULL) == ERR_OK ? size * n : 0;
 }
 
-static bool
-set_options(CURL *curl, const struct target *to, bool post, struct buf *body)
+/* What is asked, and of whom; the answer goes elsewhere. */
+static CURLcode
+set_target(CURL *curl, const struct target *to, bool post)
 {
 	CURLcode bad = CURLE_OK;
 
@@ -95,8 +124,11 @@ set_options(CURL *curl, const struct target *to, bool post, struct buf *body)
 	SET(URL, (const char *)to->url.ptr);
 	if (to->unix_path != NULL)
 		SET(UNIX_SOCKET_PATH, to->unix_path);
-	if (to->unix_abstract != NULL)
-		SET(ABSTRACT_UNIX_SOCKET, to->unix_abstract);
+	if (to->abstract.sun_family == AF_UNIX) {
+		SET(UNIX_SOCKET_PATH, "/abstract"); /* any: open_abstract knows better */
+		SET(OPENSOCKETFUNCTION, open_abstract);
+		SET(OPENSOCKETDATA, &to->abstract);
+	}
 	SET(PROTOCOLS_STR, "http");
 	if (post) {
 		SET(POST, 1L);
@@ -109,12 +141,18 @@ set_options(CURL *curl, const struct target *to, bool post, struct buf *body)
 	SET(NOPROXY, "*");
 	SET(NOSIGNAL, 1L);
 	SET(CONNECTTIMEOUT_MS, CLI_CLIENT_CONNECT_MS);
-	SET(TIMEOUT_MS, CLI_CLIENT_ANSWER_MS);
 	SET(USERAGENT, "rollcall/" PACKAGE_VERSION);
-	SET(WRITEFUNCTION, on_body);
-	SET(WRITEDATA, body);
 #undef SET
-	return bad == CURLE_OK;
+	return bad;
+}
+
+static bool
+set_options(CURL *curl, const struct target *to, bool post, struct buf *body)
+{
+	return set_target(curl, to, post) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, CLI_CLIENT_ANSWER_MS) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_WRITEDATA, body) == CURLE_OK;
 }
 
 static enum err_code
@@ -197,4 +235,86 @@ enum err_code
 cli_client_post(const struct cli_client *c, struct str path, struct cli_client_answer *ret, struct err *e)
 {
 	return request(c, path, true, ret, e);
+}
+
+/* ---- following ---- */
+
+struct stream {
+	struct buf line;
+	cli_client_line_fn *on_line;
+	void *arg;
+	bool stopped;
+};
+
+static bool
+take_lines(struct stream *s)
+{
+	struct str line;
+	size_t at;
+
+	while (!s->stopped && str_find(buf_str(&s->line), '\n', &at)) {
+		line = str_first(buf_str(&s->line), at);
+		s->stopped = !s->on_line(s->arg, line);
+		buf_drop_front(&s->line, at + 1);
+	}
+	return !s->stopped;
+}
+
+static size_t
+on_stream(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct stream *s = arg;
+
+	buf_put(&s->line, str_of(bytes, size * n));
+	return buf_failed(&s->line, NULL) == ERR_OK && take_lines(s) ? size * n : 0;
+}
+
+static struct curl_slist *
+stream_headers(uint64_t last_id)
+{
+	struct curl_slist *accept = curl_slist_append(NULL, "Accept: text/event-stream"), *all;
+	char text[64];
+
+	if (accept == NULL || last_id == 0)
+		return accept;
+	(void)snprintf(text, sizeof(text), "Last-Event-ID: %" PRIu64, last_id);
+	all = curl_slist_append(accept, text);
+	if (all == NULL)
+		curl_slist_free_all(accept);
+	return all;
+}
+
+static bool
+set_stream(CURL *curl, const struct target *to, struct curl_slist *headers, struct stream *s)
+{
+	return headers != NULL && set_target(curl, to, false) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, CLI_CLIENT_SILENCE_S) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_stream) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_WRITEDATA, s) == CURLE_OK;
+}
+
+enum err_code
+cli_client_follow(const struct cli_client *c, struct str path, uint64_t last_id, cli_client_line_fn *on_line, void *arg,
+    struct err *e)
+{
+	struct stream s = { .line = buf_make(CLI_CLIENT_LINE_MAX), .on_line = on_line, .arg = arg };
+	struct curl_slist *headers = stream_headers(last_id);
+	struct target to;
+	enum err_code code = find_target(c->where, path, &to, e);
+	CURL *curl = code == ERR_OK ? curl_easy_init() : NULL;
+
+	if (code == ERR_OK && (curl == NULL || !set_stream(curl, &to, headers, &s)))
+		code = err_set(e, ERR_NOMEM, "no memory to follow the daemon");
+	if (code == ERR_OK)
+		code = judge(curl, c->where, curl_easy_perform(curl), &s.line, e);
+	if (s.stopped)
+		code = err_set(e, ERR_CANCELLED, "stopped");
+	curl_easy_cleanup(curl);
+	curl_slist_free_all(headers);
+	buf_free(&to.url);
+	buf_free(&s.line);
+	return code;
 }

@@ -8,6 +8,7 @@
 #include "cli/cli_ask.h"
 #include "cli/cli_check.h"
 #include "cli/cli_json.h"
+#include "cli/cli_look.h"
 #include "cli/cli_order.h"
 #include "cli/cli_show.h"
 #include "cli/cli_why.h"
@@ -322,6 +323,12 @@ static const struct cli_command commands[] = {
 	    command_backends },
 	{ "servers", "[BACKEND]", "the servers that stand for tasks", 0, 1, CLI_TAKES_NONE, command_servers },
 	{ "why", "TASK|SERVER", "where a task gets calls, or why it gets none", 1, 1, CLI_TAKES_NONE, command_why },
+	{ "route", "HOST PATH", "which backend and servers a call reaches [--entrypoint NAME]", 2, 2,
+	    CLI_TAKES_ENTRYPOINT, cli_look_route },
+	{ "plan", "", "what HAProxy would be told now, and what is kept", 0, 0, CLI_TAKES_NONE, cli_look_plan },
+	{ "events", "", "what happened [-f: and goes on happening] [--since TIME]", 0, 0,
+	    CLI_TAKES_FOLLOW | CLI_TAKES_SINCE, cli_look_events },
+	{ "doctor", "", "looks for what is wrong, and says what mends it", 0, 0, CLI_TAKES_NONE, cli_look_doctor },
 	{ "drain", "SERVER", "no new call for it, however well its task is [--for TIME]", 1, 1, CLI_TAKES_FOR,
 	    cli_order_drain },
 	{ "ready", "SERVER", "ends what drain and weight asked for", 1, 1, CLI_TAKES_NONE, cli_order_ready },
@@ -330,6 +337,14 @@ static const struct cli_command commands[] = {
 	{ "pause", "[BACKEND]", "only what is proven to end is touched [--for TIME]", 0, 1, CLI_TAKES_FOR,
 	    cli_order_pause },
 	{ "resume", "[BACKEND]", "ends a pause; without BACKEND all of them", 0, 1, CLI_TAKES_NONE, cli_order_resume },
+	{ "eject", "SERVER", "takes it out as an outlier [--for TIME]", 1, 1, CLI_TAKES_FOR, cli_order_eject },
+	{ "uneject", "SERVER", "puts an ejected one back", 1, 1, CLI_TAKES_NONE, cli_order_uneject },
+	{ "release", "BACKEND", "lets a frozen backend go on", 1, 1, CLI_TAKES_NONE, cli_order_release },
+	{ "refresh", "", "reads every cluster again, now", 0, 0, CLI_TAKES_NONE, cli_order_refresh },
+	{ "reload", "", "applies the configuration file [--force: whatever it removes]", 0, 0, CLI_TAKES_FORCE,
+	    cli_order_reload },
+	{ "log", "LEVEL", "error, warn, info or debug, until the next start", 1, 1, CLI_TAKES_NONE, cli_order_log },
+	{ "metrics", "", "counts and gauges, as Prometheus reads them", 0, 0, CLI_TAKES_NONE, cli_look_metrics },
 	{ "health", "[--ready]", "is rollcalld alive (--ready: and in step)", 0, 0, CLI_TAKES_READY, command_health },
 	{ "grpc-check", "[SERVICE]", "lines for haproxy.cfg: a health check by grpc.health.v1", 0, 1, CLI_TAKES_NONE,
 	    cli_check_grpc },

@@ -16,21 +16,30 @@ enum cli_command_exit { CLI_COMMAND_OK, CLI_COMMAND_REFUSED, CLI_COMMAND_USAGE, 
 struct cli_command_run {
 	struct cli_client client;
 	struct cli_text_style style;
-	bool json;            /* --json */
-	bool ready;           /* --ready */
-	const char *how_long; /* --for, or null */
+	bool json; /* --json */
+	bool ready, force, follow;
+	const char *how_long; /* --for, or null; as are those below */
+	const char *since, *entrypoint;
 	FILE *out, *err;
 };
 
 typedef enum cli_command_exit cli_command_fn(const struct cli_command_run *run, int n, char *const *arguments);
 
-/* The option of its own that a command has. */
-enum cli_command_option { CLI_TAKES_NONE, CLI_TAKES_READY, CLI_TAKES_FOR };
+/* The options of its own that a command has, as bits. */
+enum cli_command_option {
+	CLI_TAKES_NONE = 0,
+	CLI_TAKES_READY = 1,
+	CLI_TAKES_FOR = 2,
+	CLI_TAKES_FOLLOW = 4,
+	CLI_TAKES_SINCE = 8,
+	CLI_TAKES_FORCE = 16,
+	CLI_TAKES_ENTRYPOINT = 32
+};
 
 struct cli_command {
 	const char *name, *arguments, *summary;
-	int min, max; /* arguments */
-	enum cli_command_option takes;
+	int min, max;   /* arguments */
+	unsigned takes; /* enum cli_command_option */
 	cli_command_fn *fn;
 };
 

@@ -212,3 +212,68 @@ cli_order_resume(const struct cli_command_run *run, int n, char *const *argument
 {
 	return order_backends(run, n > 0 ? arguments[0] : NULL, "/v1/resume");
 }
+
+enum cli_command_exit
+cli_order_eject(const struct cli_command_run *run, int n, char *const *arguments)
+{
+	(void)n;
+	return order_server(run, arguments[0], "/eject", NULL);
+}
+
+enum cli_command_exit
+cli_order_uneject(const struct cli_command_run *run, int n, char *const *arguments)
+{
+	(void)n;
+	return order_server(run, arguments[0], "/uneject", NULL);
+}
+
+enum cli_command_exit
+cli_order_release(const struct cli_command_run *run, int n, char *const *arguments)
+{
+	struct buf path = buf_make(CLI_CLIENT_URL_MAX);
+	enum cli_command_exit status;
+
+	(void)n;
+	buf_put(&path, STR("/v1/backends/"));
+	cli_client_put_segment(&path, str_from_cstr(arguments[0]));
+	buf_put(&path, STR("/release"));
+	status = post(run, &path);
+	buf_free(&path);
+	return status;
+}
+
+static enum cli_command_exit
+order_daemon(const struct cli_command_run *run, const char *path_of_act, const char *name, const char *value)
+{
+	struct buf path = buf_make(CLI_CLIENT_URL_MAX);
+	enum cli_command_exit status;
+
+	buf_put(&path, str_from_cstr(path_of_act));
+	put_parameter(&path, name, value);
+	status = post(run, &path);
+	buf_free(&path);
+	return status;
+}
+
+enum cli_command_exit
+cli_order_refresh(const struct cli_command_run *run, int n, char *const *arguments)
+{
+	(void)n;
+	(void)arguments;
+	return order_daemon(run, "/v1/refresh", "", NULL);
+}
+
+enum cli_command_exit
+cli_order_reload(const struct cli_command_run *run, int n, char *const *arguments)
+{
+	(void)n;
+	(void)arguments;
+	return order_daemon(run, "/v1/reload", "force", run->force ? "1" : NULL);
+}
+
+enum cli_command_exit
+cli_order_log(const struct cli_command_run *run, int n, char *const *arguments)
+{
+	(void)n;
+	return order_daemon(run, "/v1/log", "level", arguments[0]);
+}

@@ -18,9 +18,11 @@
 #define WIDTH_DEFAULT 80
 #define WIDTH_MAX     10000
 
+enum { OPTION_JSON = 0x100, OPTION_READY, OPTION_FOR, OPTION_SINCE, OPTION_ENTRYPOINT, OPTION_FORCE };
+
 struct options {
-	const char *socket, *how_long;
-	bool json, ready, help, version;
+	const char *socket, *how_long, *since, *entrypoint;
+	bool json, ready, force, follow, help, version;
 };
 
 static void
@@ -40,6 +42,9 @@ put_help(FILE *to)
 		    "                            else " CLI_CLIENT_DEFAULT_SOCKET "\n"
 		    "      --json                the daemon's document instead of text\n"
 		    "      --for TIME            how long: 500ms, 30s, 5m, 2h; else until `ready` or `resume`\n"
+		    "      --since TIME          events from then on: 2026-11-23T02:40:46Z, how long ago (5m),\n"
+		    "                            or after the event of that number\n"
+		    "  -f, --follow              events as they come, after the last ten\n"
 		    "  -h, --help                this\n"
 		    "  -V, --version             the version of this command\n"
 		    "\n"
@@ -63,28 +68,44 @@ parse_options(int argc, char **argv, struct options *ret)
 {
 	static const struct option known[] = {
 		{ "socket", required_argument, NULL, 's' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "ready", no_argument, NULL, 'r' },
-		{ "for", required_argument, NULL, 'f' },
+		{ "json", no_argument, NULL, OPTION_JSON },
+		{ "ready", no_argument, NULL, OPTION_READY },
+		{ "for", required_argument, NULL, OPTION_FOR },
+		{ "since", required_argument, NULL, OPTION_SINCE },
+		{ "entrypoint", required_argument, NULL, OPTION_ENTRYPOINT },
+		{ "force", no_argument, NULL, OPTION_FORCE },
+		{ "follow", no_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "s:hV", known, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "s:fhV", known, NULL)) != -1) {
 		switch (option) {
 		case 's':
 			ret->socket = optarg;
 			break;
-		case 'j':
+		case 'f':
+			ret->follow = true;
+			break;
+		case OPTION_JSON:
 			ret->json = true;
 			break;
-		case 'r':
+		case OPTION_READY:
 			ret->ready = true;
 			break;
-		case 'f':
+		case OPTION_FORCE:
+			ret->force = true;
+			break;
+		case OPTION_FOR:
 			ret->how_long = optarg;
+			break;
+		case OPTION_SINCE:
+			ret->since = optarg;
+			break;
+		case OPTION_ENTRYPOINT:
+			ret->entrypoint = optarg;
 			break;
 		case 'h':
 			ret->help = true;
@@ -160,7 +181,11 @@ run_command(const struct options *o, const struct cli_command *c, int n, char *c
 		.style = find_style(),
 		.json = o->json,
 		.ready = o->ready,
+		.force = o->force,
+		.follow = o->follow,
 		.how_long = o->how_long,
+		.since = o->since,
+		.entrypoint = o->entrypoint,
 		.out = stdout,
 		.err = stderr,
 	};
@@ -168,10 +193,34 @@ run_command(const struct options *o, const struct cli_command *c, int n, char *c
 	return (int)c->fn(&run, n, arguments);
 }
 
+/* An option that the command does not have; null: none. */
+static const char *
+find_stray(const struct options *o, unsigned takes)
+{
+	const struct {
+		bool given;
+		unsigned takes;
+		const char *what;
+	} own[] = {
+		{ o->ready, CLI_TAKES_READY, "--ready does not go with" },
+		{ o->how_long != NULL, CLI_TAKES_FOR, "--for does not go with" },
+		{ o->follow, CLI_TAKES_FOLLOW, "-f does not go with" },
+		{ o->since != NULL, CLI_TAKES_SINCE, "--since does not go with" },
+		{ o->force, CLI_TAKES_FORCE, "--force does not go with" },
+		{ o->entrypoint != NULL, CLI_TAKES_ENTRYPOINT, "--entrypoint does not go with" },
+	};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (own[i].given && (takes & own[i].takes) == 0)
+			return own[i].what;
+	return NULL;
+}
+
 static int
 choose_command(const struct options *o, int n, char *const *words)
 {
 	const struct cli_command *c;
+	const char *stray;
 
 	if (n == 0)
 		return complain_usage("which command?", "");
@@ -186,10 +235,9 @@ choose_command(const struct options *o, int n, char *const *words)
 		return complain_usage("an argument is missing after", c->name);
 	if (n - 1 > c->max)
 		return complain_usage("too many arguments after", c->name);
-	if (o->ready && c->takes != CLI_TAKES_READY)
-		return complain_usage("--ready does not go with", c->name);
-	if (o->how_long != NULL && c->takes != CLI_TAKES_FOR)
-		return complain_usage("--for does not go with", c->name);
+	stray = find_stray(o, c->takes);
+	if (stray != NULL)
+		return complain_usage(stray, c->name);
 	return run_command(o, c, n - 1, words + 1);
 }
 

@@ -39,7 +39,6 @@ static const struct feature {
 	{ "policy.outlier", ASKS_ON, "ignored: nothing is ejected" },
 	{ "spoe", ASKS_WRITTEN, "ignored: nothing listens there" },
 	{ "tracing", ASKS_WRITTEN, "ignored: nothing listens there, no span is sent" },
-	{ "control.listen", ASKS_ON, "ignored: only `control.socket` listens" },
 };
 
 static bool

@@ -163,7 +163,6 @@ def test_what_is_not_built_yet_is_accepted_with_one_warning(aws: Aws, service: s
         "defaults.outlier": {"mode": "observe"},
         "spoe": {"listen": "/run/rollcall/spoe.sock"},
         "tracing": {"endpoint": "http://127.0.0.1:4318"},
-        "control.listen": "127.0.0.1:1",
     }
 
     def change(configuration: dict[str, Any]) -> None:

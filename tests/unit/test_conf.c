@@ -1426,8 +1426,7 @@ what_is_not_built_yet_is_taken_with_a_warning(void **state)
 		{ ECS "spoe:\n", "2:1: `spoe`: not part of this version yet; ignored: nothing listens there" },
 		{ ECS "tracing: {}\n",
 		    "2:10: `tracing`: not part of this version yet; ignored: nothing listens there, no span is sent" },
-		{ ECS "control: {listen: abns@x}\n",
-		    "2:19: `control.listen`: not part of this version yet; ignored: only `control.socket` listens" },
+		{ ECS "control: {listen: abns@x}\n", "" },
 		{ ECS "control: {listen: \"\"}\n", "" },
 		{ "ecs: {region: a-1, profile: p}\n",
 		    "1:29: `ecs.profile`: not part of this version yet; ignored: the key is `access_key_id`, or "

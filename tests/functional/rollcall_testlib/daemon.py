@@ -130,7 +130,11 @@ class Rollcalld:
 
     def rollcall(self, *arguments: str, timeout: float = 40.0) -> subprocess.CompletedProcess[str]:
         """`rollcall -s SOCKET ARGUMENTS...`; the caller judges the exit code."""
-        return subprocess.run([paths.ROLLCALL, "-s", str(self.control_socket), *arguments], capture_output=True,
+        return self.rollcall_at(str(self.control_socket), *arguments, timeout=timeout)
+
+    def rollcall_at(self, where: str, *arguments: str, timeout: float = 10.0) -> subprocess.CompletedProcess[str]:
+        """The same by another door."""
+        return subprocess.run([paths.ROLLCALL, "-s", where, *arguments], capture_output=True,
                               text=True, timeout=timeout, check=False)
 
     # Its life
