@@ -20,6 +20,7 @@ import pytest
 from conftest import Aws
 from rng import client
 from rollcall_testlib.daemon import Rollcalld
+from rollcall_testlib.front import Behaviour, Front, pump
 from rollcall_testlib.haproxy import HAProxy, wait_serving
 from rollcall_testlib.process import free_port
 from rollcall_testlib.waiting import wait_until
@@ -32,87 +33,6 @@ ANSWER_SECONDS = 0.1      # of the control socket: at the median, for the machin
 STUCK_SECONDS = 2.5       # of the slowest answer: who waits for the socket waits for its 5 s
 NOTICED_SECONDS = 15.0    # silence, and a batch that trickles, are given up after 5 s
 BACK_SECONDS = 20.0       # until all is in step again
-Behaviour = Callable[[socket.socket], None]
-
-
-class Front:
-    """Listens where rollcalld looks for HAProxy; `behave` None: passes on to the real one."""
-
-    def __init__(self, address: Path | tuple[str, int], target: Path) -> None:
-        self._address, self._target = address, target
-        self.behave: Behaviour | None = None
-        self.connections = 0
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        self._listener: socket.socket | None = None
-        self.listen()
-
-    @property
-    def text(self) -> str:
-        if isinstance(self._address, Path):
-            return str(self._address)
-        host, port = self._address
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-    def listen(self) -> None:
-        if isinstance(self._address, Path):
-            self._address.unlink(missing_ok=True)
-            self._listener = socket.socket(socket.AF_UNIX)
-            self._listener.bind(str(self._address))
-        else:
-            self._listener = socket.socket(socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET)
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._listener.bind(self._address)
-        self._listener.listen(64)
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-
-    def hang_up(self) -> None:
-        """All connections end, so that the next behaviour is met at once."""
-        with self._lock:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-
-    def die(self) -> None:
-        """Nobody listens any more; a unix path stays behind."""
-        assert self._listener is not None
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self.hang_up()
-
-    def _accept(self, listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                self.connections += 1
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        with self._lock:
-            self._open.add(connection)
-        with connection, contextlib.suppress(OSError):
-            connection.settimeout(60)
-            (self.behave or self._pass_on)(connection)
-            connection.shutdown(socket.SHUT_RDWR)  # close() alone waits for a thread that reads
-        with self._lock:
-            self._open.discard(connection)
-
-    def _pass_on(self, connection: socket.socket) -> None:
-        with socket.socket(socket.AF_UNIX) as real:
-            real.settimeout(60)
-            real.connect(str(self._target))
-            back = threading.Thread(target=_pump, args=(real, connection), daemon=True)
-            back.start()
-            _pump(connection, real)
-            back.join()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
 
 
 # ---- behaviours ----
@@ -339,7 +259,7 @@ def test_a_connection_that_breaks_in_the_middle_of_a_batch_is_taken_up_again(
         with socket.socket(socket.AF_UNIX) as real:
             real.settimeout(5)
             real.connect(str(haproxy.runtime.path))
-            threading.Thread(target=_pump, args=(connection, real), daemon=True).start()
+            threading.Thread(target=pump, args=(connection, real), daemon=True).start()
             left = 300
             while left > 0 and (data := real.recv(left)):
                 connection.sendall(data)

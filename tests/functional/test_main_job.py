@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import Any, Callable
@@ -14,6 +15,7 @@ from typing import Any, Callable
 from conftest import Aws
 from rng import client
 from rollcall_testlib.daemon import Rollcalld
+from rollcall_testlib.front import Front, pump
 from rollcall_testlib.haproxy import BESIDE, HAProxy, wait_serving
 from rollcall_testlib.process import free_port
 from rollcall_testlib.rng_server import RngServer
@@ -206,10 +208,50 @@ def test_streams_that_outlive_the_drain_timeout_are_shut(aws: Aws, shipped_hapro
         wait_until(lambda: shipped_haproxy.runtime.server_of("grpc", tasks[0]).in_maintenance, 5, "maint")
         drained = time.monotonic()
         received = sum(1 for _ in _until_cut(stream))
-    assert 0.7 < time.monotonic() - drained < 4
+    assert 0.7 < time.monotonic() - drained < 15, "the task would have served it for 20 s"
     assert received > 20, "it went on while it drained"
     wait_until(lambda: all(row["scur"] == "0" for row in shipped_haproxy.runtime.stat("grpc")
                            if row["svname"] == server.name), what="no stream left, or it is gone")
+
+
+def test_streams_that_outlive_a_shutdown_are_shut_again_and_not_at_once(
+        aws: Aws, haproxy: HAProxy, directory: Path, start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """A front keeps each `shutdown sessions` to itself, so that the stream goes on: asked again after 5 s."""
+    asked: list[float] = []
+
+    def keep_shutdowns(connection: socket.socket) -> None:
+        with socket.socket(socket.AF_UNIX) as real:
+            real.settimeout(60)
+            real.connect(str(haproxy.runtime.path))
+            back = threading.Thread(target=pump, args=(real, connection), daemon=True)
+            back.start()
+            with connection.makefile("rb") as lines:
+                for line in lines:
+                    if line.startswith(b"shutdown sessions"):
+                        asked.append(time.monotonic())
+                        line = b"set severity-output number\n"  # whose answer is as empty
+                    real.sendall(line)
+            real.shutdown(socket.SHUT_WR)
+            back.join()
+
+    task, = start_service(aws, 1, drain=60.0)
+    front = Front(directory / "front", haproxy.runtime.path)
+    front.behave = keep_shutdowns
+
+    def configure(configuration: dict[str, Any]) -> None:
+        configuration["haproxy"]["socket"] = front.text
+        configuration["backends"][0]["drain_timeout"] = "1s"
+
+    start_rollcalld(configure, haproxy=haproxy)
+    with client.Connection(haproxy.target) as connection:
+        stream = connection.numbers(1, 9, count=0, interval_ms=50, timeout=120)
+        next(stream)
+        aws.control.stop_task(task=task["id"])
+        wait_until(lambda: len(asked) >= 3, 25, "asked three times")
+        next(stream)
+    front.die()
+    gaps = [later - earlier for earlier, later in zip(asked, asked[1:])]
+    assert all(gap > 4 for gap in gaps), gaps
 
 
 def _until_cut(stream: Any) -> Any:
