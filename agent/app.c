@@ -22,12 +22,15 @@
 /* ECS answers a batch of 100 tasks well within this, or not at all. */
 #define AWS_CONNECT_TIMEOUT_MS 3000
 #define AWS_TIMEOUT_MS         15000
-#define AWS_IN_FLIGHT_MAX      8
+/* Of one service and source.  A cluster has at most ECS_WATCH_CLUSTER_IN_FLIGHT of them, so
+ * that those that get no answer leave places for others. */
+#define AWS_IN_FLIGHT_MAX 128
 
 struct app_source {
-	struct bucket bucket;
+	struct bucket bucket;   /* `rate_limit`: of ECS */
+	struct bucket machines; /* as much again, of EC2 and of Systems Manager */
 	struct creds_source *keys;
-	struct aws_caller *ecs;
+	struct aws_caller *ecs, *ec2, *ssm;
 };
 
 struct app {
@@ -41,7 +44,7 @@ struct app {
 	struct app_cas *cas;
 	struct http *http;
 	struct app_source *sources;
-	struct aws_caller **callers; /* sources[i].ecs, as the watch wants them */
+	struct ecs_watch_callers *callers; /* of sources[i], as the watch wants them */
 	struct ecs_watch *watch;
 	struct app_managed *managed; /* null: nothing is */
 	struct app_sync *sync;
@@ -275,7 +278,8 @@ make_caller(struct app *a, size_t i, const struct aws_service *of, struct aws_ca
 		.max_in_flight = AWS_IN_FLIGHT_MAX,
 		.max_response = ECS_ANSWER_MAX,
 	};
-	enum err_code code = aws_caller_new(a->loop, a->http, made->keys, &made->bucket, &a->rnd, &to, ret, e);
+	struct bucket *bucket = of == &aws_service_ecs ? &made->bucket : &made->machines;
+	enum err_code code = aws_caller_new(a->loop, a->http, made->keys, bucket, &a->rnd, &to, ret, e);
 
 	return code == ERR_CONF ? err_wrap(e, code, "ecs source `" STR_FMT "`, %s", STR_ARG(s->name), from) : code;
 }
@@ -292,11 +296,15 @@ make_source(struct app *a, size_t i, struct err *e)
 	};
 	enum err_code code;
 
-	made->bucket = bucket_make(s->rate_limit_milli, clk_mono_ms(&a->clk));
+	made->bucket = made->machines = bucket_make(s->rate_limit_milli, clk_mono_ms(&a->clk));
 	code = creds_source_new(a->loop, &keys, a->config.env, &made->keys, e);
 	if (code == ERR_OK)
 		code = make_caller(a, i, &aws_service_ecs, &made->ecs, e);
-	a->callers[i] = made->ecs;
+	if (code == ERR_OK)
+		code = make_caller(a, i, &aws_service_ec2, &made->ec2, e);
+	if (code == ERR_OK)
+		code = make_caller(a, i, &aws_service_ssm, &made->ssm, e);
+	a->callers[i] = (struct ecs_watch_callers){ .ecs = made->ecs, .ec2 = made->ec2, .ssm = made->ssm };
 	return code;
 }
 
@@ -405,7 +413,7 @@ static bool
 make_tables(struct app *a)
 {
 	a->sources = calloc(a->conf->n_sources, sizeof(*a->sources));
-	a->callers = calloc(a->conf->n_sources, sizeof(struct aws_caller *));
+	a->callers = calloc(a->conf->n_sources, sizeof(*a->callers));
 	a->figures = calloc(a->conf->n_sources, sizeof(*a->figures));
 	a->budgets = calloc(a->conf->n_sources, sizeof(*a->budgets));
 	a->stretches = calloc(a->conf->n_sources, sizeof(*a->stretches));
@@ -448,6 +456,8 @@ static void
 close_source(struct app_source *s)
 {
 	aws_caller_close(s->ecs);
+	aws_caller_close(s->ec2);
+	aws_caller_close(s->ssm);
 	if (s->keys != NULL)
 		s->keys->close(s->keys);
 }

@@ -42,14 +42,19 @@ agent_libcore_a_SOURCES = \
 	%D%/aws/creds.c %D%/aws/creds.h \
 	%D%/aws/sigv4.c %D%/aws/sigv4.h \
 	%D%/ecs/arn.c %D%/ecs/arn.h \
+	%D%/ecs/ecs_address.c %D%/ecs/ecs_address.h \
 	%D%/ecs/ecs_answer.c %D%/ecs/ecs_answer.h \
+	%D%/ecs/ecs_answer_host.c %D%/ecs/ecs_answer_host.h \
 	%D%/ecs/ecs_answer_task.c %D%/ecs/ecs_answer_task.h \
 	%D%/ecs/ecs_answer_task_definition.c \
 	%D%/ecs/ecs_body.c %D%/ecs/ecs_body.h \
+	%D%/ecs/ecs_hosting.c %D%/ecs/ecs_hosting.h \
+	%D%/ecs/ecs_hosts.c %D%/ecs/ecs_hosts.h \
 	%D%/ecs/ecs_interest.c %D%/ecs/ecs_interest.h \
 	%D%/ecs/ecs_json.c %D%/ecs/ecs_json.h \
 	%D%/ecs/ecs_ledger.c %D%/ecs/ecs_ledger.h \
 	%D%/ecs/ecs_origin.c %D%/ecs/ecs_origin.h \
+	%D%/ecs/ecs_ports.c %D%/ecs/ecs_ports.h \
 	%D%/ecs/ecs_sought.c %D%/ecs/ecs_sought.h \
 	%D%/ecs/ecs_sweep.c %D%/ecs/ecs_sweep.h \
 	%D%/ecs/roster.c %D%/ecs/roster.h \

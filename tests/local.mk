@@ -42,6 +42,7 @@ unit_tests = \
 	%D%/unit/test_creds \
 	%D%/unit/test_desired \
 	%D%/unit/test_ecs_answer \
+	%D%/unit/test_ecs_hosts \
 	%D%/unit/test_ecs_sweep \
 	%D%/unit/test_ecs_watch \
 	%D%/unit/test_err \

@@ -9,11 +9,13 @@
 
 #include "ecs/ecs_answer_task.h"
 
-#include <arpa/inet.h>
 #include <stddef.h>
+#include <sys/socket.h>
 
 #include "base/utf8.h"
 #include "ecs/arn.h"
+#include "ecs/ecs_address.h"
+#include "ecs/ecs_ports.h"
 
 #define TEXT_MAX        ((size_t)4096)
 #define REASON_KEPT     ((size_t)1024) /* bytes of a stoppedReason; AWS's own bound */
@@ -24,7 +26,6 @@
 #define INTERFACES_MAX  ((size_t)64)
 #define ATTACHMENTS_MAX ((size_t)64)
 #define DETAILS_MAX     ((size_t)64)
-#define PORT_MAX        65535
 
 struct address {
 	struct str ipv4, ipv6; /* canonical, in the arena; or empty */
@@ -38,34 +39,16 @@ out_of_memory(struct err *e)
 
 /* ---- addresses ---- */
 
-/* An address of all zeros parses, and would have HAProxy call itself. */
-static bool
-is_nowhere(const unsigned char *address, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (address[i] != 0)
-			return false;
-	return true;
-}
-
 static enum err_code
 read_address(struct arena *a, const struct ecs_json *o, const char *key, int family, struct str *ret, struct err *e)
 {
-	unsigned char bytes[sizeof(struct in6_addr)];
-	size_t n = family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
-	char text[ADDRESS_MAX + 1] = "";
 	struct str word = STR("");
 	enum err_code code = ecs_json_word(o, key, ADDRESS_MAX, &word, e);
 
 	if (code != ERR_OK || word.len == 0)
 		return code;
-	memcpy(text, word.ptr, word.len);
-	if (inet_pton(family, text, bytes) != 1 || is_nowhere(bytes, n))
-		return ecs_json_refuse(o, key, e, "not an address");
-	/* The same address is always the same text from here on. */
-	if (inet_ntop(family, bytes, text, sizeof(text)) == NULL || !arena_str(a, str_from_cstr(text), ret))
-		return out_of_memory(e);
-	return ERR_OK;
+	code = ecs_address_read(a, family, word, ret, e);
+	return code == ERR_PARSE ? (enum err_code)ecs_json_refuse(o, key, e, "not an address") : code;
 }
 
 static enum err_code
@@ -159,98 +142,54 @@ read_attachments(struct arena *a, const struct ecs_json *o, struct roster_task *
 
 /* ---- bindings ---- */
 
-struct bound {
-	struct roster_binding binding;
-	bool on_ipv6;
-};
-
-/* A range of ports comes without single ports, and is passed over: nothing that
- * serves one address:port can use it. */
+/* Both sides of a range go together port by port; neither is there: 0 of them. */
 static enum err_code
-read_binding(const struct ecs_json *o, struct bound *ret, bool *ret_is_port, struct err *e)
+read_binding(const struct ecs_json *o, struct roster_binding *ret, struct err *e)
 {
 	struct str protocol = STR("tcp"), ip = STR("");
-	uint64_t container_port = 0, host_port = 0;
+	struct roster_binding b = { .n = 0 };
+	uint16_t n_host = 0;
 	size_t at;
-	enum err_code code = ecs_json_uint(o, "containerPort", 1, PORT_MAX, &container_port, e);
+	enum err_code code = ecs_ports_read(o, "containerPort", "containerPortRange", &b.container_port, &b.n, e);
 
 	if (code == ERR_OK)
-		code = ecs_json_uint(o, "hostPort", 1, PORT_MAX, &host_port, e);
+		code = ecs_ports_read(o, "hostPort", "hostPortRange", &b.host_port, &n_host, e);
 	if (code == ERR_OK)
 		code = ecs_json_str(o, "protocol", TEXT_MAX, &protocol, e);
 	if (code == ERR_OK)
 		code = ecs_json_str(o, "bindIP", TEXT_MAX, &ip, e);
 	if (code != ERR_OK)
 		return code;
-	*ret_is_port = container_port != 0 && host_port != 0;
-	ret->binding.container_port = (uint16_t)container_port;
-	ret->binding.host_port = (uint16_t)host_port;
-	ret->binding.tcp = str_eq(protocol, STR("tcp"));
-	ret->on_ipv6 = str_find(ip, ':', &at);
-	return ERR_OK;
-}
-
-/*
- * Docker binds a port on 0.0.0.0 and on ::, sometimes to two different host
- * ports.  HAProxy reaches an instance by its IPv4 address, so of a port that has
- * both, the IPv6 binding would only make its host port ambiguous.
- */
-static bool
-is_superfluous(const struct bound *all, size_t n, size_t i)
-{
-	const struct roster_binding *b = &all[i].binding;
-
-	for (size_t j = 0; j < n; j++) {
-		const struct roster_binding *o = &all[j].binding;
-
-		if (j == i || o->container_port != b->container_port || o->tcp != b->tcp)
-			continue;
-		if (all[i].on_ipv6 && !all[j].on_ipv6)
-			return true;
-		if (j < i && o->host_port == b->host_port && all[i].on_ipv6 == all[j].on_ipv6)
-			return true;
-	}
-	return false;
-}
-
-static enum err_code
-keep_bindings(struct arena *a, const struct bound *all, size_t n, struct roster_container *ret, struct err *e)
-{
-	struct roster_binding *bindings = ARENA_ARRAY(a, struct roster_binding, n);
-
-	if (bindings == NULL)
-		return out_of_memory(e);
-	for (size_t i = 0; i < n; i++)
-		if (!is_superfluous(all, n, i))
-			bindings[ret->n_bindings++] = all[i].binding;
-	ret->bindings = bindings;
+	b.n = b.n < n_host ? b.n : n_host;
+	b.tcp = str_eq(protocol, STR("tcp"));
+	b.on_ipv6 = str_find(ip, ':', &at);
+	*ret = b;
 	return ERR_OK;
 }
 
 static enum err_code
 read_bindings(struct arena *a, const struct ecs_json *o, struct roster_container *ret, struct err *e)
 {
+	struct roster_binding *bindings;
 	struct ecs_json list, item;
-	size_t n, n_bound = 0;
-	struct bound *all;
+	size_t n;
 	enum err_code code = ecs_json_list(o, "networkBindings", BINDINGS_MAX, &list, &n, e);
 
 	if (code != ERR_OK || n == 0)
 		return code;
-	all = ARENA_ARRAY(a, struct bound, n);
-	if (all == NULL)
+	bindings = ARENA_ARRAY(a, struct roster_binding, n);
+	if (bindings == NULL)
 		return out_of_memory(e);
-	for (size_t i = 0; i < n; i++) {
-		bool is_port = false;
+	ret->bindings = bindings;
+	for (size_t i = 0; i < n && code == ERR_OK; i++) {
+		struct roster_binding *b = &bindings[ret->n_bindings];
 
 		code = ecs_json_item(&list, i, &item, e);
 		if (code == ERR_OK)
-			code = read_binding(&item, &all[n_bound], &is_port, e);
-		if (code != ERR_OK)
-			return code;
-		n_bound += is_port;
+			code = read_binding(&item, b, e);
+		ret->n_bindings += code == ERR_OK && b->n > 0;
 	}
-	return keep_bindings(a, all, n_bound, ret, e);
+	return code;
 }
 
 /* ---- containers ---- */

@@ -9,6 +9,7 @@
 #include "ecs/arn.h"
 #include "ecs/ecs_answer.h"
 #include "ecs/ecs_json.h"
+#include "ecs/ecs_ports.h"
 
 #define TEXT_MAX         ((size_t)4096)
 #define CONTAINERS_MAX   ((size_t)100)
@@ -27,13 +28,13 @@ out_of_room(struct err *e)
 
 /* ---- ports ---- */
 
-/* A range of ports comes without containerPort, and is passed over. */
 static enum err_code
-read_port(const struct ecs_json *o, struct taskdef_port *ret, bool *ret_is_port, struct err *e)
+read_port(const struct ecs_json *o, struct taskdef_port *ret, struct err *e)
 {
-	uint64_t container_port = 0, host_port = 0;
+	uint64_t host_port = 0;
 	struct str protocol = STR("tcp");
-	enum err_code code = ecs_json_uint(o, "containerPort", 1, PORT_MAX, &container_port, e);
+	struct taskdef_port p = { .n = 0 };
+	enum err_code code = ecs_ports_read(o, "containerPort", "containerPortRange", &p.container_port, &p.n, e);
 
 	if (code == ERR_OK)
 		code = ecs_json_uint(o, "hostPort", 0, PORT_MAX, &host_port, e);
@@ -41,10 +42,9 @@ read_port(const struct ecs_json *o, struct taskdef_port *ret, bool *ret_is_port,
 		code = ecs_json_str(o, "protocol", TEXT_MAX, &protocol, e);
 	if (code != ERR_OK)
 		return code;
-	*ret_is_port = container_port != 0;
-	ret->container_port = (uint16_t)container_port;
-	ret->host_port = (uint16_t)host_port;
-	ret->tcp = str_eq(protocol, STR("tcp"));
+	p.host_port = (uint16_t)host_port;
+	p.tcp = str_eq(protocol, STR("tcp"));
+	*ret = p;
 	return ERR_OK;
 }
 
@@ -62,14 +62,12 @@ read_ports(struct arena *a, const struct ecs_json *o, struct taskdef_container *
 	if (ports == NULL)
 		return out_of_room(e);
 	for (size_t i = 0; i < n; i++) {
-		bool is_port = false;
-
 		code = ecs_json_item(&list, i, &item, e);
 		if (code == ERR_OK)
-			code = read_port(&item, &ports[c->n_ports], &is_port, e);
+			code = read_port(&item, &ports[c->n_ports], e);
 		if (code != ERR_OK)
 			return code;
-		c->n_ports += is_port;
+		c->n_ports += ports[c->n_ports].n > 0;
 	}
 	c->ports = ports;
 	return ERR_OK;

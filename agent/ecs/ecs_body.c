@@ -53,11 +53,36 @@ ecs_body_describe_begin(struct buf *b, struct str cluster)
 }
 
 void
-ecs_body_describe_task(struct buf *b, bool is_first, struct str arn)
+ecs_body_item(struct buf *b, bool is_first, struct str text)
 {
 	if (!is_first)
 		buf_put_u8(b, ',');
-	put_text(b, arn);
+	put_text(b, text);
+}
+
+void
+ecs_body_instances_begin(struct buf *b, struct str cluster)
+{
+	buf_put(b, STR("{\"cluster\":"));
+	put_text(b, cluster);
+	buf_put(b, STR(",\"containerInstances\":["));
+}
+
+void
+ecs_body_managed_begin(struct buf *b)
+{
+	buf_put(b, STR("{\"Filters\":[{\"Key\":\"InstanceIds\",\"Values\":["));
+}
+
+void
+ecs_body_managed_end(struct buf *b, struct str token)
+{
+	buf_printf(b, "]}],\"MaxResults\":%d", ECS_BODY_MANAGED_PAGE);
+	if (token.len > 0) {
+		buf_put(b, STR(",\"NextToken\":"));
+		put_text(b, token);
+	}
+	buf_put_u8(b, '}');
 }
 
 void

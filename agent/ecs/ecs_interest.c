@@ -15,16 +15,37 @@ is_ending(const struct roster_task *t)
 	return t->desired_status == ROSTER_STOPPED || t->last_status >= ROSTER_DEACTIVATING;
 }
 
-/* Its own address, or one that its container instance lends it. */
+static bool
+publishes(const struct taskdef *d)
+{
+	for (size_t i = 0; i < d->n_containers; i++)
+		for (size_t k = 0; k < d->containers[i].n_ports; k++)
+			if (d->containers[i].ports[k].tcp)
+				return true;
+	return false;
+}
+
+static bool
+is_bound(const struct roster_task *t)
+{
+	for (size_t i = 0; i < t->n_containers; i++)
+		if (t->containers[i].n_bindings > 0)
+			return true;
+	return false;
+}
+
+/* Its own address; or ports of its machine, which are told some time after it runs. */
 static bool
 has_address(const struct roster_task *t)
 {
-	bool is_awsvpc = t->definition != NULL && t->definition->network == TASKDEF_AWSVPC;
-
 	for (size_t i = 0; i < t->n_containers; i++)
 		if (t->containers[i].ipv4.len > 0 || t->containers[i].ipv6.len > 0)
 			return true;
-	return t->container_instance_arn.len > 0 && !is_awsvpc;
+	if (t->definition == NULL)
+		return t->container_instance_arn.len > 0;
+	if (t->definition->network == TASKDEF_BRIDGE && publishes(t->definition))
+		return t->container_instance_arn.len > 0 && is_bound(t);
+	return t->container_instance_arn.len > 0 && t->definition->network != TASKDEF_AWSVPC;
 }
 
 /* Without a health check in its definition a task is UNKNOWN for ever: there is

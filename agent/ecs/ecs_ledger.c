@@ -303,6 +303,8 @@ keep_places(struct arena *a, const struct roster_task *known, struct roster_task
 	told->n_containers = n;
 	if (told->subnet.len == 0)
 		told->subnet = known->subnet;
+	if (told->container_instance_arn.len == 0)
+		told->container_instance_arn = known->container_instance_arn;
 	return true;
 }
 
@@ -317,6 +319,10 @@ take_news(struct ecs_ledger *l, struct ecs_ledger_entry *entry, const struct ros
 		return out_of_memory(e);
 	if (entry->before != NULL && str_eq(entry->before->definition_arn, t->definition_arn))
 		news->definition = entry->before->definition;
+	if (entry->before != NULL && str_eq(entry->before->container_instance_arn, t->container_instance_arn)) {
+		news->host_ipv4 = entry->before->host_ipv4;
+		news->host_ipv6 = entry->before->host_ipv6;
+	}
 	entry->now = news;
 	return ERR_OK;
 }
@@ -361,6 +367,20 @@ is_over(const struct roster_task *t)
 	return t->last_status == ROSTER_STOPPED || t->last_status == ROSTER_DELETED || t->missing >= MISSING_PROOF;
 }
 
+/* What its machine is reached by; once known, it stays known of this task. */
+static void
+place_on_host(const struct ecs_ledger_close *close, struct roster_task *t)
+{
+	const struct ecs_host *host = NULL;
+
+	if (close->hosts != NULL && taskdef_is_on_host(t->definition) && t->container_instance_arn.len > 0)
+		host = ecs_hosts_find(close->hosts, t->container_instance_arn);
+	if (host == NULL || (host->ipv4.len == 0 && host->ipv6.len == 0))
+		return;
+	t->host_ipv4 = host->ipv4;
+	t->host_ipv6 = host->ipv6;
+}
+
 /* False: there is nothing to tell of it, or no longer. */
 static bool
 conclude(const struct ecs_ledger *l, const struct ecs_ledger_entry *entry, const struct ecs_ledger_close *close,
@@ -383,6 +403,7 @@ conclude(const struct ecs_ledger *l, const struct ecs_ledger_entry *entry, const
 		ret->ended_wall_ms = close->wall_ms;
 	if (ret->definition == NULL)
 		ret->definition = entry->definition;
+	place_on_host(close, ret);
 	if (entry->now != NULL)
 		ret->described_wall_ms = entry->described_wall_ms;
 	if (ret->ended_wall_ms == 0 || close->wall_ms - ret->ended_wall_ms <= ROSTER_ENDED_KEPT_MS)
@@ -396,7 +417,8 @@ is_unchanged(const struct ecs_ledger_entry *entry, const struct roster_task *t)
 	const struct roster_task *before = entry->before;
 
 	return entry->now == NULL && before->definition == t->definition && before->listed == t->listed &&
-	       before->missing == t->missing && before->ended_wall_ms == t->ended_wall_ms;
+	       before->missing == t->missing && before->ended_wall_ms == t->ended_wall_ms &&
+	       str_eq(before->host_ipv4, t->host_ipv4) && str_eq(before->host_ipv6, t->host_ipv6);
 }
 
 enum err_code

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "ecs/ecs_hosts.h"
 #include "ecs/ecs_sought.h"
 #include "ecs/roster.h"
 
@@ -60,6 +61,7 @@ NODISCARD enum err_code ecs_ledger_describe(
 struct ecs_ledger_close {
 	bool proved; /* the answers were provably of this account and cluster: MISSING may count */
 	int64_t wall_ms;
+	struct ecs_hosts *hosts; /* whose addresses tasks of bridge and host get; may be null */
 	/* Ended tasks that it holds are kept beyond ROSTER_ENDED_KEPT_MS; may be null. */
 	bool (*is_held)(void *arg, const struct roster_task *task);
 	void *arg;

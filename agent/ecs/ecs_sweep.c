@@ -1,7 +1,8 @@
 /*
  * The calls of one pass, in phases: the list, page after page; what is of interest
- * (ecs_interest.c), in batches that may all be under way at once; and the definitions
- * that are new.  The last two come once for what is urgent, then for the rest.  What the answers prove is weighed in ecs_ledger.c.
+ * (ecs_interest.c), in batches that may all be under way at once; the definitions that
+ * are new; and the machines (ecs_hosting.c) of those that need one.  The last three come
+ * once for what is urgent, then for the rest.  What the answers prove is weighed in ecs_ledger.c.
  */
 #include "config.h"
 
@@ -12,13 +13,14 @@
 
 #include "ecs/ecs_answer.h"
 #include "ecs/ecs_body.h"
+#include "ecs/ecs_hosting.h"
 #include "ecs/ecs_interest.h"
 #include "ecs/ecs_ledger.h"
 #include "ecs/ecs_origin.h"
 
 #define ARENA_MAX ((size_t)64 << 20) /* names, tokens */
 
-enum phase { LISTING, DESCRIBING, DEFINING, OVER };
+enum phase { LISTING, DESCRIBING, DEFINING, HOSTING, OVER };
 
 struct batch { /* of what is asked about in its phase */
 	size_t first, n;
@@ -28,6 +30,7 @@ struct batch { /* of what is asked about in its phase */
 struct call {
 	bool open; /* asked, not answered */
 	struct batch of;
+	const struct aws_service *to;
 	struct buf body;
 };
 
@@ -59,6 +62,7 @@ struct ecs_sweep {
 	struct str rest_after; /* see ecs_sweep_result */
 	struct need *needs;    /* sorted by ARN */
 	size_t n_needs, next_need;
+	struct ecs_hosting *hosting; /* null: not begun */
 
 	struct call *calls; /* id - 1 is the place of a call */
 	size_t n_calls, cap_calls, n_open;
@@ -135,6 +139,7 @@ ecs_sweep_free(struct ecs_sweep *s)
 	free(s->calls);
 	free(s->needs);
 	free(s->wanted);
+	ecs_hosting_free(s->hosting);
 	ecs_ledger_free(s->ledger);
 	roster_facts_unref(s->start.before);
 	arena_free(s->arena);
@@ -314,10 +319,65 @@ has_more(struct ecs_sweep *s)
 	case DEFINING:
 		skip_known_definitions(s);
 		return s->next_need < s->n_needs;
+	case HOSTING:
+		return ecs_hosting_has_more(s->hosting);
 	case OVER:
 		return false;
 	}
 	return false;
+}
+
+/* Its definition may have been read in this very pass. */
+static const struct taskdef *
+definition_of(const struct ecs_sweep *s, const struct roster_task *t)
+{
+	const struct need *need;
+
+	if (t->definition != NULL)
+		return t->definition;
+	need = find_among(s->needs, s->n_needs, t->definition_arn);
+	return need != NULL ? need->definition : NULL;
+}
+
+static enum err_code
+want_hosts(struct ecs_sweep *s, struct err *e)
+{
+	enum err_code code = ERR_OK;
+
+	for (size_t i = 0; i < ecs_ledger_count(s->ledger) && code == ERR_OK; i++) {
+		const struct roster_task *t = ecs_ledger_task(ecs_ledger_entry(s->ledger, i));
+
+		if (t != NULL && t->ended_wall_ms == 0 && t->container_instance_arn.len > 0 &&
+		    taskdef_is_on_host(definition_of(s, t)))
+			code = ecs_hosting_want(s->hosting, t->container_instance_arn, e);
+	}
+	return code;
+}
+
+static enum err_code
+begin_hosting(struct ecs_sweep *s, struct err *e)
+{
+	enum err_code code;
+
+	s->phase = HOSTING;
+	s->failures_running = 0;
+	ecs_hosting_free(MOVE(s->hosting));
+	code = ecs_hosting_new(s->start.hosts, s->start.cluster, s->start.mono_ms, &s->hosting, e);
+	if (code == ERR_OK)
+		code = want_hosts(s, e);
+	return code == ERR_OK ? ecs_hosting_begin(s->hosting, e) : code;
+}
+
+/* An address that is not known keeps the tasks of its machine out, and nobody else. */
+static void
+end_hosting(struct ecs_sweep *s)
+{
+	struct err fault = s->hosting != NULL ? ecs_hosting_fault(s->hosting) : ERR_INIT;
+
+	if (fault.code == ERR_OK)
+		return;
+	s->spoiled = true;
+	note(s, &fault);
 }
 
 static void
@@ -327,6 +387,16 @@ begin_rest(struct ecs_sweep *s)
 	want_rest(s);
 	s->phase = s->next_wanted < s->n_wanted ? DESCRIBING : OVER;
 	s->failures_running = 0;
+}
+
+static void
+end_round(struct ecs_sweep *s)
+{
+	end_hosting(s);
+	if (s->in_rest)
+		s->phase = OVER;
+	else
+		begin_rest(s);
 }
 
 /* To be called whenever a call has ended: a phase is over when nothing is left to
@@ -342,10 +412,10 @@ advance(struct ecs_sweep *s)
 			code = begin_describing(s, &why);
 		else if (s->phase == DESCRIBING)
 			code = begin_defining(s, &why);
-		else if (!s->in_rest)
-			begin_rest(s);
+		else if (s->phase == DEFINING && s->start.hosts != NULL)
+			code = begin_hosting(s, &why);
 		else
-			s->phase = OVER;
+			end_round(s);
 	}
 	if (code != ERR_OK)
 		condemn(s, &why);
@@ -379,7 +449,7 @@ add_call(struct ecs_sweep *s)
 		s->calls = bigger;
 		s->cap_calls = cap;
 	}
-	s->calls[s->n_calls] = (struct call){ .body = buf_make(ECS_BODY_MAX) };
+	s->calls[s->n_calls] = (struct call){ .to = &aws_service_ecs, .body = buf_make(ECS_BODY_MAX) };
 	return &s->calls[s->n_calls++];
 }
 
@@ -412,7 +482,7 @@ write_batch(struct ecs_sweep *s, struct call *c, unsigned id)
 		struct ecs_ledger_entry *entry = s->wanted[c->of.first + i];
 
 		entry->asked = id;
-		ecs_body_describe_task(&c->body, i == 0, entry->arn);
+		ecs_body_item(&c->body, i == 0, entry->arn);
 	}
 	ecs_body_describe_end(&c->body);
 	return "DescribeTasks";
@@ -428,6 +498,18 @@ write_definition(struct ecs_sweep *s, struct call *c)
 }
 
 static const char *
+write_hosting(struct ecs_sweep *s, struct call *c)
+{
+	struct ecs_hosting_ask ask;
+
+	if (!ecs_hosting_next(s->hosting, &ask, &c->body))
+		return NULL;
+	c->of = (struct batch){ .first = ask.call, .n = 1 };
+	c->to = ask.to;
+	return ask.action;
+}
+
+static const char *
 write_call(struct ecs_sweep *s, struct call *c, unsigned id)
 {
 	switch (s->phase) {
@@ -437,6 +519,8 @@ write_call(struct ecs_sweep *s, struct call *c, unsigned id)
 		return write_batch(s, c, id);
 	case DEFINING:
 		return write_definition(s, c);
+	case HOSTING:
+		return write_hosting(s, c);
 	case OVER:
 		break;
 	}
@@ -467,6 +551,7 @@ ecs_sweep_next(struct ecs_sweep *s, struct ecs_sweep_ask *ret)
 	c->open = true;
 	s->n_open++;
 	ret->id = id;
+	ret->to = c->to;
 	ret->body = buf_str(&c->body);
 	return true;
 }
@@ -732,6 +817,11 @@ ecs_sweep_answer(struct ecs_sweep *s, unsigned id, struct str json, int64_t wall
 	if (s->phase == OVER)
 		return ERR_OK; /* condemned while this was under way */
 	s->failures_running = 0;
+	if (s->phase == HOSTING) {
+		code = ecs_hosting_answer(s->hosting, c->of.first, json, e);
+		advance(s);
+		return code;
+	}
 	code = take_answer(s, id, c, json, wall_ms, &why);
 	if (code != ERR_OK) {
 		s->failed = s->failed || is_page;
@@ -745,9 +835,9 @@ ecs_sweep_answer(struct ecs_sweep *s, unsigned id, struct str json, int64_t wall
 /* A call that is refused for itself says nothing of the next; a service that is
  * unreachable or denies us does. */
 static void
-count_failure(struct ecs_sweep *s, enum err_code code)
+count_failure(struct ecs_sweep *s, const struct err *why)
 {
-	if (!err_is_transient(code) && code != ERR_AUTH) {
+	if (!err_is_transient(why->code) && why->code != ERR_AUTH) {
 		s->failures_running = 0;
 		return;
 	}
@@ -757,22 +847,28 @@ count_failure(struct ecs_sweep *s, enum err_code code)
 		s->next_wanted = s->n_wanted;
 	if (s->phase == DEFINING)
 		s->next_need = s->n_needs;
+	if (s->phase == HOSTING)
+		ecs_hosting_give_up(s->hosting, why);
 }
 
 void
 ecs_sweep_failed(struct ecs_sweep *s, unsigned id, const struct err *why)
 {
-	(void)close_call(s, id);
+	const struct call *c = close_call(s, id);
+
 	if (s->phase == OVER)
 		return;
 	/* A definition that cannot be read keeps its own tasks out.  That must not make
 	 * us look less often for those that stop. */
-	if (s->phase == DEFINING)
+	if (s->phase == HOSTING)
+		ecs_hosting_failed(s->hosting, c->of.first, why); /* told when all are asked for */
+	else if (s->phase == DEFINING)
 		s->spoiled = true;
 	else
 		s->failed = true;
-	note(s, why);
-	count_failure(s, why->code);
+	if (s->phase != HOSTING)
+		note(s, why);
+	count_failure(s, why);
 	if (s->phase == LISTING)
 		end_list(s, false);
 	advance(s);
@@ -792,6 +888,7 @@ make_facts(struct ecs_sweep *s, int64_t wall_ms, struct roster_facts **ret, stru
 	struct ecs_ledger_close close = {
 		.proved = s->origin.proved,
 		.wall_ms = wall_ms,
+		.hosts = s->start.hosts,
 		.is_held = s->start.is_held,
 		.arg = s->start.arg,
 	};

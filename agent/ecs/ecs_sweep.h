@@ -17,8 +17,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "aws/aws_service.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "ecs/ecs_hosts.h"
 #include "ecs/ecs_sought.h"
 #include "ecs/roster.h"
 #include "ecs/taskdef_cache.h"
@@ -39,6 +41,9 @@ struct ecs_sweep_start { /* strings are copied */
 	struct str account, cluster_arn;   /* of earlier answers, or empty; another one's answer fails the sweep */
 	struct roster_facts *before;       /* or null; referenced */
 	struct taskdef_cache *definitions; /* borrowed; filled */
+	/* Likewise; null: tasks of bridge and host networks get no address. */
+	struct ecs_hosts *hosts;
+	int64_t mono_ms; /* now, for hosts */
 	bool require_healthy;
 	/* FULL may be spread over several passes, so that the list is looked at in between:
 	 * at most so many batches of tasks that WATCH would not ask for (0: no bound), of
@@ -55,9 +60,10 @@ struct ecs_sweep_start { /* strings are copied */
 };
 
 struct ecs_sweep_ask {
-	unsigned id;        /* never 0; give it back with the answer */
+	unsigned id; /* never 0; give it back with the answer */
+	const struct aws_service *to;
 	const char *action; /* "ListTasks" */
-	struct str body;    /* JSON; borrowed until the answer */
+	struct str body;    /* as the service wants it; borrowed until the answer */
 };
 
 struct ecs_sweep_result {

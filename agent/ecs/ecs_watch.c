@@ -14,6 +14,7 @@
 struct ecs_watch {
 	struct ecs_watch_listener to;
 	struct taskdef_cache *definitions;
+	struct ecs_hosts *hosts;
 	struct ecs_watch_cluster **clusters; /* in the order of the configuration */
 	struct roster_cluster *views;        /* as many; scratch */
 	size_t n_clusters;
@@ -83,16 +84,18 @@ static enum err_code
 make_room(struct ecs_watch *w, size_t n, struct err *e)
 {
 	w->definitions = taskdef_cache_new(TASKDEF_CACHE_MAX);
+	w->hosts = ecs_hosts_new(ECS_HOSTS_MAX);
 	w->n_sharing = calloc(w->conf->n_sources + 1, sizeof(*w->n_sharing));
 	w->clusters = calloc(n + 1, sizeof(struct ecs_watch_cluster *));
 	w->views = calloc(n + 1, sizeof(*w->views));
-	if (w->definitions == NULL || w->n_sharing == NULL || w->clusters == NULL || w->views == NULL)
+	if (w->definitions == NULL || w->hosts == NULL || w->n_sharing == NULL || w->clusters == NULL ||
+	    w->views == NULL)
 		return err_set(e, ERR_NOMEM, "watch %zu clusters: %s", n, err_text(ERR_NOMEM));
 	return ERR_OK;
 }
 
 enum err_code
-ecs_watch_new(struct loop *l, const struct conf *conf, struct aws_caller *const *callers, struct prng *rnd,
+ecs_watch_new(struct loop *l, const struct conf *conf, const struct ecs_watch_callers *callers, struct prng *rnd,
     struct ecs_watch_listener to, struct ecs_watch **ret, struct err *e)
 {
 	struct ecs_watch *w = calloc(1, sizeof(*w));
@@ -107,8 +110,9 @@ ecs_watch_new(struct loop *l, const struct conf *conf, struct aws_caller *const 
 		const struct ecs_watch_cluster_start of_source = {
 			.loop = l,
 			.source = &conf->sources[i],
-			.caller = callers[i],
+			.callers = callers[i],
 			.definitions = w->definitions,
+			.hosts = w->hosts,
 			.rnd = rnd,
 			.n_sharing = &w->n_sharing[i],
 			.is_held = to.is_held,
@@ -180,6 +184,7 @@ ecs_watch_close(struct ecs_watch *w)
 		return;
 	for (size_t i = 0; i < w->n_clusters; i++)
 		ecs_watch_cluster_close(w->clusters[i]);
+	ecs_hosts_free(w->hosts);
 	taskdef_cache_free(w->definitions);
 	free(w->clusters);
 	free(w->views);

@@ -28,8 +28,9 @@ struct ecs_watch_listener {
 	void *arg;
 };
 
-/* callers[i] speaks ECS for conf->sources[i]; borrowed, as are conf and rnd. */
-NODISCARD enum err_code ecs_watch_new(struct loop *l, const struct conf *conf, struct aws_caller *const *callers,
+/* callers[i] is for conf->sources[i], and copied; the callers themselves are borrowed, as
+ * are conf and rnd. */
+NODISCARD enum err_code ecs_watch_new(struct loop *l, const struct conf *conf, const struct ecs_watch_callers *callers,
     struct prng *rnd, struct ecs_watch_listener to, struct ecs_watch **ret, struct err *e);
 void ecs_watch_start(struct ecs_watch *w); /* a full sweep of every cluster, then as scheduled */
 void ecs_watch_poke(struct ecs_watch *w); /* a full sweep of every cluster, now; one that runs is followed by another */

@@ -25,8 +25,9 @@
 struct flight {
 	struct ecs_watch_cluster *cluster;
 	struct aws_call *call; /* null: free */
+	struct aws_caller *caller;
 	unsigned id;
-	bool is_definition;
+	bool is_aside; /* not about the cluster itself: of a definition, or a machine */
 };
 
 struct ecs_watch_cluster {
@@ -127,7 +128,7 @@ ecs_watch_cluster_close(struct ecs_watch_cluster *c)
 		return;
 	for (size_t i = 0; i < ECS_WATCH_CLUSTER_IN_FLIGHT; i++)
 		if (c->flights[i].call != NULL)
-			aws_caller_cancel(c->start.caller, c->flights[i].call);
+			aws_caller_cancel(c->flights[i].caller, c->flights[i].call);
 	loop_timer_close(c->timer);
 	ecs_sweep_free(c->sweep);
 	ecs_sought_free(&c->asked);
@@ -396,8 +397,8 @@ end_pass(struct ecs_watch_cluster *c)
 
 static void pump(struct ecs_watch_cluster *c);
 
-/* Is the cluster itself out of reach for good?  One definition that is not found
- * is not. */
+/* Is the cluster itself out of reach for good?  One definition or machine that is not
+ * found is not. */
 static void
 note_failure(struct ecs_watch_cluster *c, const struct flight *f, enum aws_error_class class_, int64_t asked_wait_ms)
 {
@@ -408,7 +409,7 @@ note_failure(struct ecs_watch_cluster *c, const struct flight *f, enum aws_error
 	if (c->met_failure)
 		return;
 	c->met_failure = true;
-	c->is_permanent = class_ == AWS_ERROR_DENIED || (class_ == AWS_ERROR_NOT_FOUND && !f->is_definition);
+	c->is_permanent = class_ == AWS_ERROR_DENIED || (class_ == AWS_ERROR_NOT_FOUND && !f->is_aside);
 }
 
 /* What has ended does not wait for the end of the pass. */
@@ -453,6 +454,14 @@ free_flight(struct ecs_watch_cluster *c)
 	return NULL;
 }
 
+static struct aws_caller *
+caller_of(const struct ecs_watch_cluster *c, const struct aws_service *to)
+{
+	const struct ecs_watch_callers *callers = &c->start.callers;
+
+	return to == &aws_service_ec2 ? callers->ec2 : to == &aws_service_ssm ? callers->ssm : callers->ecs;
+}
+
 static void
 pump(struct ecs_watch_cluster *c)
 {
@@ -463,8 +472,9 @@ pump(struct ecs_watch_cluster *c)
 		struct err why = ERR_INIT;
 
 		f->id = ask.id;
-		f->is_definition = strcmp(ask.action, "DescribeTaskDefinition") == 0;
-		if (aws_caller_send(c->start.caller, ask.action, ask.body, answered, f, &f->call, &why) == ERR_OK)
+		f->caller = caller_of(c, ask.to);
+		f->is_aside = strcmp(ask.action, "ListTasks") != 0 && strcmp(ask.action, "DescribeTasks") != 0;
+		if (aws_caller_send(f->caller, ask.action, ask.body, answered, f, &f->call, &why) == ERR_OK)
 			continue;
 		f->call = NULL;
 		note_failure(c, f, AWS_ERROR_TRANSIENT, 0);
@@ -528,6 +538,8 @@ begin_pass(struct ecs_watch_cluster *c, struct err *e)
 		.cluster_arn = c->known.arn,
 		.before = c->known.facts,
 		.definitions = c->start.definitions,
+		.hosts = c->start.hosts,
+		.mono_ms = clk_mono_ms(&c->clk),
 		.require_healthy = c->start.source->require_healthy,
 		.rest_max = part_of_full(c),
 		.rest_after = buf_str(&c->rest_after),

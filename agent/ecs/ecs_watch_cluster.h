@@ -25,6 +25,7 @@
 #include "base/prng.h"
 #include "base/str.h"
 #include "conf/conf.h"
+#include "ecs/ecs_hosts.h"
 #include "ecs/roster.h"
 #include "ecs/taskdef_cache.h"
 
@@ -35,6 +36,10 @@
 struct ecs_watch_cluster;
 struct loop;
 
+struct ecs_watch_callers { /* of one source */
+	struct aws_caller *ecs, *ec2, *ssm;
+};
+
 struct ecs_watch_pace {
 	int64_t watch_ms, refresh_ms;
 };
@@ -43,8 +48,9 @@ struct ecs_watch_cluster_start { /* all borrowed for the cluster's life */
 	struct loop *loop;
 	const struct conf_source *source;
 	struct str name; /* as configured; "*" finds none yet, and says so as its fault */
-	struct aws_caller *caller;
+	struct ecs_watch_callers callers;
 	struct taskdef_cache *definitions;
+	struct ecs_hosts *hosts;
 	struct prng *rnd;
 	const unsigned *n_sharing;                                  /* clusters that share the caller's rate limit */
 	bool (*is_held)(void *arg, const struct roster_task *task); /* see ecs_sweep.h */

@@ -79,7 +79,9 @@ roster_task_copy(struct arena *a, const struct roster_task *t, struct roster_tas
 	    !copy_part(a, t->family, t->definition_arn, copy.definition_arn, &copy.family) ||
 	    !copy_str(a, t->zone, &copy.zone) || !copy_str(a, t->stop_code, &copy.stop_code) ||
 	    !copy_str(a, t->stopped_reason, &copy.stopped_reason) || !copy_str(a, t->subnet, &copy.subnet) ||
-	    !copy_str(a, t->container_instance_arn, &copy.container_instance_arn) || !copy_containers(a, t, &copy))
+	    !copy_str(a, t->container_instance_arn, &copy.container_instance_arn) ||
+	    !copy_str(a, t->host_ipv4, &copy.host_ipv4) || !copy_str(a, t->host_ipv6, &copy.host_ipv6) ||
+	    !copy_containers(a, t, &copy))
 		return false;
 	*ret = copy;
 	return true;
@@ -92,7 +94,8 @@ same_bindings(const struct roster_container *a, const struct roster_container *b
 		return false;
 	for (size_t i = 0; i < a->n_bindings; i++)
 		if (a->bindings[i].container_port != b->bindings[i].container_port ||
-		    a->bindings[i].host_port != b->bindings[i].host_port || a->bindings[i].tcp != b->bindings[i].tcp)
+		    a->bindings[i].host_port != b->bindings[i].host_port || a->bindings[i].n != b->bindings[i].n ||
+		    a->bindings[i].tcp != b->bindings[i].tcp || a->bindings[i].on_ipv6 != b->bindings[i].on_ipv6)
 			return false;
 	return true;
 }

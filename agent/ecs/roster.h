@@ -45,9 +45,12 @@ enum roster_status {
 
 enum roster_health { ROSTER_HEALTH_UNKNOWN, ROSTER_HEALTHY, ROSTER_UNHEALTHY };
 
-struct roster_binding { /* a port of the container as the outside reaches it */
-	uint16_t container_port, host_port;
+/* Ports of the container as the outside reaches them on its machine: the first of each
+ * side, and how many follow one another on both (1: a single port). */
+struct roster_binding {
+	uint16_t container_port, host_port, n;
 	bool tcp;
+	bool on_ipv6; /* bound to an IPv6 address of the machine only */
 };
 
 struct roster_container {
@@ -68,6 +71,7 @@ struct roster_task {
 	enum roster_status last_status, desired_status; /* desired is RUNNING, STOPPED or UNKNOWN */
 	enum roster_health health;
 	struct str zone, stop_code, stopped_reason, subnet, container_instance_arn;
+	struct str host_ipv4, host_ipv6; /* of its machine; empty: not known, or not asked for (awsvpc) */
 	int64_t created_ms, started_ms, stopping_ms, stopped_ms; /* Unix time; 0: not said */
 	uint64_t version;
 	const struct roster_container *containers;
@@ -119,7 +123,7 @@ NODISCARD enum err_code roster_facts_make(
 /* Or null; a null f holds nothing. */
 const struct roster_task *roster_facts_find(const struct roster_facts *f, struct str arn);
 /* Equal in all that AWS says of it.  Not compared is what we make of it: definition,
- * listed, missing, described_wall_ms, ended_wall_ms. */
+ * the machine's addresses, listed, missing, described_wall_ms, ended_wall_ms. */
 bool roster_task_same(const struct roster_task *a, const struct roster_task *b);
 /* Deep, into a; the definition is not referenced.  False: the arena refused. */
 NODISCARD bool roster_task_copy(struct arena *a, const struct roster_task *t, struct roster_task *ret);

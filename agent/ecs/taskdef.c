@@ -18,6 +18,12 @@ taskdef_unref(struct taskdef *d)
 	arena_free(d->arena);
 }
 
+bool
+taskdef_is_on_host(const struct taskdef *d)
+{
+	return d != NULL && (d->network == TASKDEF_BRIDGE || d->network == TASKDEF_HOST);
+}
+
 const struct taskdef_container *
 taskdef_container(const struct taskdef *d, struct str name)
 {

@@ -22,6 +22,7 @@ enum taskdef_network { TASKDEF_AWSVPC, TASKDEF_BRIDGE, TASKDEF_HOST, TASKDEF_NON
 
 struct taskdef_port {
 	uint16_t container_port, host_port; /* 0: not given, or chosen at run time */
+	uint16_t n;                         /* ports from container_port on: more than 1 for a range */
 	bool tcp;
 };
 
@@ -52,6 +53,8 @@ struct taskdef {
 struct taskdef *taskdef_ref(struct taskdef *d);
 void taskdef_unref(struct taskdef *d); /* null is fine */
 CLEANUP_DEFINE(struct taskdef, taskdef_unref);
+/* Are its tasks reached by an address of their machine?  A null d: that is not known. */
+bool taskdef_is_on_host(const struct taskdef *d);
 const struct taskdef_container *taskdef_container(const struct taskdef *d, struct str name); /* or null */
 
 #endif

@@ -20,6 +20,7 @@
 
 #define DRAIN_DEFAULT_MS INT64_C(30000)
 #define NO_DRAFT         SIZE_MAX
+#define PLACES_MAX       64 /* of a container whose port is not known; a range may hold more than anybody serves */
 
 struct row { /* of an endpoint; exposed, reason and message come from its draft, if it has one */
 	struct desired_endpoint endpoint;
@@ -198,8 +199,8 @@ add_candidate(struct derive *dv, const struct place *at, const struct conf_backe
 /* A task on its way has no address yet, and one that is over may have none any
  * more: then its state is the reason, not the address. */
 static bool
-add_unreachable(
-    struct derive *dv, const struct place *at, const struct conf_backend *entry, struct str container, uint16_t port)
+add_unreachable(struct derive *dv, const struct place *at, const struct conf_backend *entry,
+    const struct roster_container *c, uint16_t port)
 {
 	enum reason reason = at->verdict.reason;
 	struct str message;
@@ -207,11 +208,11 @@ add_unreachable(
 
 	if (reason == REASON_NONE) {
 		reason = REASON_NO_ADDRESS;
-		ok = desired_port_say_unreachable(dv->arena, at->task, container, &message);
+		ok = desired_port_say_unreachable(dv->arena, at->task, c, port, &message);
 	} else {
 		ok = desired_verdict_say(dv->arena, at->task, at->verdict, NULL, &message);
 	}
-	return ok && add_excluded(dv, at, container, entry->name, port, reason, message);
+	return ok && add_excluded(dv, at, c->name, entry->name, port, reason, message);
 }
 
 /* Taken, but the port is not known. */
@@ -219,15 +220,15 @@ static bool
 add_portless(struct derive *dv, const struct place *at, const struct conf_backend *entry,
     const struct roster_container *c, const struct desired_port *port)
 {
-	struct plan_address key;
-	struct desired_shadow *shadow;
+	struct plan_address keys[PLACES_MAX];
+	size_t n = at->verdict.is_candidate ? desired_port_places(at->task, c, keys, PLACES_MAX) : 0;
 
-	if (at->verdict.is_candidate && desired_port_reach(c, 1, &key)) {
-		shadow = plan_list_add(&dv->shadows);
+	for (size_t i = 0; i < n; i++) {
+		struct desired_shadow *shadow = plan_list_add(&dv->shadows);
+
 		if (shadow == NULL)
 			return false;
-		key.port = 0;
-		*shadow = (struct desired_shadow){ .backend = backend_of(dv, entry), .key = key };
+		*shadow = (struct desired_shadow){ .backend = backend_of(dv, entry), .key = keys[i] };
 	}
 	return add_excluded(dv, at, c->name, entry->name, 0, port->reason, port->message);
 }
@@ -249,11 +250,11 @@ consider(struct derive *dv, const struct place *at, const struct conf_backend *e
 		return true;
 	}
 	if (port.reason != REASON_NONE && is_over)
-		return add_unreachable(dv, at, entry, c->name, 0);
+		return add_unreachable(dv, at, entry, c, 0);
 	if (port.reason != REASON_NONE)
 		return add_portless(dv, at, entry, c, &port);
-	if (!at->verdict.is_candidate || !desired_port_reach(c, port.port, &key))
-		return add_unreachable(dv, at, entry, c->name, port.port);
+	if (!at->verdict.is_candidate || !desired_port_reach(at->task, c, port.port, &key))
+		return add_unreachable(dv, at, entry, c, port.port);
 	return add_candidate(dv, at, entry, c->name, &key);
 }
 

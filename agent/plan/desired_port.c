@@ -14,7 +14,8 @@ static bool
 publishes(const struct taskdef_container *c, uint16_t port)
 {
 	for (size_t i = 0; i < c->n_ports; i++)
-		if (c->ports[i].tcp && c->ports[i].container_port == port)
+		if (c->ports[i].tcp && port >= c->ports[i].container_port &&
+		    port - c->ports[i].container_port < c->ports[i].n)
 			return true;
 	return false;
 }
@@ -72,7 +73,7 @@ choose_of_entry(struct arena *a, const struct conf_backend *entry, const struct 
 
 /* ---- an entry without: the container's only one ---- */
 
-/* Is ports[i] the first TCP mapping of its container port? */
+/* Is ports[i] the first TCP mapping of its container port (or range)? */
 static bool
 counts(const struct taskdef_container *c, size_t i)
 {
@@ -94,8 +95,9 @@ count_ports(const struct taskdef_container *c, uint16_t *ret_first)
 	for (size_t i = 0; i < c->n_ports; i++) {
 		if (!counts(c, i))
 			continue;
-		if (n++ == 0)
+		if (n == 0)
 			*ret_first = c->ports[i].container_port;
+		n += c->ports[i].n;
 	}
 	return n;
 }
@@ -108,19 +110,32 @@ joint(size_t k, size_t named, size_t n)
 	return k + 1 == named && named == n ? " and " : ", ";
 }
 
-/* "50051 and 8080"; "1, 2, 3, 4, 5, 6 and 20 more". */
-static void
-list_ports(const struct taskdef_container *c, size_t n, char *text, size_t size)
+static size_t
+count_mappings(const struct taskdef_container *c)
 {
-	size_t named = n < PORTS_NAMED_MAX ? n : PORTS_NAMED_MAX, k = 0, at = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_ports; i++)
+		n += counts(c, i);
+	return n;
+}
+
+/* "50051 and 8080-8090"; "1, 2, 3, 4, 5, 6 and 20 more". */
+static void
+list_ports(const struct taskdef_container *c, char *text, size_t size)
+{
+	size_t n = count_mappings(c), named = n < PORTS_NAMED_MAX ? n : PORTS_NAMED_MAX, k = 0, at = 0;
 
 	for (size_t i = 0; i < c->n_ports && k < named; i++) {
+		unsigned first = c->ports[i].container_port, last = first + c->ports[i].n - 1;
+		char range[8] = "";
 		int wrote;
 
 		if (!counts(c, i))
 			continue;
-		wrote =
-		    snprintf(text + at, size - at, "%s%u", joint(k, named, n), (unsigned)c->ports[i].container_port);
+		if (last > first)
+			(void)snprintf(range, sizeof(range), "-%u", last & UINT16_MAX);
+		wrote = snprintf(text + at, size - at, "%s%u%s", joint(k, named, n), first, range);
 		at += wrote > 0 ? (size_t)wrote : 0;
 		k++;
 	}
@@ -129,12 +144,11 @@ list_ports(const struct taskdef_container *c, size_t n, char *text, size_t size)
 }
 
 static bool
-say_several(
-    struct arena *a, const struct conf_backend *entry, const struct taskdef_container *c, size_t n, struct str *ret)
+say_several(struct arena *a, const struct conf_backend *entry, const struct taskdef_container *c, struct str *ret)
 {
-	char ports[PORTS_NAMED_MAX * 12 + 40] = "";
+	char ports[PORTS_NAMED_MAX * 18 + 40] = "";
 
-	list_ports(c, n, ports, sizeof(ports));
+	list_ports(c, ports, sizeof(ports));
 	return plan_say(a, ret,
 	    "container `" STR_FMT "` publishes ports %s: say which with `port:` in backends entry `" STR_FMT "`",
 	    STR_ARG(c->name), ports, STR_ARG(entry->name));
@@ -154,7 +168,7 @@ choose_only(struct arena *a, const struct conf_backend *entry, const struct task
 	}
 	if (n > 1) {
 		*ret = (struct desired_port){ .reason = REASON_SEVERAL_PORTS };
-		return say_several(a, entry, c, n, &ret->message);
+		return say_several(a, entry, c, &ret->message);
 	}
 	*ret = (struct desired_port){ .reason = REASON_NO_PORT };
 	return plan_say(a, &ret->message,
@@ -188,21 +202,117 @@ desired_port_choose(struct arena *a, const struct conf_backend *entry, const str
 	return choose_only(a, entry, t->definition, container, ret);
 }
 
-/* awsvpc: the task has an interface of its own, and the container's port is open on
- * it.  Bridge and host tasks have no address here yet. */
-bool
-desired_port_reach(const struct roster_container *c, uint16_t port, struct plan_address *ret)
+/* ---- where it is reached ---- */
+
+/* The port of the machine, or 0.  Docker binds a port on 0.0.0.0 and on ::, sometimes to two
+ * different ports of the machine; each goes with the address of its family. */
+static uint16_t
+bound_port(const struct roster_container *c, uint16_t port, bool on_ipv6)
 {
-	return plan_address_parse(c->ipv4, port, ret) || plan_address_parse(c->ipv6, port, ret);
+	uint16_t lowest = 0;
+
+	for (size_t i = 0; i < c->n_bindings; i++) {
+		const struct roster_binding *b = &c->bindings[i];
+		uint16_t host_port = (uint16_t)(b->host_port + (port - b->container_port));
+
+		if (!b->tcp || b->on_ipv6 != on_ipv6 || port < b->container_port || port - b->container_port >= b->n)
+			continue;
+		if (lowest == 0 || host_port < lowest)
+			lowest = host_port;
+	}
+	return lowest;
+}
+
+/* What is bound to :: alone is tried by an IPv4 address as well, if there is no other. */
+static bool
+reach_bound(const struct roster_task *t, const struct roster_container *c, uint16_t port, struct plan_address *ret)
+{
+	uint16_t on_ipv4 = bound_port(c, port, false), on_ipv6 = bound_port(c, port, true);
+
+	return plan_address_parse(t->host_ipv4, on_ipv4, ret) || plan_address_parse(t->host_ipv6, on_ipv6, ret) ||
+	       plan_address_parse(t->host_ipv4, on_ipv6, ret) || plan_address_parse(t->host_ipv6, on_ipv4, ret);
+}
+
+/*
+ * awsvpc: the task has an interface of its own, and the container's port is open on it.
+ * host: the container's port is the machine's.  bridge: it is bound to some port of the
+ * machine.
+ */
+bool
+desired_port_reach(
+    const struct roster_task *t, const struct roster_container *c, uint16_t port, struct plan_address *ret)
+{
+	if (plan_address_parse(c->ipv4, port, ret) || plan_address_parse(c->ipv6, port, ret))
+		return true;
+	if (!taskdef_is_on_host(t->definition))
+		return false;
+	if (t->definition->network == TASKDEF_BRIDGE)
+		return reach_bound(t, c, port, ret);
+	return plan_address_parse(t->host_ipv4, port, ret) || plan_address_parse(t->host_ipv6, port, ret);
+}
+
+static size_t
+add_place(const struct roster_task *t, const struct roster_container *c, uint16_t first, uint16_t n_ports,
+    struct plan_address *ret, size_t n, size_t max)
+{
+	for (unsigned i = 0; i < n_ports && n < max; i++)
+		if (desired_port_reach(t, c, (uint16_t)(first + i), &ret[n]))
+			n++;
+	return n;
+}
+
+/* Many tasks share the address of a machine: there, only its own ports are a container's. */
+size_t
+desired_port_places(const struct roster_task *t, const struct roster_container *c, struct plan_address *ret, size_t max)
+{
+	const struct taskdef_container *d;
+	size_t n = 0;
+
+	if (!taskdef_is_on_host(t->definition)) {
+		if (max == 0 || !desired_port_reach(t, c, 1, &ret[0]))
+			return 0;
+		ret[0].port = 0;
+		return 1;
+	}
+	for (size_t i = 0; i < c->n_bindings; i++)
+		n = add_place(t, c, c->bindings[i].container_port, c->bindings[i].n, ret, n, max);
+	d = t->definition->network == TASKDEF_HOST ? taskdef_container(t->definition, c->name) : NULL;
+	for (size_t i = 0; d != NULL && i < d->n_ports; i++)
+		n = add_place(t, c, d->ports[i].container_port, d->ports[i].n, ret, n, max);
+	return n;
+}
+
+static bool
+say_unbound(
+    struct arena *a, const struct roster_task *t, const struct roster_container *c, uint16_t port, struct str *ret)
+{
+	struct str instance = str_first(str_after_last(t->container_instance_arn, '/'), 64);
+
+	if (t->container_instance_arn.len == 0)
+		return plan_say(a, ret, "the task has no container instance yet");
+	if (t->host_ipv4.len == 0 && t->host_ipv6.len == 0)
+		return plan_say(a, ret,
+		    "the address of its container instance " STR_FMT
+		    " is not known: the error of its cluster in `rollcall status` says why",
+		    STR_ARG(instance));
+	return plan_say(a, ret,
+	    "ECS names no port of container instance " STR_FMT " to which port %u of container `" STR_FMT
+	    "` is bound: it has just started, or its portMappings lack the port",
+	    STR_ARG(instance), (unsigned)port, STR_ARG(c->name));
 }
 
 bool
-desired_port_say_unreachable(struct arena *a, const struct roster_task *t, struct str container, struct str *ret)
+desired_port_say_unreachable(
+    struct arena *a, const struct roster_task *t, const struct roster_container *c, uint16_t port, struct str *ret)
 {
-	if (t->definition != NULL && t->definition->network != TASKDEF_AWSVPC)
+	if (taskdef_is_on_host(t->definition))
+		return say_unbound(a, t, c, port, ret);
+	if (t->definition != NULL && t->definition->network == TASKDEF_NONE)
 		return plan_say(a, ret,
-		    "ECS names no address for container `" STR_FMT "`: only tasks of network mode awsvpc are served",
-		    STR_ARG(container));
-	return plan_say(a, ret, "ECS names no address for container `" STR_FMT "`: its network interface is not there",
-	    STR_ARG(container));
+		    "its network mode is none, or one that rollcall does not know: container `" STR_FMT
+		    "` cannot be reached",
+		    STR_ARG(c->name));
+	return plan_say(a, ret,
+	    "ECS names no address for container `" STR_FMT "`: its network interface is not there (yet)",
+	    STR_ARG(c->name));
 }

@@ -27,9 +27,17 @@ struct desired_port {
 /* False: the arena refuses. */
 NODISCARD bool desired_port_choose(struct arena *a, const struct conf_backend *entry, const struct roster_task *t,
     struct str container, struct desired_port *ret);
-/* False, and *ret is zeroed: ECS names no address for it. */
-bool desired_port_reach(const struct roster_container *c, uint16_t port, struct plan_address *ret);
+/* Where HAProxy reaches this port of the container: on the task's own interface, or on its
+ * machine, where the port may have another number.  False, and *ret is zeroed: that is not
+ * known (yet). */
+bool desired_port_reach(
+    const struct roster_task *t, const struct roster_container *c, uint16_t port, struct plan_address *ret);
+/* All places that the container may be reached at, whatever its port is; port 0: any of
+ * that address.  At most max. */
+size_t desired_port_places(
+    const struct roster_task *t, const struct roster_container *c, struct plan_address *ret, size_t max);
+/* Why desired_port_reach says false. */
 NODISCARD bool desired_port_say_unreachable(
-    struct arena *a, const struct roster_task *t, struct str container, struct str *ret);
+    struct arena *a, const struct roster_task *t, const struct roster_container *c, uint16_t port, struct str *ret);
 
 #endif

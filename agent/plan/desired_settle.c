@@ -140,12 +140,13 @@ by_place(const void *a, const void *b)
 static void
 settle_shadow(struct desired_draft *d, const struct desired_shadow *shadows, size_t n)
 {
-	struct desired_shadow key = { .backend = d->backend, .key = d->key };
+	struct desired_shadow place = { .backend = d->backend, .key = d->key }, whole = place;
 
-	key.key.port = 0;
-	if (d->verdict.evidence != EVIDENCE_STOPPING && d->verdict.evidence != EVIDENCE_STOPPED)
+	whole.key.port = 0;
+	if (n == 0 || (d->verdict.evidence != EVIDENCE_STOPPING && d->verdict.evidence != EVIDENCE_STOPPED))
 		return;
-	if (n == 0 || bsearch(&key, shadows, n, sizeof(key), by_place) == NULL)
+	if (bsearch(&place, shadows, n, sizeof(place), by_place) == NULL &&
+	    bsearch(&whole, shadows, n, sizeof(whole), by_place) == NULL)
 		return;
 	d->verdict.want = DESIRED_KEEP;
 	d->verdict.evidence = EVIDENCE_NONE;

@@ -30,7 +30,7 @@ struct desired_draft {
  */
 struct desired_shadow {
 	size_t backend;
-	struct plan_address key; /* port 0 */
+	struct plan_address key; /* port 0: any of that address */
 };
 
 int desired_settle_backend_cmp(const struct desired_draft *a, const struct desired_draft *b);

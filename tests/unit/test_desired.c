@@ -196,7 +196,7 @@ a_reason_is_told_in_a_sentence(void **state)
 	    endpoint(d, "d", 0), REASON_UNHEALTHY, "ECS calls the task UNHEALTHY: see its containers' health checks");
 	check_excluded(endpoint(d, "e", 0), REASON_NOT_RUNNING, "AWS calls the task MISSING, 2 times in a row");
 	check_excluded(endpoint(d, "f", 0), REASON_NO_ADDRESS,
-	    "ECS names no address for container `app`: its network interface is not there");
+	    "ECS names no address for container `app`: its network interface is not there (yet)");
 	check_excluded(
 	    endpoint(d, "g", 0), REASON_NOT_RUNNING, "the task is PROVISIONING: it enters once it is RUNNING");
 }
@@ -542,25 +542,182 @@ ipv4_comes_before_ipv6_and_ipv6_is_written_as_haproxy_does(void **state)
 	assert_int_equal(endpoint(d, "c", 0)->reason, REASON_NO_ADDRESS);
 }
 
+#define INSTANCE "arn:aws:ecs:eu-west-1:123456789012:container-instance/main/0123456789abcdef"
+
+/* A task of a machine; its container "app" publishes the ports. */
+static struct roster_task *
+task_on_host(struct world *w, const char *id, enum taskdef_network network, const char *ports)
+{
+	struct roster_task *t = world_task(w, id, ROSTER_RUNNING, "");
+
+	t->subnet = STR("");
+	t->definition = world_definition(w, id);
+	t->definition->network = network;
+	(void)world_publishes(w, t->definition, "app", ports);
+	t->container_instance_arn = STR(INSTANCE);
+	t->host_ipv4 = STR("10.1.0.1");
+	return t;
+}
+
 static void
-a_bridge_task_has_no_address_yet(void **state)
+bind_ports(struct roster_task *t, const struct roster_binding *bindings, size_t n)
+{
+	struct roster_container *c = (struct roster_container *)(uintptr_t)&t->containers[0];
+
+	c->bindings = bindings;
+	c->n_bindings = n;
+}
+
+static void
+a_bridge_task_is_reached_by_the_port_of_its_machine(void **state)
+{
+	static const struct {
+		const char *what, *ipv4, *ipv6;
+		struct roster_binding bindings[3];
+		size_t n;
+		const char *address;
+		uint16_t port;
+	} cases[] = {
+		{ "a dynamic port", "10.1.0.1", "", { { 50051, 32768, 1, true, false } }, 1, "10.1.0.1", 32768 },
+		{ "two families, two ports", "10.1.0.1", "",
+		    { { 50051, 32769, 1, true, true }, { 50051, 32768, 1, true, false } }, 2, "10.1.0.1", 32768 },
+		{ "an IPv6 machine", "", "fd00::5",
+		    { { 50051, 32769, 1, true, true }, { 50051, 32768, 1, true, false } }, 2, "fd00::5", 32769 },
+		{ "IPv4 before IPv6", "10.1.0.1", "fd00::5",
+		    { { 50051, 32769, 1, true, true }, { 50051, 32768, 1, true, false } }, 2, "10.1.0.1", 32768 },
+		{ "only ::", "10.1.0.1", "", { { 50051, 32769, 1, true, true } }, 1, "10.1.0.1", 32769 },
+		{ "in a range", "10.1.0.1", "", { { 50050, 40000, 3, true, false } }, 1, "10.1.0.1", 40001 },
+		{ "bound twice", "10.1.0.1", "", { { 50051, 32790, 1, true, false }, { 50051, 32780, 1, true, false } },
+		    2, "10.1.0.1", 32780 },
+		{ "others beside it", "10.1.0.1", "",
+		    { { 50051, 1, 1, false, false }, { 80, 2, 1, true, false }, { 50051, 3, 1, true, false } }, 3,
+		    "10.1.0.1", 3 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct world *w CLEANUP(world_free_at) = world_new();
+		struct roster_task *t = task_on_host(w, ID, TASKDEF_BRIDGE, "50051");
+		const struct desired_server *s;
+
+		(void)world_entry(w, "grpc", "*", 0);
+		t->host_ipv4 = str_from_cstr(cases[i].ipv4);
+		t->host_ipv6 = str_from_cstr(cases[i].ipv6);
+		bind_ports(t, cases[i].bindings, cases[i].n);
+		s = must_find(world_desired(w), "grpc", ID);
+		CHECK_ROW(str_eq(s->address, str_from_cstr(cases[i].address)), i, cases[i].what);
+		CHECK_ROW(s->port == cases[i].port && s->want == DESIRED_SERVE, i, cases[i].what);
+	}
+}
+
+static void
+a_host_task_is_reached_by_its_own_port(void **state)
 {
 	struct world *w CLEANUP(world_free_at) = world_new();
-	struct roster_task *t = world_task(w, "a", ROSTER_RUNNING, "");
+	const struct desired_server *s;
+	struct desired *d;
+
+	(void)state;
+	(void)world_entry(w, "grpc", "*", 0);
+	(void)task_on_host(w, ID, TASKDEF_HOST, "50051");
+	d = world_desired(w);
+	s = must_find(d, "grpc", ID);
+	assert_str(s->name, "rc_" ID "_app_50051");
+	assert_str(s->address, "10.1.0.1");
+	assert_int_equal(s->port, 50051);
+}
+
+static void
+a_task_on_a_machine_that_is_not_reached_says_why(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+	static const struct roster_binding udp[] = { { 50051, 32768, 1, false, false } };
+	struct roster_task *t;
 	struct desired *d;
 
 	(void)state;
 	(void)world_entry(w, "grpc", "*", 50051);
-	t->definition = world_definition(w, "x");
-	t->definition->network = TASKDEF_BRIDGE;
-	(void)world_publishes(w, t->definition, "app", "50051");
+	bind_ports(task_on_host(w, "a", TASKDEF_BRIDGE, "50051"), udp, 1);
+	task_on_host(w, "b", TASKDEF_HOST, "50051")->host_ipv4 = STR("");
+	t = task_on_host(w, "c", TASKDEF_BRIDGE, "50051");
+	t->container_instance_arn = t->host_ipv4 = STR("");
+	(void)task_on_host(w, "d", TASKDEF_NONE, "50051");
 	d = world_desired(w);
 	check_excluded(endpoint(d, "a", 0), REASON_NO_ADDRESS,
-	    "ECS names no address for container `app`: only tasks of network mode awsvpc are served");
+	    "ECS names no port of container instance 0123456789abcdef to which port 50051 of container `app` is bound: "
+	    "it has just started, or its portMappings lack the port");
 	assert_int_equal(endpoint(d, "a", 0)->port, 50051);
+	check_excluded(endpoint(d, "b", 0), REASON_NO_ADDRESS,
+	    "the address of its container instance 0123456789abcdef is not known: the error of its cluster in "
+	    "`rollcall status` says why");
+	check_excluded(endpoint(d, "c", 0), REASON_NO_ADDRESS, "the task has no container instance yet");
+	check_excluded(endpoint(d, "d", 0), REASON_NO_ADDRESS,
+	    "its network mode is none, or one that rollcall does not know: container `app` cannot be reached");
+	assert_int_equal(desired_find(d, STR("grpc"))->n_servers, 0);
 }
 
-/* a ended at 10.0.0.1; b, later, is at the same address: what becomes of both. */
+/* Tasks of a machine share its address: an end is put in doubt only by one that may have the
+ * very port by now. */
+static void
+a_port_that_is_not_known_puts_only_its_own_places_in_doubt(void **state)
+{
+	static const struct roster_binding old[] = { { 50051, 32768, 1, true, false } };
+	static const struct roster_binding others[] = { { 1, 32770, 1, true, false }, { 2, 32771, 1, true, false } };
+	static const struct roster_binding same[] = { { 1, 32768, 1, true, false }, { 2, 32771, 1, true, false } };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct world *w CLEANUP(world_free_at) = world_new();
+		struct roster_task *t = task_on_host(w, "old", TASKDEF_BRIDGE, "50051");
+
+		(void)world_entry(w, "grpc", "*", 0);
+		t->last_status = t->desired_status = ROSTER_STOPPED;
+		bind_ports(t, old, 1);
+		bind_ports(task_on_host(w, "new", TASKDEF_BRIDGE, "1 2"), i == 0 ? others : same, 2);
+		assert_int_equal(
+		    must_find(world_desired(w), "grpc", "old")->evidence, i == 0 ? EVIDENCE_STOPPED : EVIDENCE_NONE);
+	}
+}
+
+static void
+a_port_of_a_machine_belongs_to_the_newest_task_that_runs(void **state)
+{
+	static const struct roster_binding port[] = { { 50051, 32768, 1, true, false } };
+	struct world *w CLEANUP(world_free_at) = world_new();
+	struct roster_task *t = task_on_host(w, "old", TASKDEF_BRIDGE, "50051");
+	struct desired *d;
+
+	(void)state;
+	(void)world_entry(w, "grpc", "*", 0);
+	bind_ports(t, port, 1);
+	t = task_on_host(w, "young", TASKDEF_BRIDGE, "50051");
+	t->started_ms = t->created_ms = 9000;
+	bind_ports(t, port, 1);
+	d = world_desired(w);
+	assert_int_equal(must_find(d, "grpc", "old")->evidence, EVIDENCE_REPLACED);
+	assert_int_equal(must_find(d, "grpc", "young")->want, DESIRED_SERVE);
+}
+
+static void
+a_range_of_ports_holds_an_entrys_port_and_is_several(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+	static const struct roster_binding range[] = { { 50050, 40000, 5, true, false } };
+	struct roster_task *t = task_on_host(w, ID, TASKDEF_BRIDGE, "50050");
+	struct taskdef_port *p = (struct taskdef_port *)(uintptr_t)t->definition->containers[0].ports;
+	struct desired *d;
+
+	(void)state;
+	p->n = 5;
+	bind_ports(t, range, 1);
+	(void)world_entry(w, "grpc", "*", 50052);
+	(void)world_entry(w, "any", "*", 0);
+	d = world_desired(w);
+	assert_int_equal(must_find(d, "grpc", ID)->port, 40002);
+	check_excluded(endpoint(d, ID, 1), REASON_SEVERAL_PORTS,
+	    "container `app` publishes ports 50050-50054: say which with `port:` in backends entry `any`");
+}
+
 static void
 an_address_belongs_to_the_newest_task_that_runs(void **state)
 {
@@ -889,7 +1046,12 @@ main(void)
 		cmocka_unit_test(two_containers_of_one_task_serve_on_their_own_ports),
 		cmocka_unit_test(a_task_whose_definition_is_not_read_does_not_enter_but_its_end_is_believed),
 		cmocka_unit_test(ipv4_comes_before_ipv6_and_ipv6_is_written_as_haproxy_does),
-		cmocka_unit_test(a_bridge_task_has_no_address_yet),
+		cmocka_unit_test(a_bridge_task_is_reached_by_the_port_of_its_machine),
+		cmocka_unit_test(a_host_task_is_reached_by_its_own_port),
+		cmocka_unit_test(a_task_on_a_machine_that_is_not_reached_says_why),
+		cmocka_unit_test(a_port_that_is_not_known_puts_only_its_own_places_in_doubt),
+		cmocka_unit_test(a_port_of_a_machine_belongs_to_the_newest_task_that_runs),
+		cmocka_unit_test(a_range_of_ports_holds_an_entrys_port_and_is_several),
 		cmocka_unit_test(an_address_belongs_to_the_newest_task_that_runs),
 		cmocka_unit_test(a_replaced_task_is_told_by_whom),
 		cmocka_unit_test(a_task_that_is_missing_holds_no_address),

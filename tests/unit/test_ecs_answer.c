@@ -381,36 +381,32 @@ words_that_are_not_invented_yet_are_unknown_not_malformed(void **state)
 }
 
 static void
-bindings_are_ports_that_ipv4_reaches(void **state)
+bindings_are_ports_and_ranges_of_the_machine(void **state)
 {
 	static const struct {
 		const char *bindings;
 		size_t n;
-		unsigned container_port, host_port; /* of the first */
-		bool tcp;
+		struct roster_binding last;
 	} cases[] = {
-		{ "{\"containerPort\":80,\"hostPort\":32768}", 1, 80, 32768, true },
-		{ "{\"containerPort\":53,\"hostPort\":53,\"protocol\":\"udp\"}", 1, 53, 53, false },
+		{ "{\"containerPort\":80,\"hostPort\":32768}", 1, { 80, 32768, 1, true, false } },
+		{ "{\"containerPort\":53,\"hostPort\":53,\"protocol\":\"udp\"}", 1, { 53, 53, 1, false, false } },
 		{ "{\"bindIP\":\"0.0.0.0\",\"containerPort\":80,\"hostPort\":32768,\"protocol\":\"tcp\"},"
-		  "{\"bindIP\":\"::\",\"containerPort\":80,\"hostPort\":32768,\"protocol\":\"tcp\"}",
-		    1, 80, 32768, true },
-		{ "{\"bindIP\":\"::\",\"containerPort\":80,\"hostPort\":32769,\"protocol\":\"tcp\"},"
-		  "{\"bindIP\":\"0.0.0.0\",\"containerPort\":80,\"hostPort\":32768,\"protocol\":\"tcp\"}",
-		    1, 80, 32768, true },
-		{ "{\"bindIP\":\"::\",\"containerPort\":80,\"hostPort\":32769,\"protocol\":\"tcp\"}", 1, 80, 32769,
-		    true },
-		{ "{\"containerPort\":80,\"hostPort\":1},{\"containerPort\":80,\"hostPort\":2}", 2, 80, 1, true },
-		{ "{\"containerPort\":80,\"hostPort\":1},{\"containerPort\":80,\"hostPort\":1,\"protocol\":\"udp\"}", 2,
-		    80, 1, true },
-		{ "{\"containerPortRange\":\"80-90\",\"hostPortRange\":\"100-110\"},{\"containerPort\":7,\"hostPort\":"
-		  "8}",
-		    1, 7, 8, true },
-		{ "{\"containerPort\":65535,\"hostPort\":1}", 1, 65535, 1, true },
+		  "{\"bindIP\":\"::\",\"containerPort\":80,\"hostPort\":32769,\"protocol\":\"tcp\"}",
+		    2, { 80, 32769, 1, true, true } },
+		{ "{\"containerPort\":80},{\"hostPort\":80},{},{\"containerPort\":65535,\"hostPort\":1}", 1,
+		    { 65535, 1, 1, true, false } },
+		{ "{\"containerPortRange\":\"80-90\",\"hostPortRange\":\"100-110\"}", 1, { 80, 100, 11, true, false } },
+		{ "{\"containerPortRange\":\"80\",\"hostPortRange\":\"100\",\"bindIP\":\"::\"}", 1,
+		    { 80, 100, 1, true, true } },
+		{ "{\"containerPortRange\":\"80-90\",\"hostPortRange\":\"100-105\"}", 1, { 80, 100, 6, true, false } },
+		{ "{\"containerPortRange\":\"1-65535\",\"hostPortRange\":\"1-65535\"}", 1,
+		    { 1, 1, 65535, true, false } },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(cases); i++) {
 		const struct roster_container *c;
+		const struct roster_binding *b;
 		struct ecs_answer_tasks answer;
 		struct arena *a = scratch();
 		char json[1024];
@@ -422,9 +418,11 @@ bindings_are_ports_that_ipv4_reaches(void **state)
 		CHECK_ROW(answer.n_tasks == 1, i, cases[i].bindings);
 		c = &answer.tasks[0].containers[0];
 		CHECK_ROW(c->n_bindings == cases[i].n, i, cases[i].bindings);
-		assert_int_equal(c->bindings[0].container_port, cases[i].container_port);
-		assert_int_equal(c->bindings[0].host_port, cases[i].host_port);
-		assert_int_equal(c->bindings[0].tcp, cases[i].tcp);
+		b = &c->bindings[c->n_bindings - 1];
+		CHECK_ROW(b->container_port == cases[i].last.container_port &&
+			      b->host_port == cases[i].last.host_port && b->n == cases[i].last.n &&
+			      b->tcp == cases[i].last.tcp && b->on_ipv6 == cases[i].last.on_ipv6,
+		    i, cases[i].bindings);
 		arena_free(a);
 	}
 }
@@ -474,6 +472,12 @@ one_malformed_task_does_not_lose_the_others(void **state)
 		    "networkBindings[0].hostPort: out of range" },
 		{ "{" HEAD ",\"containers\":[{\"name\":\"a\",\"networkBindings\":[{\"containerPort\":\"80\"}]}]}",
 		    "containerPort: a whole number" },
+		{ "{" HEAD ",\"containers\":[{\"name\":\"a\",\"networkBindings\":[{\"hostPortRange\":\"9-8\"}]}]}",
+		    "networkBindings[0].hostPortRange: not a range" },
+		{ "{" HEAD ",\"containers\":[{\"name\":\"a\",\"networkBindings\":[{\"hostPortRange\":\"8-\"}]}]}",
+		    "networkBindings[0].hostPortRange: not a range" },
+		{ "{" HEAD ",\"containers\":[{\"name\":\"a\",\"networkBindings\":[{\"hostPortRange\":\"1-65536\"}]}]}",
+		    "networkBindings[0].hostPortRange: not a range" },
 		{ "{" HEAD ",\"attachments\":[{\"type\":\"ElasticNetworkInterface\",\"details\":[{\"name\":"
 		  "\"privateIPv4Address\",\"value\":\"nowhere\"}]}]}",
 		    "tasks[1].attachments[0].details[0].value: not an address" },
@@ -633,7 +637,7 @@ a_definition_is_read_whole(void **state)
 	assert_false(d->containers[0].essential);
 	assert_true(d->containers[0].has_health_check);
 	assert_int_equal(d->containers[0].stop_timeout_ms, 120000);
-	assert_int_equal(d->containers[0].n_ports, 2);
+	assert_int_equal(d->containers[0].n_ports, 3);
 	assert_int_equal(d->containers[0].ports[0].container_port, 50051);
 	assert_int_equal(d->containers[0].ports[0].host_port, 0);
 	assert_true(d->containers[0].ports[0].tcp);
@@ -753,7 +757,7 @@ main(void)
 		cmocka_unit_test(the_attachment_lends_its_address_where_containers_have_none),
 		cmocka_unit_test(a_task_that_has_nothing_yet_is_fine),
 		cmocka_unit_test(words_that_are_not_invented_yet_are_unknown_not_malformed),
-		cmocka_unit_test(bindings_are_ports_that_ipv4_reaches),
+		cmocka_unit_test(bindings_are_ports_and_ranges_of_the_machine),
 		cmocka_unit_test(one_malformed_task_does_not_lose_the_others),
 		cmocka_unit_test(failures_are_read_and_an_answer_of_something_else_is_refused),
 		cmocka_unit_test(tasks_of_two_clusters_in_one_answer_are_told),

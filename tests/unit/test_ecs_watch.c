@@ -193,7 +193,7 @@ list_sought(void *arg)
 static void
 stage_start(struct stage *s)
 {
-	struct aws_caller *const callers[] = { &s->callers[0], &s->callers[1] };
+	const struct ecs_watch_callers callers[] = { { .ecs = &s->callers[0] }, { .ecs = &s->callers[1] } };
 	const struct ecs_watch_listener to = { .published = on_published, .sought = list_sought, .arg = s };
 
 	assert_int_equal(ecs_watch_new(s->loop, &s->conf, callers, &s->rnd, to, &s->watch, NULL), ERR_OK);

@@ -223,7 +223,7 @@ publish(struct taskdef_container *c, struct taskdef_port *ports, struct str word
 
 	assert(ok);
 	(void)ok;
-	ports[c->n_ports++] = (struct taskdef_port){ .container_port = (uint16_t)port, .tcp = !udp };
+	ports[c->n_ports++] = (struct taskdef_port){ .container_port = (uint16_t)port, .n = 1, .tcp = !udp };
 }
 
 struct taskdef_container *
