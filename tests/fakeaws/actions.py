@@ -14,14 +14,17 @@ import fnmatch
 import json
 from typing import Any, Callable
 
-from . import errors, wire
+from . import errors, machines, wire
 from .world import RUNNING, Cluster, Key, Service, Task, World
 
 Document = dict[str, Any]
 
 LARGEST_PAGE = 100
+# What is not ECS's: action and service.
+OTHER_SERVICES = {"DescribeInstances": "ec2", "DescribeInstanceInformation": "ssm"}
 DESCRIBE_LIMITS = {"DescribeTasks": ("tasks", 100), "DescribeServices": ("services", 10),
-                   "DescribeClusters": ("clusters", 100)}
+                   "DescribeClusters": ("clusters", 100),
+                   "DescribeContainerInstances": ("containerInstances", 100)}
 
 
 @dataclasses.dataclass
@@ -57,7 +60,7 @@ def page_of(request: Document) -> int:
 def cluster_name_of(action: str, request: Document) -> str:
     """The name of the cluster that a request is about; empty where it is about none."""
     names = action == "DescribeClusters" and request.get("clusters") or []
-    if action in ("ListClusters", "DescribeTaskDefinition"):
+    if action in ("ListClusters", "DescribeTaskDefinition", *OTHER_SERVICES):
         return ""
     name = names[0] if names else request.get("cluster", "default")
     return str(name).rsplit("/", 1)[-1]
@@ -76,7 +79,10 @@ def perform(world: World, key: Key, action: str, request: Document) -> Document:
     name = cluster_name_of(action, request)
     if is_denied(key, action, name):
         resource = world.arn(key.account, f"cluster/{name}") if name else "*"
-        raise errors.access_denied(f"arn:aws:iam::{key.account}:user/{key.user}", action, resource)
+        caller = f"arn:aws:iam::{key.account}:user/{key.user}"
+        if OTHER_SERVICES.get(action) == "ec2":
+            raise errors.unauthorized_operation(caller, action)
+        raise errors.access_denied(caller, action, resource, OTHER_SERVICES.get(action, "ecs"))
     return function(world, key, request)
 
 
@@ -140,10 +146,11 @@ def _task_filters(cluster: Cluster, request: Document) -> list[Callable[[Task], 
     if "family" in request:
         tests.append(lambda task: task.definition.family == request["family"])
     if "launchType" in request:
-        tests.append(lambda task: request["launchType"] == "FARGATE")
+        tests.append(lambda task: wire.launch_type(task) == request["launchType"])
     if "containerInstance" in request:
-        # Every task here is on Fargate, and so on nobody's instance.
-        raise errors.invalid_parameter("Container instance not found.")
+        if request["containerInstance"] not in cluster.hosts:
+            raise errors.invalid_parameter("Container instance not found.")
+        tests.append(lambda task: task.host is not None and task.host.arn == request["containerInstance"])
     return tests
 
 
@@ -227,11 +234,27 @@ def describe_clusters(world: World, key: Key, request: Document) -> Document:
     return {"clusters": found, "failures": failures}
 
 
+def describe_container_instances(world: World, key: Key, request: Document) -> Document:
+    cluster = _cluster(world, key, request)
+    found, failures = [], []
+    for name in _described("DescribeContainerInstances", request):
+        host = next((h for h in cluster.hosts.values() if name in (h.arn, h.arn.rsplit("/", 1)[-1])), None)
+        if host is None:
+            failures.append(_missing(world, key, name if name.startswith("arn:")
+                                     else f"container-instance/{cluster.name}/{name}"))
+        else:
+            found.append(wire.container_instance(host))
+    return {"containerInstances": found, "failures": failures}
+
+
 ACTIONS: dict[str, Callable[[World, Key, Document], Document]] = {
     "ListClusters": list_clusters,
     "ListServices": list_services,
     "ListTasks": list_tasks,
     "DescribeClusters": describe_clusters,
+    "DescribeContainerInstances": describe_container_instances,
+    "DescribeInstanceInformation": machines.describe_instance_information,
+    "DescribeInstances": machines.describe_instances,
     "DescribeServices": describe_services,
     "DescribeTaskDefinition": describe_task_definition,
     "DescribeTasks": describe_tasks,

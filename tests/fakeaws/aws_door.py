@@ -1,4 +1,5 @@
-"""The HTTP server that clients take for AWS: JSON 1.1 over keep-alive HTTP/1.1.
+"""The HTTP server that clients take for AWS: ECS and Systems Manager in JSON 1.1, EC2 in its XML, over keep-alive
+HTTP/1.1. Which service is meant is what the request is signed for.
 
 The way of a request: read it, verify its signature, hold it against the model, carry it out, hold the
 answer against the model, and let an injected fault do its damage last.
@@ -17,12 +18,13 @@ import time
 import uuid
 from typing import Any
 
-from . import actions, errors, faults, shapes, signature
+from . import actions, buckets, errors, faults, query, shapes, signature
 from .requestlog import Entry, RequestLog
 from .world import World
 
-TARGET_PREFIX = "AmazonEC2ContainerServiceV20141113."
+TARGET_PREFIXES = {"ecs": "AmazonEC2ContainerServiceV20141113.", "ssm": "AmazonSSM."}
 CONTENT_TYPE = "application/x-amz-json-1.1"
+FORM, XML = "application/x-www-form-urlencoded", "text/xml;charset=UTF-8"
 LARGEST_BODY = 1 << 20
 
 
@@ -33,8 +35,10 @@ class AwsServer(http.server.ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], world: World, injected: faults.Faults, log: RequestLog) -> None:
+    def __init__(self, address: tuple[str, int], world: World, injected: faults.Faults, log: RequestLog,
+                 rates: buckets.Buckets) -> None:
         super().__init__(address, _Handler)
+        self.rates = rates
         self.world = world
         self.injected = injected
         self.log = log
@@ -63,6 +67,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def date_time_string(self, timestamp: float | None = None) -> str:
         """The Date header, by the fake's clock: clients correct their own by it."""
         return email.utils.formatdate(self.server.world.now() if timestamp is None else timestamp, usegmt=True)
+
+    @property
+    def service(self) -> str:
+        return signature.service_of(self.headers)
 
     def do_POST(self) -> None:
         started = time.monotonic()
@@ -98,10 +106,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if refusal:
                 raise refusal
             document = self._perform(action, request, entry)
-            return 200, faults.alter(fault, document) if fault else document, fault
+            document = faults.alter(fault, document) if fault else document
+            return 200, query.answer(action, document) if self.service == "ec2" else document, fault
         except errors.AwsError as error:
             entry.verdict, entry.message = error.code, error.message
-            return error.status, error.document(), fault
+            return error.status, query.refusal(error) if self.service == "ec2" else error.document(), fault
         except Exception as error:  # the fake is wrong, not the client; the test has to hear of it
             self.server.log.self_fault(f"{entry.action}: {error!r}")
             entry.verdict = "InternalFailure"
@@ -109,25 +118,45 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _parse(self, body: bytes, entry: Entry) -> tuple[str, dict[str, Any]]:
         world, target = self.server.world, self.headers.get("X-Amz-Target", "")
-        entry.action = target.removeprefix(TARGET_PREFIX)
+        prefix = TARGET_PREFIXES.get(self.service, "")
+        entry.action = target.removeprefix(prefix)
         with world.lock:
-            key = signature.verify("POST", self.path, self.headers, body, world.keys, world.region, world.now())
+            key = signature.verify("POST", self.path, self.headers, body, world.keys, world.region, world.now(),
+                                   self.service)
         entry.key = key.access_key_id
-        if not target.startswith(TARGET_PREFIX) or entry.action not in shapes.operation_names():
+        if self.service == "ec2":
+            entry.action, request = self._parse_form(body)
+        elif not target.startswith(prefix) or entry.action not in shapes.operation_names(self.service):
             raise errors.unknown_operation()
+        else:
+            request = self._parse_json(body)
+        self._check_request(entry.action, request)
+        entry.cluster = actions.cluster_name_of(entry.action, request)
+        entry.page = actions.page_of(request) if self.service == "ecs" else 1
+        if not self.server.rates.take(key.account, entry.action):
+            raise errors.request_limit_exceeded() if self.service == "ec2" else errors.throttled()
+        return entry.action, request
+
+    def _parse_form(self, body: bytes) -> tuple[str, dict[str, Any]]:
+        action, request = query.parse(body)
+        if self.headers.get_content_type() != FORM or action not in shapes.operation_names("ec2"):
+            raise errors.AwsError("InvalidAction", f"The action {action} is not valid for this web service.")
+        return action, request
+
+    def _parse_json(self, body: bytes) -> dict[str, Any]:
         if self.headers.get_content_type() != CONTENT_TYPE:
             raise errors.serialization("")
         try:
-            request = json.loads(body or b"{}")
+            return json.loads(body or b"{}")
         except ValueError as error:
             raise errors.serialization("") from error
-        self._check_request(entry.action, request)
-        entry.cluster = actions.cluster_name_of(entry.action, request)
-        entry.page = actions.page_of(request)
-        return entry.action, request
 
     def _check_request(self, action: str, request: Any) -> None:
-        for text in shapes.request_faults(action, request):
+        unfit = shapes.request_faults(action, request, self.service)
+        if self.service == "ec2":
+            unfit = [text for text in unfit if not text.removesuffix(": unknown member").endswith(tuple(query.LATER))]
+            unfit += query.later_faults(request)
+        for text in unfit:
             if not text.endswith("unknown member"):
                 raise errors.serialization(text) if "wanted" in text else errors.invalid_parameter(text)
             self.server.log.client_fault(text)
@@ -137,15 +166,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         with world.lock:
             document = actions.perform(world, world.keys[entry.key], action, request)
         entry.items = sum(len(value) for value in document.values() if isinstance(value, list))
-        for text in shapes.answer_faults(action, document):
+        for text in shapes.answer_faults(action, document, self.service):
             self.server.log.self_fault(text)
         return document
 
     # The way back
 
+    def _encode(self, document: Any) -> tuple[str, bytes]:
+        if isinstance(document, bytes):
+            return XML, document
+        return CONTENT_TYPE, json.dumps(document, separators=(",", ":")).encode()
+
     def _send(self, status: int, document: Any, fault: faults.Fault | None) -> None:
         kind = fault.kind if fault else ""
-        content_type, body = CONTENT_TYPE, json.dumps(document, separators=(",", ":")).encode()
+        content_type, body = self._encode(document)
         if fault:
             status, content_type, body = faults.raw_answer_of(fault) or (status, content_type, body)
         if kind == "delay" and fault:

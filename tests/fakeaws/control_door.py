@@ -17,12 +17,13 @@ from typing import Any
 
 from rng import journal
 
-from . import shapes
+from . import machines, shapes
+from .buckets import Buckets
 from .faults import Faults
 from .lifecycle import Lifecycle
 from .processes import DEFAULT_DRAIN, Processes, rng_command
 from .requestlog import RequestLog
-from .world import ACCOUNT, Cluster, Definition, Denial, Key, Refused, Service, Task, World
+from .world import ACCOUNT, Cluster, Definition, Denial, Host, Key, Refused, Service, Task, World
 
 Document = dict[str, Any]
 
@@ -31,12 +32,13 @@ class Commands:
     """What a test can do. Each is called under the world's lock."""
 
     def __init__(self, world: World, lifecycle: Lifecycle, processes: Processes, injected: Faults,
-                 log: RequestLog) -> None:
+                 log: RequestLog, rates: Buckets) -> None:
         self._world = world
         self._lifecycle = lifecycle
         self._processes = processes
         self._faults = injected
         self._log = log
+        self._rates = rates
 
     # Keys
 
@@ -87,9 +89,9 @@ class Commands:
         """A new revision; its ARN.
 
         `containers` is ECS's containerDefinitions. Without it there is one container `rng` with `port`, `labels`
-        and `stop_timeout`. `process` is "rng" (the random number service, which serves `drain` seconds after
-        SIGTERM), "none" (only an address), or a list of words, templates of {address} {port} {task} {service}
-        {family} {revision} {journal} {dir}.
+        and `stop_timeout`. A `network_mode` of "" is left out, which makes it a bridge. `process` is "rng" (the
+        random number service, which serves `drain` seconds after SIGTERM), "none" (only an address), or a list of
+        words, templates of {address} {port} {task} {service} {family} {revision} {journal} {dir}.
         """
         if containers is None:
             containers = [_rng_container(port, labels or {}, stop_timeout)]
@@ -127,7 +129,8 @@ class Commands:
             target = self._definition(definition, found.cluster)
         else:
             own = found.primary.definition
-            target = self._world.add_definition(own.family, own.containers, own.network_mode, own.process,
+            target = self._world.add_definition(own.family, own.containers,
+                                                "" if own.network_mode_unsaid else own.network_mode, own.process,
                                                 found.cluster.account)
         self._lifecycle.roll(found, target)
         return self.service(cluster, service)
@@ -193,7 +196,7 @@ class Commands:
         return {"arn": task.arn, "id": task.id, "cluster": task.cluster.name,
                 "service": task.service.name if task.service else "", "group": task.group,
                 "definition": task.definition.arn, "revision": task.definition.revision,
-                "address": task.address, "port": task.definition.port, "zone": task.zone,
+                "address": task.address, "port": task.port, "zone": task.zone,
                 "last_status": task.last_status, "desired_status": task.desired_status, "health": task.health,
                 "version": task.version, "stop_code": task.stop_code, "exit_code": task.exit_code,
                 "pid": self._processes.pid(task), "output": str(self._processes.output(task))}
@@ -205,7 +208,39 @@ class Commands:
         return {"by_task": {task_id: found.calls for task_id, found in journals.items()},
                 "twice": journal.executed_twice(journals.values())}
 
+    # Machines
+
+    def add_host(self, cluster: str, external: bool = False, address: str | None = None) -> Document:
+        """A container instance of EC2, or of ECS Anywhere; tasks of bridge and host networks run on these, with
+        their ports bound on its address."""
+        host = machines.add_host(self._world, self._cluster(cluster), external, address)
+        return {"arn": host.arn, "id": host.id, "address": host.address}
+
+    def know_host(self, cluster: str, arn: str, known: bool = True) -> None:
+        """Whether EC2 or Systems Manager knows an address for the machine."""
+        self._host(cluster, arn).address_known = known
+
+    def remove_host(self, cluster: str, arn: str) -> None:
+        """ECS forgets the container instance; its tasks stay as they are."""
+        del self._cluster(cluster).hosts[self._host(cluster, arn).arn]
+
+    def hold_bindings(self, task: str, held: bool = True) -> None:
+        """Whether ECS tells the ports that the task's host has bound."""
+        found = self._world.find_task(task)
+        found.bindings_held = held
+        found.touch()
+
+    def _host(self, cluster: str, arn: str) -> Host:
+        hosts = self._cluster(cluster).hosts
+        if arn not in hosts:
+            raise Refused(f"no host {arn!r}")
+        return hosts[arn]
+
     # The server itself
+
+    def limit_rates(self, on: bool = True) -> None:
+        """AWS's own request rates, from now on; see buckets.RATES."""
+        self._rates.on = on
 
     def add_fault(self, kind: str, **options: Any) -> int:
         """See faults.KINDS; options are action, cluster, page, containing, times, and the kind's own."""

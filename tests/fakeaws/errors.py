@@ -22,10 +22,22 @@ class AwsError(Exception):
         return {"__type": self.code, "message": self.message}
 
 
-def access_denied(caller: str, action: str, resource: str) -> AwsError:
+def access_denied(caller: str, action: str, resource: str, service: str = "ecs") -> AwsError:
     return AwsError("AccessDeniedException",
-                    f"User: {caller} is not authorized to perform: ecs:{action} on resource: {resource} "
-                    f"because no identity-based policy allows the ecs:{action} action")
+                    f"User: {caller} is not authorized to perform: {service}:{action} on resource: {resource} "
+                    f"because no identity-based policy allows the {service}:{action} action")
+
+
+def unauthorized_operation(caller: str, action: str) -> AwsError:
+    """EC2's own."""
+    return AwsError("UnauthorizedOperation",
+                    f"You are not authorized to perform this operation. User: {caller} is not authorized to perform: "
+                    f"ec2:{action} because no identity-based policy allows the ec2:{action} action", 403)
+
+
+def request_limit_exceeded() -> AwsError:
+    """EC2's throttling."""
+    return AwsError("RequestLimitExceeded", "Request limit exceeded.", 503)
 
 
 def cluster_not_found() -> AwsError:

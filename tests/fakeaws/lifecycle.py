@@ -20,6 +20,7 @@ import threading
 import time
 from typing import Callable
 
+from . import machines
 from .processes import Processes
 from .world import (ACTIVATING, DEACTIVATING, DEPROVISIONING, PENDING, PROVISIONING, RUNNING, STOPPED, STOPPING,
                     Cluster, Definition, Deployment, Refused, Service, Task, World)
@@ -281,6 +282,12 @@ class Lifecycle:
         if address_held and definition.process is not None:
             raise Refused("a process needs an address")
         task = self._world.add_task(cluster, definition, service, address, address_held)
+        if definition.on_host:
+            try:
+                machines.place(task)
+            except Refused:
+                del cluster.tasks[task.arn]
+                raise
         if instantly:
             self.start_running(task)
         else:

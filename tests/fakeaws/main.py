@@ -14,11 +14,13 @@ from pathlib import Path
 
 from . import shapes
 from .aws_door import AwsServer
+from .buckets import Buckets
 from .control_door import Commands, ControlServer
 from .faults import Faults
 from .lifecycle import Clock, Lifecycle, Times
 from .processes import Processes
 from .requestlog import RequestLog
+from .signature import SERVICES
 from .world import REGION, World
 
 
@@ -76,12 +78,14 @@ def serve(options: argparse.Namespace, work_dir: Path) -> None:
     work_dir.mkdir(parents=True, exist_ok=True)
     processes = Processes(work_dir)
     clock = Clock(world.lock)
+    rates = Buckets()
     commands = Commands(world, Lifecycle(world, clock, processes, Times(scale=options.time_scale)), processes,
-                        injected, log)
+                        injected, log, rates)
     for text in options.key:
         commands.set_key(*text.split(":", 2))
-    shapes.service_model()  # read now, not under the first request
-    servers = [AwsServer(("127.0.0.1", options.port), world, injected, log),
+    for service in SERVICES:
+        shapes.service_model(service)  # read now, not under the first request
+    servers = [AwsServer(("127.0.0.1", options.port), world, injected, log, rates),
                ControlServer(("127.0.0.1", options.control_port), world, commands)]
     clock.start()
     for server in servers:

@@ -40,7 +40,7 @@ class Processes:
 
     def start(self, task: Task) -> None:
         assert task.definition.process is not None
-        fields = {"address": task.address, "port": task.definition.port, "task": task.id,
+        fields = {"address": task.address, "port": task.port, "task": task.id,
                   "family": task.definition.family, "revision": task.definition.revision,
                   "service": task.service.name if task.service else "",
                   "journal": self.journal(task), "dir": self.work_dir}
@@ -66,7 +66,7 @@ class Processes:
 
     def is_listening(self, task: Task) -> bool:
         """A connect to a loopback port is answered at once, so this holds nobody up."""
-        address, port = task.address, task.definition.port
+        address, port = task.address, task.port
         assert address is not None and port is not None, "the control door lets no such process in"
         with contextlib.suppress(OSError):
             with socket.create_connection((address, port), _PROBE_SECONDS):

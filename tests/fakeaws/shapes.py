@@ -15,25 +15,29 @@ import botocore.loaders
 import botocore.model
 
 
+# Members, and where they stand, that AWS has added since the botocore of Debian 12: strings.
+LATER = {"containerPortRange": "PortMapping", "hostPortRange": "PortMapping"}
+
+
 @functools.lru_cache(maxsize=None)
 def service_model(service: str = "ecs") -> botocore.model.ServiceModel:
     loaded = botocore.loaders.Loader().load_service_model(service, "service-2")
     return botocore.model.ServiceModel(loaded, service)
 
 
-def operation_names() -> frozenset[str]:
-    return frozenset(service_model().operation_names)
+def operation_names(service: str = "ecs") -> frozenset[str]:
+    return frozenset(service_model(service).operation_names)
 
 
-def request_faults(action: str, document: Any) -> list[str]:
+def request_faults(action: str, document: Any, service: str = "ecs") -> list[str]:
     """What in a request does not fit the action's input shape; empty when all fits."""
-    shape = service_model().operation_model(action).input_shape
+    shape = service_model(service).operation_model(action).input_shape
     return list(_walk(shape, document, action))
 
 
-def answer_faults(action: str, document: Any) -> list[str]:
+def answer_faults(action: str, document: Any, service: str = "ecs") -> list[str]:
     """What in an answer does not fit the action's output shape; empty when all fits."""
-    shape = service_model().operation_model(action).output_shape
+    shape = service_model(service).operation_model(action).output_shape
     return list(_walk(shape, document, action))
 
 
@@ -95,7 +99,10 @@ def _walk_structure(shape: botocore.model.StructureShape, value: Any, path: str)
         if name not in value:
             yield f"{path}.{name}: required, and missing"
     for name, item in value.items():
-        if name not in shape.members:
+        if name not in shape.members and LATER.get(name) == shape.name.replace("NetworkBinding", "PortMapping"):
+            if not isinstance(item, str):
+                yield _wrong_type(f"{path}.{name}", "string", item)
+        elif name not in shape.members:
             yield f"{path}.{name}: unknown member"
         else:
             yield from _walk(shape.members[name], item, f"{path}.{name}")

@@ -25,6 +25,7 @@ from . import errors
 from .world import Key
 
 WINDOW_SECONDS = 300
+SERVICES = ("ecs", "ec2", "ssm")
 _STAMP = "%Y%m%dT%H%M%SZ"
 _AUTHORIZATION = re.compile(r"AWS4-HMAC-SHA256\s+(.*)")
 
@@ -69,12 +70,18 @@ def access_key_of(headers: Message) -> str:
     return found.group(1) if found else ""
 
 
+def service_of(headers: Message) -> str:
+    """The service that a request is signed for; ECS where that cannot be told."""
+    found = re.search(r"Credential=[^,\s]*/([a-z0-9]+)/aws4_request", headers.get("Authorization", ""))
+    return found.group(1) if found and found.group(1) in SERVICES else "ecs"
+
+
 def verify(method: str, target: str, headers: Message, body: bytes, keys: dict[str, Key], region: str,
-           now: float) -> Key:
+           now: float, service: str = "ecs") -> Key:
     """The key that signed this request; raises AwsError as AWS would answer."""
     claim = _parse_claim(headers)
     stamp = _stamp_of(headers)
-    _check_scope(claim, stamp, region)
+    _check_scope(claim, stamp, region, service)
     _check_signed_headers(claim, headers)
     key = keys.get(claim.access_key_id)
     if key is None:
@@ -118,11 +125,11 @@ def _stamp_of(headers: Message) -> str:
     return stamps[0]
 
 
-def _check_scope(claim: Claim, stamp: str, region: str) -> None:
+def _check_scope(claim: Claim, stamp: str, region: str, service: str) -> None:
     if claim.region != region:
         raise errors.invalid_signature(f"Credential should be scoped to a valid region, not '{claim.region}'. ")
-    if claim.service != "ecs":
-        raise errors.invalid_signature("Credential should be scoped to correct service: 'ecs'. ")
+    if claim.service != service:
+        raise errors.invalid_signature(f"Credential should be scoped to correct service: '{service}'. ")
     if claim.terminator != "aws4_request":
         raise errors.invalid_signature("Credential should be scoped with a valid terminator: 'aws4_request', "
                                        f"not '{claim.terminator}'. ")

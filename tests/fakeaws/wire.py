@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .world import (ACTIVATING, DEPROVISIONING, PENDING, PROVISIONING, RUNNING, STOPPED, Cluster, Definition,
-                    Deployment, Service, Task)
+                    Deployment, Host, Service, Task)
 
 # What a container is while its task is not yet, or no longer, running.
 _CONTAINER_STATUS = {PROVISIONING: PENDING, PENDING: PENDING, ACTIVATING: "RUNNING", DEPROVISIONING: STOPPED,
@@ -43,12 +43,34 @@ def _attachment(task: Task) -> dict[str, Any]:
     return {"id": task.attachment_id, "type": "ElasticNetworkInterface", "status": status, "details": details}
 
 
+def _bindings(task: Task, container: str) -> list[dict[str, Any]]:
+    """Docker binds each port for IPv4 and for IPv6. The agent reports none for tasks of the host's network."""
+    if task.definition.network_mode != "bridge" or task.bindings_held or not task.is_at_least(RUNNING):
+        return []
+    return [{"bindIP": ip, **{name: value for name, value in binding.items() if name not in ("container", "port")}}
+            for binding in task.bindings if binding["container"] == container for ip in ("0.0.0.0", "::")]
+
+
+def _attachments(task: Task) -> list[dict[str, Any]]:
+    """Beside the interface: a volume and Service Connect, as a service may ask for."""
+    volume = {"id": f"{task.attachment_id[:-1]}0", "type": "AmazonElasticBlockStorage", "status": "ATTACHED",
+              "details": [{"name": "volumeId", "value": "vol-0f1e2d3c4b5a69788"}]}
+    connect = {"id": f"{task.attachment_id[:-1]}1", "type": "Service Connect", "status": "ATTACHED",
+               "details": [{"name": "ContainerName", "value": "ecs-service-connect-abcde"}]}
+    own = [_attachment(task)] if task.definition.network_mode == "awsvpc" else []
+    return [volume, *own, connect]
+
+
+def launch_type(task: Task) -> str:
+    return "FARGATE" if not task.host else "EXTERNAL" if task.host.external else "EC2"
+
+
 def _container(task: Task, container: dict[str, Any], container_id: str) -> dict[str, Any]:
     cluster = task.cluster
     path = container_id if cluster.old_arns else f"{cluster.name}/{task.id}/{container_id}"
     prefix = task.arn.split(":task/", 1)[0]
     interfaces = []
-    if _shows_address(task):
+    if _shows_address(task) and not task.host:
         # Another spelling than in the attachment, by AWS: privateIpv4Address here, privateIPv4Address there.
         interfaces = [{"attachmentId": task.attachment_id, "privateIpv4Address": task.address}]
     return _without_nones({
@@ -59,7 +81,7 @@ def _container(task: Task, container: dict[str, Any], container_id: str) -> dict
         "runtimeId": f"{task.id}-265927825" if task.started_at else None,
         "lastStatus": _CONTAINER_STATUS.get(task.last_status, RUNNING),
         "exitCode": task.exit_code if task.is_at_least(DEPROVISIONING) else None,
-        "networkBindings": [],
+        "networkBindings": _bindings(task, container["name"]),
         "networkInterfaces": interfaces,
         # Only a health check in the task definition is looked at; without one it stays UNKNOWN.
         "healthStatus": task.health if container.get("essential", True) else "UNKNOWN",
@@ -71,12 +93,13 @@ def _container(task: Task, container: dict[str, Any], container_id: str) -> dict
 def task(task_: Task) -> dict[str, Any]:
     definition = task_.definition
     return _without_nones({
-        "attachments": [_attachment(task_)] if definition.network_mode == "awsvpc" else [],
+        "attachments": _attachments(task_),
         "attributes": [{"name": "ecs.cpu-architecture", "value": "x86_64"}],
         "availabilityZone": task_.zone,
         "clusterArn": task_.cluster.arn,
         "connectivity": "CONNECTED" if task_.pull_started_at else None,
         "connectivityAt": _time(task_.pull_started_at),
+        "containerInstanceArn": task_.host.arn if task_.host else None,
         "containers": [_container(task_, container, container_id)
                        for container, container_id in zip(definition.containers, task_.container_ids)],
         "cpu": "256",
@@ -87,12 +110,12 @@ def task(task_: Task) -> dict[str, Any]:
         "group": task_.group,
         "healthStatus": task_.health,
         "lastStatus": task_.last_status,
-        "launchType": "FARGATE",
+        "launchType": launch_type(task_),
         "memory": "512",
         "overrides": {"containerOverrides": [{"name": c["name"]} for c in definition.containers],
                       "inferenceAcceleratorOverrides": []},
-        "platformVersion": "1.4.0",
-        "platformFamily": "Linux",
+        "platformVersion": None if task_.host else "1.4.0",
+        "platformFamily": None if task_.host else "Linux",
         "pullStartedAt": _time(task_.pull_started_at),
         "pullStoppedAt": _time(task_.pull_stopped_at),
         "startedAt": _time(task_.started_at),
@@ -105,39 +128,43 @@ def task(task_: Task) -> dict[str, Any]:
         "taskArn": task_.arn,
         "taskDefinitionArn": definition.arn,
         "version": task_.version,
-        "ephemeralStorage": {"sizeInGiB": 20},
+        "ephemeralStorage": None if task_.host else {"sizeInGiB": 20},
     })
 
 
 def definition(definition_: Definition) -> dict[str, Any]:
     account = definition_.arn.split(":")[4]
-    return {
+    return _without_nones({
         "taskDefinitionArn": definition_.arn,
-        "containerDefinitions": [_container_definition(c) for c in definition_.containers],
+        "containerDefinitions": [_container_definition(c, definition_.on_host) for c in definition_.containers],
         "family": definition_.family,
-        "networkMode": definition_.network_mode,
+        # A definition that names none is a bridge one, and says so by saying nothing.
+        "networkMode": None if definition_.network_mode_unsaid else definition_.network_mode,
         "revision": definition_.revision,
         "volumes": [],
         "status": "ACTIVE",
-        "requiresAttributes": [{"name": "ecs.capability.task-eni"}],
+        "requiresAttributes": [] if definition_.on_host else [{"name": "ecs.capability.task-eni"}],
         "placementConstraints": [],
-        "compatibilities": ["EC2", "FARGATE"],
-        "requiresCompatibilities": ["FARGATE"],
+        "compatibilities": ["EC2", "EXTERNAL"] if definition_.on_host else ["EC2", "FARGATE"],
+        "requiresCompatibilities": None if definition_.on_host else ["FARGATE"],
         "cpu": "256",
         "memory": "512",
         "registeredAt": _time(definition_.registered_at),
         "registeredBy": f"arn:aws:iam::{account}:user/deployer",
-    }
+    })
 
 
-def _container_definition(container: dict[str, Any]) -> dict[str, Any]:
+def _container_definition(container: dict[str, Any], on_host: bool) -> dict[str, Any]:
     """As registered, with the members that ECS fills in."""
     filled: dict[str, Any] = {
         "image": "example/rng:latest", "cpu": 0, "portMappings": [], "essential": True, "environment": [],
         "mountPoints": [], "volumesFrom": [], **container}
     mappings = []
     for mapping in filled["portMappings"]:
-        port = mapping["containerPort"]
+        if "containerPortRange" in mapping:
+            mappings.append({"protocol": "tcp", **mapping})
+            continue
+        port = 0 if on_host else mapping["containerPort"]  # chosen when the task starts
         mappings.append({"hostPort": port, "protocol": "tcp", **mapping})
     filled["portMappings"] = mappings
     return filled
@@ -218,13 +245,31 @@ def service(service_: Service) -> dict[str, Any]:
     }
 
 
+def container_instance(host: Host) -> dict[str, Any]:
+    tasks = [t for t in host.cluster.tasks.values() if t.host is host and t.desired_status == RUNNING]
+    return {
+        "containerInstanceArn": host.arn,
+        "ec2InstanceId": host.id,
+        "version": 7,
+        "versionInfo": {"agentVersion": "1.86.2", "dockerVersion": "DockerVersion: 25.0.6"},
+        "status": "ACTIVE",
+        "agentConnected": True,
+        "runningTasksCount": sum(t.last_status == RUNNING for t in tasks),
+        "pendingTasksCount": sum(not t.is_at_least(RUNNING) for t in tasks),
+        "attributes": [{"name": "ecs.availability-zone", "value": "eu-west-1a"}],
+        "registeredAt": _time(host.registered_at),
+        "attachments": [],
+        "tags": [],
+    }
+
+
 def cluster(cluster_: Cluster) -> dict[str, Any]:
     tasks = [t for t in cluster_.tasks.values() if t.desired_status == RUNNING]
     return {
         "clusterArn": cluster_.arn,
         "clusterName": cluster_.name,
         "status": "ACTIVE",
-        "registeredContainerInstancesCount": 0,
+        "registeredContainerInstancesCount": len(cluster_.hosts),
         "runningTasksCount": sum(t.last_status == RUNNING for t in tasks),
         "pendingTasksCount": sum(not t.is_at_least(RUNNING) for t in tasks),
         "activeServicesCount": len(cluster_.services),

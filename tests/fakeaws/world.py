@@ -58,6 +58,7 @@ class Definition:
     containers: list[dict[str, Any]]
     network_mode: str
     registered_at: float
+    network_mode_unsaid: bool       # registered without one: bridge
     # Command of the task's process: each word a template; None for a task that is only an address.
     process: list[str] | None
 
@@ -71,8 +72,30 @@ class Definition:
         """Where the process has to listen for the task to be RUNNING: the first mapped port."""
         for container in self.containers:
             for mapping in container.get("portMappings", []):
-                return int(mapping["containerPort"])
+                first = mapping.get("containerPort") or mapping["containerPortRange"].partition("-")[0]
+                return int(first)
         return None
+
+    @property
+    def on_host(self) -> bool:
+        """Whether its tasks have no interface of their own, but ports of their machine."""
+        return self.network_mode in ("bridge", "host")
+
+
+@dataclasses.dataclass
+class Host:
+    """A container instance, and the machine under it: of EC2, or of ECS Anywhere."""
+
+    arn: str
+    id: str
+    cluster: Cluster
+    address: str
+    registered_at: float
+    address_known: bool = True  # to EC2 or Systems Manager
+
+    @property
+    def external(self) -> bool:
+        return self.id.startswith("mi-")
 
 
 @dataclasses.dataclass
@@ -104,6 +127,14 @@ class Task:
     stop_code: str | None = None
     stopped_reason: str | None = None
     exit_code: int | None = None
+    host: Host | None = None
+    bindings: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # of its host's ports
+    bindings_held: bool = False     # shown to nobody yet
+
+    @property
+    def port(self) -> int | None:
+        """Where it is reached: the first mapped port, as its host has bound it."""
+        return self.bindings[0]["port"] if self.bindings else self.definition.port
 
     def touch(self) -> None:
         """Each change counts; the same counter is in ECS's events."""
@@ -155,6 +186,7 @@ class Cluster:
     old_arns: bool = False
     tasks: dict[str, Task] = dataclasses.field(default_factory=dict)  # by ARN, in order of creation
     services: dict[str, Service] = dataclasses.field(default_factory=dict)
+    hosts: dict[str, Host] = dataclasses.field(default_factory=dict)  # by ARN of the container instance
 
     def tasks_of(self, service: Service) -> Iterator[Task]:
         return (task for task in self.tasks.values() if task.service is service)
@@ -216,6 +248,10 @@ class World:
                 return cluster
         return None
 
+    def hosts(self, account: str) -> Iterator[Host]:
+        return (host for cluster in self.clusters.values() if cluster.account == account
+                for host in cluster.hosts.values())
+
     # Task definitions
 
     def add_definition(self, family: str, containers: list[dict[str, Any]], network_mode: str,
@@ -223,7 +259,8 @@ class World:
         revisions = self.families.setdefault((account, family), [])
         revision = len(revisions) + 1
         arn = self.arn(account, f"task-definition/{family}:{revision}")
-        revisions.append(Definition(arn, family, revision, containers, network_mode, self.now(), process))
+        revisions.append(Definition(arn, family, revision, containers, network_mode or "bridge", self.now(),
+                                    not network_mode, process))
         return revisions[-1]
 
     def definition(self, name: str, account: str) -> Definition | None:
@@ -261,7 +298,7 @@ class World:
         # The old format's ids are UUIDs with dashes, the new one's are 32 hex digits.
         task_id = str(uuid.uuid4()) if cluster.old_arns else uuid.uuid4().hex
         path = f"task/{task_id}" if cluster.old_arns else f"task/{cluster.name}/{task_id}"
-        if address is None and not address_held:
+        if address is None and not address_held and not definition.on_host:
             address = self.addresses.next()
         group = f"service:{service.name}" if service else f"family:{definition.family}"
         started_by = service.primary.id if service else ""

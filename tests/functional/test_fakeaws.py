@@ -51,6 +51,13 @@ def refused(code: str, text: str = "", status: int = 400) -> Iterator[None]:
     assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, status)
 
 
+def other_client(aws: FakeAws, service: str) -> Any:
+    config = botocore.config.Config(retries={"max_attempts": 0}, read_timeout=2, connect_timeout=2)
+    return botocore.session.Session().create_client(
+        service, region_name=REGION, endpoint_url=aws.url, aws_access_key_id=ACCESS_KEY_ID,
+        aws_secret_access_key=SECRET_ACCESS_KEY, config=config)
+
+
 def addresses(aws: Aws, count: int) -> list[str]:
     """That many RUNNING tasks without a process, in cluster main; their ARNs."""
     aws.control.register(family="address", process="none")
@@ -97,7 +104,8 @@ def test_botocore_sees_the_tasks_that_were_started(aws: Aws, ecs: Any) -> None:
     assert sorted(task["taskArn"] for task in tasks) == sorted(t["arn"] for t in aws.control.running("main", "web"))
     by_arn = {task["arn"]: task for task in aws.control.running("main", "web")}
     for task in tasks:
-        details = {d["name"]: d["value"] for d in task["attachments"][0]["details"]}
+        [own] = [a for a in task["attachments"] if a["type"] == "ElasticNetworkInterface"]
+        details = {d["name"]: d["value"] for d in own["details"]}
         interface = task["containers"][0]["networkInterfaces"][0]
         assert details["privateIPv4Address"] == interface["privateIpv4Address"] == by_arn[task["taskArn"]]["address"]
         assert (task["group"], task["startedBy"][:8], task["cpu"]) == ("service:web", "ecs-svc/", "256")
@@ -111,6 +119,47 @@ def test_botocore_sees_the_tasks_that_were_started(aws: Aws, ecs: Any) -> None:
     assert ecs.list_services(cluster="main")["serviceArns"] == [described["services"][0]["serviceArn"]]
     clusters = ecs.describe_clusters(clusters=ecs.list_clusters()["clusterArns"])["clusters"]
     assert [(c["clusterName"], c["runningTasksCount"]) for c in clusters] == [("main", 3)]
+
+
+def test_botocore_finds_the_machines_of_bridge_tasks(aws: Aws, ecs: Any) -> None:
+    ec2, ssm = other_client(aws, "ec2"), other_client(aws, "ssm")
+    hosts = [aws.control.add_host(cluster="main", external=external) for external in (False, True)]
+    aws.control.register(family="on-host", process="none", network_mode="", containers=[
+        {"name": "web", "portMappings": [{"containerPort": 80}, {"containerPortRange": "90-94"}]}])
+    aws.control.run_tasks(cluster="main", definition="on-host", count=2, instantly=True)
+    tasks = ecs.describe_tasks(cluster="main", tasks=ecs.list_tasks(cluster="main")["taskArns"])["tasks"]
+    assert {task["launchType"] for task in tasks} == {"EC2", "EXTERNAL"}
+    for task in tasks:
+        bindings = task["containers"][0]["networkBindings"]
+        assert [b["bindIP"] for b in bindings] == ["0.0.0.0", "::"] * 2
+        assert bindings[0]["containerPort"] == 80
+    definition = ecs.describe_task_definition(taskDefinition="on-host")["taskDefinition"]
+    assert "networkMode" not in definition
+    described = ecs.describe_container_instances(cluster="main", containerInstances=[host["arn"] for host in hosts])
+    assert [i["ec2InstanceId"] for i in described["containerInstances"]] == [host["id"] for host in hosts]
+    by_filter = [{"Name": "instance-id", "Values": [host["id"] for host in hosts]}]
+    [found] = ec2.describe_instances(Filters=by_filter)["Reservations"]
+    assert found["Instances"][0]["PrivateIpAddress"] == hosts[0]["address"]
+    with refused("InvalidInstanceID.NotFound"):
+        ec2.describe_instances(InstanceIds=[hosts[0]["id"], "i-0123456789abcdef0"])
+    [found] = ssm.describe_instance_information(
+        Filters=[{"Key": "InstanceIds", "Values": [hosts[1]["id"]]}])["InstanceInformationList"]
+    assert found["IPAddress"] == hosts[1]["address"]
+    aws.control.deny(access_key_id=ACCESS_KEY_ID, action="DescribeInstances")
+    with refused("UnauthorizedOperation", "ec2:DescribeInstances", 403):
+        ec2.describe_instances(Filters=by_filter)
+
+
+def test_calls_beyond_awss_rates_are_throttled(aws: Aws, ecs: Any) -> None:
+    """One bucket for all that reads a cluster's resources; another for definitions."""
+    aws.control.limit_rates()
+    with refused("ThrottlingException", "Rate exceeded"):
+        for _ in range(400):
+            ecs.list_tasks(cluster="main")
+    with refused("ThrottlingException"):
+        for _ in range(100):
+            ecs.describe_tasks(cluster="main", tasks=["0" * 32])
+    assert ecs.list_clusters()["clusterArns"]
 
 
 def test_250_tasks_come_in_three_pages(aws: Aws, ecs: Any) -> None:
