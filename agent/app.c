@@ -11,6 +11,7 @@
 #include "app_events.h"
 #include "app_managed.h"
 #include "app_meter.h"
+#include "app_outlier.h"
 #include "app_state.h"
 #include "app_sync.h"
 #include "aws/aws_caller.h"
@@ -48,10 +49,12 @@ struct app {
 	struct ecs_watch *watch;
 	struct app_managed *managed; /* null: nothing is */
 	struct app_sync *sync;
+	struct app_outlier *outlier;
 	struct control_server *control;
 	struct app_door *door; /* null: none is asked for */
 	struct app_events *events;
 	struct app_meter *meter;
+	struct spop_server_view spop;
 	struct aws_caller_figures *figures;
 	unsigned *budgets; /* used, in percent */
 	struct control_stretch *stretches;
@@ -76,6 +79,17 @@ list_managed_problems(const struct app *a, struct control_problem *ret)
 				.message = str_from_cstr(faults[i]->err.msg),
 			};
 	return n;
+}
+
+static size_t
+list_spoe_problems(const struct app *a, struct control_problem *ret)
+{
+	struct spop_server_view v;
+
+	if (!app_outlier_spop(a->outlier, &v) || !v.bind_fault->on)
+		return 0;
+	*ret = (struct control_problem){ .where = STR("spoe.listen"), .message = str_from_cstr(v.bind_fault->err.msg) };
+	return 1;
 }
 
 static size_t
@@ -104,6 +118,7 @@ list_problems(struct app *a, const struct reconcile_view *v)
 			.where = STR("control.listen"),
 			.message = str_from_cstr(app_door_fault(a->door)->err.msg),
 		};
+	n += list_spoe_problems(a, a->problems + n);
 	if (v->run_fault->on)
 		a->problems[n++] = (struct control_problem){
 			.where = STR("HAProxy"),
@@ -154,6 +169,8 @@ tell_facts(void *arg, struct control_facts *ret)
 		.ready = v.ready,
 		.last_sync_wall_ms = v.last_sync_wall_ms,
 		.haproxy_fault = *v.haproxy_fault,
+		.outlier = app_outlier_detector(a->outlier),
+		.spop = app_outlier_spop(a->outlier, &a->spop) ? &a->spop : NULL,
 		.problems = a->problems,
 		.n_problems = list_problems(a, &v),
 		.events = app_events_list(a->events),
@@ -188,6 +205,8 @@ act(void *arg, const struct control_order *order, struct buf *said, struct err *
 
 	switch (order->kind) {
 	case CONTROL_ORDER_SYNC:
+		if (order->what.kind == RECONCILE_EJECT_SERVER || order->what.kind == RECONCILE_UNEJECT_SERVER)
+			return app_outlier_order(a->outlier, &order->what, said, e);
 		return app_sync_order(a->sync, &order->what, said, e);
 	case CONTROL_ORDER_REFRESH:
 		refresh(a, said);
@@ -334,6 +353,16 @@ on_passed(void *arg, const struct reconcile_view *v)
 	app_managed_passed(a->managed, v);
 	if (app_cas_refresh(a->cas))
 		app_sync_use_cas(a->sync, app_cas_now(a->cas));
+	app_outlier_passed(a->outlier, v);
+}
+
+static bool
+looks_for_outliers(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_backends; i++)
+		if (conf->backends[i].policy.outlier.mode != CONF_OUTLIER_OFF)
+			return true;
+	return false;
 }
 
 static enum err_code
@@ -347,6 +376,7 @@ make_haproxy(struct app *a, struct err *e)
 		.events = a->events,
 		.cas = app_cas_now(a->cas),
 		.may_add_backends = managed_may_add(a->conf),
+		.calm_ms = looks_for_outliers(a->conf) ? OUTLIER_EVERY_MS : 0,
 		.passed = on_passed,
 		.seek = on_seek,
 		.arg = a,
@@ -384,6 +414,8 @@ make_rooms(struct app *a, struct err *e)
 	if (code == ERR_OK)
 		code = make_haproxy(a, e);
 	if (code == ERR_OK)
+		code = app_outlier_new(a->loop, a->conf, a->state, a->sync, &a->outlier, e);
+	if (code == ERR_OK)
 		code = make_ecs(a, e);
 	if (code == ERR_OK)
 		code = control_server_new(a->loop, &a->conf->control, &control, &a->control, e);
@@ -417,7 +449,7 @@ make_tables(struct app *a)
 	a->figures = calloc(a->conf->n_sources, sizeof(*a->figures));
 	a->budgets = calloc(a->conf->n_sources, sizeof(*a->budgets));
 	a->stretches = calloc(a->conf->n_sources, sizeof(*a->stretches));
-	a->problems = calloc(a->conf->n_backends + 2 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
+	a->problems = calloc(a->conf->n_backends + 3 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
 	return a->sources != NULL && a->callers != NULL && a->figures != NULL && a->budgets != NULL &&
 	       a->stretches != NULL && a->problems != NULL && name_places(a);
 }
@@ -452,6 +484,14 @@ app_start(struct app *a)
 	ecs_watch_start(a->watch);
 }
 
+void
+app_stop(struct app *a, loop_fn *done, void *arg)
+{
+	if (a->conf->haproxy.apply)
+		app_outlier_save(a->outlier);
+	app_sync_stop(a->sync, done, arg);
+}
+
 static void
 close_source(struct app_source *s)
 {
@@ -475,6 +515,7 @@ app_close(struct app *a)
 		close_source(&a->sources[i]);
 	if (a->http != NULL)
 		a->http->close(a->http);
+	app_outlier_close(a->outlier);
 	app_sync_close(a->sync);
 	app_managed_close(a->managed);
 	app_cas_free(a->cas);

@@ -23,6 +23,9 @@ struct app_config {
 /* All of config is borrowed and must outlive the app.  An error: nothing was started. */
 NODISCARD enum err_code app_new(struct loop *l, const struct app_config *config, struct app **ret, struct err *e);
 void app_start(struct app *a);
+/* Puts HAProxy in order for the time without us (nobody stays ejected), then calls done:
+ * at once, or within APP_UNEJECT_MS. */
+void app_stop(struct app *a, loop_fn *done, void *arg);
 void app_close(struct app *a); /* begins an orderly end; the loop runs out by itself; null is fine */
 
 #endif

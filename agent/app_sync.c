@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "app_uneject.h"
+
 #define APPLIED_FILE "applied.json"
 #define OVERLAY_FILE "overlay.json"
 
@@ -20,6 +22,11 @@ struct app_sync {
 	const struct plan *running; /* under way; null: none */
 	int64_t began_ms;           /* monotonic: likewise */
 	struct app_events *events;
+	struct loop *loop;
+	bool is_started, is_stopping;
+	struct app_uneject *uneject; /* under way */
+	loop_fn *stopped;
+	void *stopped_arg;
 	void (*passed)(void *arg, const struct reconcile_view *v);
 	void (*seek)(void *arg);
 	void *arg;
@@ -100,6 +107,11 @@ feed(struct app_sync *s, struct reconcile_event ev)
 	struct reconcile_actions *todo = &s->todo;
 	struct err e = ERR_INIT;
 
+	if (s->is_stopping) {
+		if (ev.kind == RECONCILE_ACTUAL)
+			actual_free(ev.actual);
+		return;
+	}
 	ev.mono_ms = clk_mono_ms(&s->clk);
 	ev.wall_ms = clk_wall_ms(&s->clk);
 	reconcile_feed(s->reconcile, &ev, todo);
@@ -133,6 +145,8 @@ on_read(void *arg, struct actual *actual, const struct err *e)
 		return;
 	}
 	feed(s, (struct reconcile_event){ .kind = RECONCILE_ACTUAL, .actual = actual });
+	if (s->is_stopping)
+		return;
 	v = reconcile_view(s->reconcile);
 	app_events_passed(s->events, &v);
 	if (s->passed != NULL)
@@ -214,6 +228,7 @@ make_reconcile(struct app_sync *s, const struct app_sync_config *config, struct 
 		.cas = config->cas != NULL ? config->cas->items : NULL,
 		.n_cas = config->cas != NULL ? config->cas->n : 0,
 		.may_add_backends = config->may_add_backends,
+		.calm_ms = config->calm_ms,
 		.defaults = config->conf->haproxy.managed_defaults,
 		.applied = read_applied(s),
 		.overlay = read_overlay(s),
@@ -237,6 +252,7 @@ app_sync_new(struct loop *l, const struct app_sync_config *config, struct app_sy
 	if (s == NULL)
 		return err_set(e, ERR_NOMEM, "driving HAProxy");
 	s->clk = loop_clk(l);
+	s->loop = l;
 	s->conf = conf;
 	s->state = config->state;
 	s->cas = config->cas;
@@ -262,7 +278,57 @@ app_sync_new(struct loop *l, const struct app_sync_config *config, struct app_sy
 void
 app_sync_start(struct app_sync *s)
 {
+	s->is_started = true;
 	feed(s, (struct reconcile_event){ .kind = RECONCILE_TICK });
+}
+
+enum err_code
+app_sync_eject(struct app_sync *s, const struct plan_ejections *all, struct err *e)
+{
+	enum err_code code = reconcile_eject(s->reconcile, all, e);
+
+	if (code == ERR_OK && s->is_started)
+		feed(s, (struct reconcile_event){ .kind = RECONCILE_TICK });
+	return code;
+}
+
+static void
+on_unejected(void *arg, size_t n, const struct err *e)
+{
+	struct app_sync *s = arg;
+
+	if (e != NULL)
+		log_warn("sync", "who is ejected could not be put back (%s): `rollcalld --uneject` does it", e->msg);
+	else if (n > 0)
+		log_info("sync", "%zu ejected server(s) are put back for the time without rollcalld", n);
+	s->stopped(s->stopped_arg);
+}
+
+/* Who is ejected may not have been read back yet: whoever can be counts. */
+static bool
+may_have_ejected(const struct reconcile_view *v)
+{
+	for (size_t i = 0; v->connected && v->actual != NULL && i < v->actual->n_backends; i++)
+		for (size_t j = 0; j < v->actual->backends[i].n_servers; j++)
+			if (v->actual->backends[i].servers[j].is_ours && v->actual->backends[i].servers[j].has_agent)
+				return true;
+	return false;
+}
+
+void
+app_sync_stop(struct app_sync *s, loop_fn *done, void *arg)
+{
+	const struct reconcile_view v = reconcile_view(s->reconcile);
+	struct err e = ERR_INIT;
+
+	s->is_stopping = true;
+	s->stopped = done;
+	s->stopped_arg = arg;
+	loop_timer_disarm(s->wake);
+	if (!s->conf->haproxy.apply || !may_have_ejected(&v))
+		done(arg);
+	else if (app_uneject_new(s->loop, s->exec, s->conf, on_unejected, s, &s->uneject, &e) != ERR_OK)
+		on_unejected(s, 0, &e);
 }
 
 void
@@ -313,6 +379,7 @@ app_sync_close(struct app_sync *s)
 		return;
 	loop_timer_close(s->wake);
 	hap_exec_close(s->exec);
+	app_uneject_close(s->uneject);
 	reconcile_free(s->reconcile);
 	free(s->backend_names);
 	free(s);

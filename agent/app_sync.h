@@ -24,6 +24,7 @@ struct app_sync_config { /* all but exec must outlive it */
 	const struct hap_cas *cas; /* null: none; until app_sync_use_cas */
 	struct hap_exec *exec;     /* taken over with ERR_OK */
 	bool may_add_backends;
+	int64_t calm_ms;                                           /* reconcile_config */
 	void (*passed)(void *arg, const struct reconcile_view *v); /* after each read-back; null: nobody asks */
 	void (*seek)(void *arg);                                   /* see reconcile_actions; not from app_sync_new */
 	void *arg;
@@ -39,6 +40,11 @@ NODISCARD enum err_code app_sync_order(
     struct app_sync *s, const struct reconcile_order *o, struct buf *ret_said, struct err *e);
 /* From the next plan on; what was used before is borrowed until then. */
 void app_sync_use_cas(struct app_sync *s, const struct hap_cas *cas);
+/* Who is to be ejected from now on (reconcile_eject). */
+NODISCARD enum err_code app_sync_eject(struct app_sync *s, const struct plan_ejections *all, struct err *e);
+/* Changes nothing in HAProxy any more, but to put back who is ejected; then calls done,
+ * once, unless s is closed before. */
+void app_sync_stop(struct app_sync *s, loop_fn *done, void *arg);
 const struct reconcile *app_sync_reconcile(const struct app_sync *s);
 void app_sync_close(struct app_sync *s); /* null is fine */
 

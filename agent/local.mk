@@ -87,6 +87,7 @@ agent_libcore_a_SOURCES = \
 	%D%/plan/plan_bind.c %D%/plan/plan_bind.h \
 	%D%/plan/plan_diff.c \
 	%D%/plan/plan_draft.c %D%/plan/plan_draft.h \
+	%D%/plan/plan_eject.c %D%/plan/plan_eject.h \
 	%D%/plan/plan_enter.c %D%/plan/plan_enter.h \
 	%D%/plan/plan_guard.c \
 	%D%/plan/plan_json.c %D%/plan/plan_json.h \
@@ -110,6 +111,8 @@ agent_libcore_a_SOURCES = \
 	%D%/sync/reconcile.c %D%/sync/reconcile.h \
 	%D%/sync/reconcile_sought.c %D%/sync/reconcile_sought.h \
 	%D%/sync/reconcile_state.c %D%/sync/reconcile_state.h \
+	%D%/outlier/outlier.c %D%/outlier/outlier.h \
+	%D%/outlier/outlier_tally.c %D%/outlier/outlier_tally.h \
 	%D%/spop/spop_session.c %D%/spop/spop_session.h \
 	%D%/spop/spop_wire.c %D%/spop/spop_wire.h \
 	%D%/control/control_backends.c %D%/control/control_backends.h \
@@ -171,8 +174,10 @@ rollcalld_SOURCES = \
 	%D%/app_cas.c %D%/app_cas.h \
 	%D%/app_managed.c %D%/app_managed.h \
 	%D%/app_meter.c %D%/app_meter.h \
+	%D%/app_outlier.c %D%/app_outlier.h \
 	%D%/app_state.c %D%/app_state.h \
-	%D%/app_sync.c %D%/app_sync.h
+	%D%/app_sync.c %D%/app_sync.h \
+	%D%/app_uneject.c %D%/app_uneject.h
 rollcalld_LDADD = agent/libdrive.a agent/libcore.a $(drive_libs) $(core_libs)
 
 bin_PROGRAMS += rollcall

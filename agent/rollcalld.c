@@ -16,16 +16,17 @@
 #include "app.h"
 #include "app_init.h"
 #include "app_log.h"
+#include "app_uneject.h"
 #include "base/arena.h"
 #include "base/log.h"
 #include "conf/conf_file.h"
 
 enum { EXIT_USAGE = 2 };
-enum { OPTION_INIT = 0x100 }; /* without a letter */
+enum { OPTION_INIT = 0x100, OPTION_UNEJECT }; /* without a letter */
 
 struct options {
 	const char *config_path; /* null: ROLLCALL_CONFIG, else the default file */
-	bool check_only, init_only, debug;
+	bool check_only, init_only, uneject_only, debug;
 };
 
 struct daemon {
@@ -41,10 +42,11 @@ static void
 usage(FILE *to)
 {
 	(void)fprintf(to,
-	    "usage: rollcalld [-cdV] [--init] [-f FILE]\n"
+	    "usage: rollcalld [-cdV] [--init | --uneject] [-f FILE]\n"
 	    "  -f FILE  the configuration; else the text in $ROLLCALL_CONFIG, else /etc/rollcall/rollcall.yaml\n"
 	    "  -c       check the configuration and exit\n"
 	    "  --init   make what is missing of haproxy.managed.dir, so that HAProxy can start, and exit\n"
+	    "  --uneject  put back the servers that an earlier rollcalld ejected in HAProxy, and exit\n"
 	    "  -d       log at level debug\n"
 	    "  -V       print the version\n"
 	    "  -h       print this\n");
@@ -55,6 +57,7 @@ parse_options(int argc, char **argv, struct options *ret)
 {
 	static const struct option long_options[] = {
 		{ "init", no_argument, NULL, OPTION_INIT },
+		{ "uneject", no_argument, NULL, OPTION_UNEJECT },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -74,6 +77,9 @@ parse_options(int argc, char **argv, struct options *ret)
 			break;
 		case OPTION_INIT:
 			ret->init_only = true;
+			break;
+		case OPTION_UNEJECT:
+			ret->uneject_only = true;
 			break;
 		case 'V':
 			(void)printf("rollcalld %s\n", PACKAGE_VERSION);
@@ -121,6 +127,17 @@ log_warnings(const char *name, const struct conf_notes *warnings)
 /* ---- life ---- */
 
 static void
+close_all(void *arg)
+{
+	struct daemon *d = arg;
+
+	app_close(d->app);
+	loop_signal_close(d->term);
+	loop_signal_close(d->intr);
+	loop_signal_close(d->hup);
+}
+
+static void
 stop(void *arg)
 {
 	struct daemon *d = arg;
@@ -129,10 +146,7 @@ stop(void *arg)
 		return;
 	d->stopping = true;
 	log_info("main", "stopping; servers stay in HAProxy as they are");
-	app_close(d->app);
-	loop_signal_close(d->term);
-	loop_signal_close(d->intr);
-	loop_signal_close(d->hup);
+	app_stop(d->app, close_all, d);
 }
 
 static void
@@ -237,6 +251,17 @@ init(const struct conf *conf)
 }
 
 static int
+uneject(const struct conf *conf)
+{
+	struct err e = ERR_INIT;
+
+	if (app_uneject_run(conf, &e) == ERR_OK)
+		return EXIT_SUCCESS;
+	(void)fprintf(stderr, "rollcalld --uneject: %s\n", e.msg);
+	return EXIT_FAILURE;
+}
+
+static int
 load_and_run(const struct options *o, struct arena *a)
 {
 	const struct conf *conf = NULL;
@@ -253,6 +278,8 @@ load_and_run(const struct options *o, struct arena *a)
 		return EXIT_SUCCESS;
 	if (o->init_only)
 		return init(conf);
+	if (o->uneject_only)
+		return uneject(conf);
 	app_log_open(&log, conf->log_format, o->debug ? LOG_DEBUG : conf->log_level);
 	log_warnings(name, &conf->warnings);
 	if (run(conf, name, &e) != ERR_OK) {

@@ -61,6 +61,7 @@ unit_tests = \
 	%D%/unit/test_log \
 	%D%/unit/test_loop \
 	%D%/unit/test_managed \
+	%D%/unit/test_outlier \
 	%D%/unit/test_overlay \
 	%D%/unit/test_plan_address \
 	%D%/unit/test_plan_diff \
@@ -97,6 +98,7 @@ tests_unit_test_ecs_sweep_SOURCES = %D%/unit/test_ecs_sweep.c $(fake_ecs)
 tests_unit_test_ecs_watch_SOURCES = %D%/unit/test_ecs_watch.c $(fake_ecs) $(fake_loop)
 tests_unit_test_applied_SOURCES = %D%/unit/test_applied.c $(worlds)
 tests_unit_test_hap_master_LDADD = $(LDADD) -lpthread
+tests_unit_test_outlier_SOURCES = %D%/unit/test_outlier.c $(worlds)
 tests_unit_test_overlay_SOURCES = %D%/unit/test_overlay.c $(worlds)
 tests_unit_test_plan_diff_SOURCES = %D%/unit/test_plan_diff.c $(worlds)
 tests_unit_test_plan_dynamic_SOURCES = %D%/unit/test_plan_dynamic.c $(worlds)

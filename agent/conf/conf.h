@@ -222,6 +222,8 @@ NODISCARD enum err_code conf_parse(struct arena *a, struct str yaml, const struc
     struct conf_notes *reterr_faults, struct err *e);
 
 bool conf_policy_has(const struct conf_policy *p, enum conf_policy_key key);
+/* Do the server lines that we write have an agent-check?  What ejects needs one. */
+bool conf_policy_has_agent(const struct conf_policy *p);
 const char *conf_policy_key_name(enum conf_policy_key key);
 /* Lays over *under what over.set names, and adds those keys to under->set. */
 void conf_policy_overlay(struct conf_policy *under, const struct conf_policy *over);

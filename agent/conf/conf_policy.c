@@ -321,6 +321,12 @@ bit(enum conf_policy_key key)
 }
 
 bool
+conf_policy_has_agent(const struct conf_policy *p)
+{
+	return p->outlier.mode != CONF_OUTLIER_OFF && p->outlier.agent.len > 0;
+}
+
+bool
 conf_policy_has(const struct conf_policy *p, enum conf_policy_key key)
 {
 	return (p->set & bit(key)) != 0;

@@ -126,8 +126,51 @@ put_down_reason(struct control_json *w, const struct actual_server *a)
 		control_json_format(w, "reason", "HAProxy calls it %.*s", STR_ARG(a->status));
 }
 
+/* Null: it is no outlier, as far as we know. */
+static const struct outlier_ejection *
+find_ejection(const struct control_facts *f, const struct plan_server *s)
+{
+	struct overlay_key key;
+
+	if (f->outlier == NULL || s->desired == NULL)
+		return NULL;
+	key = overlay_key_of(s->backend, s->desired);
+	return outlier_find(f->outlier, &key);
+}
+
 static void
-put_state_reason(struct control_json *w, const struct plan_server *s)
+put_ejected_reason(struct control_json *w, const struct control_facts *f, const struct plan_server *s)
+{
+	const struct outlier_ejection *e = find_ejection(f, s);
+
+	if (e != NULL)
+		control_json_format(w, "reason", "ejected: %s", e->because);
+	else
+		control_json_word(w, "reason", "ejected, and about to be put back");
+}
+
+/* Who is observed only takes calls; its state is what it is. */
+static void
+put_ejection(struct control_json *w, const struct control_facts *f, const struct plan_server *s)
+{
+	const struct outlier_ejection *e = find_ejection(f, s);
+
+	if (e == NULL) {
+		control_json_null(w, "ejection");
+		return;
+	}
+	control_json_object(w, "ejection");
+	control_json_word(w, "cause", outlier_cause_name(e->cause));
+	control_json_word(w, "message", e->because);
+	control_json_bool(w, "observed", e->is_observed);
+	control_json_number(w, "times", e->times);
+	control_json_time(w, "since", e->since_wall_ms);
+	control_json_time(w, "until", e->until_wall_ms);
+	control_json_object_end(w);
+}
+
+static void
+put_state_reason(struct control_json *w, const struct control_facts *f, const struct plan_server *s)
 {
 	switch (s->state) {
 	case PLAN_STATE_JOINING:
@@ -143,7 +186,7 @@ put_state_reason(struct control_json *w, const struct plan_server *s)
 		control_json_word(w, "reason", control_backends_leaving_text(s->evidence));
 		break;
 	case PLAN_STATE_EJECTED:
-		control_json_word(w, "reason", "ejected: its calls failed");
+		put_ejected_reason(w, f, s);
 		break;
 	case PLAN_STATE_HELD:
 		control_json_format(w, "reason", "somebody set it to %s in HAProxy: left to that hand",
@@ -188,7 +231,7 @@ put_reason(
 	else if (held != NULL && held->message.len > 0)
 		control_json_text(w, "reason", held->message);
 	else
-		put_state_reason(w, s);
+		put_state_reason(w, f, s);
 }
 
 /* ---- one server ---- */
@@ -249,6 +292,7 @@ put_server(struct control_json *w, const char *name, const struct control_facts 
 	control_json_time(w, "since", changed_at(f, s->actual));
 	control_json_word(w, "evidence", evidence_name(s->evidence));
 	put_reason(w, f, index, s);
+	put_ejection(w, f, s);
 	control_json_object_end(w);
 }
 
@@ -273,6 +317,22 @@ put_pause(struct control_json *w, const struct control_facts *f, struct str back
 	control_json_time(w, "paused_until", pause != NULL ? pause->until_wall_ms : 0);
 }
 
+/* As configured, and as it is: without an agent-check nobody can be ejected. */
+static void
+put_outlier(struct control_json *w, const struct conf_backend *conf, const struct plan_backend *p)
+{
+	static const char *const modes[] = {
+		[CONF_OUTLIER_ENFORCE] = "enforce", [CONF_OUTLIER_OBSERVE] = "observe", [CONF_OUTLIER_OFF] = "off"
+	};
+	enum conf_outlier_mode mode = conf->policy.outlier.mode;
+	size_t n = p != NULL && mode != CONF_OUTLIER_OFF ? p->n_without_agent : 0;
+
+	control_json_object(w, "outlier");
+	control_json_word(w, "mode", modes[mode == CONF_OUTLIER_ENFORCE && n > 0 ? CONF_OUTLIER_OBSERVE : mode]);
+	control_json_number(w, "without_agent_check", (int64_t)n);
+	control_json_object_end(w);
+}
+
 static void
 put_backend(struct control_json *w, const struct control_facts *f, const struct held_index *index,
     const struct conf_backend *conf)
@@ -284,6 +344,7 @@ put_backend(struct control_json *w, const struct control_facts *f, const struct 
 	control_json_word(w, "kind", conf->managed ? "managed" : "declared");
 	control_json_word(w, "strategy", p != NULL ? plan_strategy_name(p->strategy) : "");
 	control_json_bool(w, "frozen", false);
+	put_outlier(w, conf, p);
 	put_pause(w, f, conf->name, p);
 	put_servers(w, f, index, p);
 	control_json_object_end(w);

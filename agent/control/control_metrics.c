@@ -390,6 +390,59 @@ put_server_infos(struct buf *out, const struct control_facts *f)
 			put_server_info(out, name, &f->plan->backends[i].servers[j]);
 }
 
+/* ---- outliers and SPOE ---- */
+
+static void
+put_causes(struct buf *out, const char *name, const char *help, const uint64_t counts[OUTLIER_N_CAUSES])
+{
+	control_metric_family(out, name, "counter", help);
+	for (size_t i = 0; i < OUTLIER_N_CAUSES; i++) {
+		const struct control_metric_label label = { "cause",
+			str_from_cstr(outlier_cause_name((enum outlier_cause)i)) };
+
+		control_metric_whole(out, name, &label, 1, counts[i]);
+	}
+}
+
+static void
+put_outliers(struct buf *out, const struct control_facts *f)
+{
+	const struct outlier_counts *c;
+
+	if (f->outlier == NULL)
+		return;
+	c = outlier_counts(f->outlier);
+	put_causes(out, "rollcall_outlier_detections_total",
+	    "Servers whose calls failed as that key of `outlier` says, ejected or not.", c->detected);
+	put_causes(out, "rollcall_outlier_ejections_total", "Servers that were ejected.", c->ejected);
+	put_plain(out, "rollcall_outlier_overflows_total", "counter",
+	    "Servers that were not ejected, as too many others were or too few are left.", c->overflow);
+	put_plain(out, "rollcall_outlier_returns_total", "counter", "Servers that were put back.", c->returned);
+	put_plain(out, "rollcall_outlier_events_total", "counter", "Failed calls that SPOE told of.", c->events);
+}
+
+static void
+put_spoe(struct buf *out, const struct control_facts *f)
+{
+	static const char refused[] = "rollcall_spoe_refused_frames_total";
+	const struct spop_server_view *v = f->spop;
+
+	if (v == NULL)
+		return;
+	put_plain(out, "rollcall_spoe_listening", "gauge", "Whether spoe.listen is bound.", v->bind_fault->on ? 0 : 1);
+	put_plain(out, "rollcall_spoe_connections", "gauge", "Connections of HAProxy's SPOE.", v->connections);
+	put_plain(out, "rollcall_spoe_notifies_total", "counter", "Frames that brought messages.", v->counts->notifies);
+	put_plain(out, "rollcall_spoe_connections_refused_total", "counter",
+	    "Connections that were turned away, or closed as they stood still.", v->turned_away + v->stalled);
+	control_metric_family(out, refused, "counter", "Frames that were refused, by reason.");
+	for (size_t i = 0; i < SPOP_N_REASONS; i++) {
+		const struct control_metric_label label = { "reason",
+			str_from_cstr(spop_reason_name((enum spop_reason)i)) };
+
+		control_metric_whole(out, refused, &label, 1, v->counts->refused[i]);
+	}
+}
+
 typedef void family_fn(struct buf *out, const struct control_facts *f);
 
 static family_fn *const families[] = {
@@ -408,6 +461,8 @@ static family_fn *const families[] = {
 	put_servers,
 	put_backends,
 	put_server_infos,
+	put_outliers,
+	put_spoe,
 };
 
 void

@@ -25,6 +25,8 @@ static const struct act {
 	{ "/v1/servers/*/*/drain", CONTROL_ORDER_SYNC, RECONCILE_DRAIN_SERVER, TAKES_FOR },
 	{ "/v1/servers/*/*/ready", CONTROL_ORDER_SYNC, RECONCILE_READY_SERVER, 0 },
 	{ "/v1/servers/*/*/weight", CONTROL_ORDER_SYNC, RECONCILE_WEIGH_SERVER, TAKES_WEIGHT | TAKES_FOR },
+	{ "/v1/servers/*/*/eject", CONTROL_ORDER_SYNC, RECONCILE_EJECT_SERVER, TAKES_FOR },
+	{ "/v1/servers/*/*/uneject", CONTROL_ORDER_SYNC, RECONCILE_UNEJECT_SERVER, 0 },
 	{ "/v1/pause", CONTROL_ORDER_SYNC, RECONCILE_PAUSE_BACKEND, TAKES_BACKEND | TAKES_FOR },
 	{ "/v1/resume", CONTROL_ORDER_SYNC, RECONCILE_RESUME_BACKEND, TAKES_BACKEND },
 	{ "/v1/refresh", CONTROL_ORDER_REFRESH, 0, 0 },
@@ -35,8 +37,6 @@ static const struct act {
 static const char *const unbuilt[] = {
 	"/v1/reload",
 	"/v1/backends/*/release",
-	"/v1/servers/*/*/eject",
-	"/v1/servers/*/*/uneject",
 };
 
 static const struct parameter {

@@ -41,6 +41,12 @@ step_reason(const struct plan_step *st)
 		return "a task that should serve has no server";
 	case PLAN_CHECK:
 		return "HAProxy is to check it before it takes a call";
+	case PLAN_AGENT:
+		return "only with its agent can it be ejected";
+	case PLAN_EJECT:
+		return "its calls fail, or an operator asked for it";
+	case PLAN_UNEJECT:
+		return "its ejection is over";
 	case PLAN_WEIGHT:
 		return "its weight is another now";
 	case PLAN_MAXCONN:

@@ -427,6 +427,9 @@ tell_done(struct control_track *t, const struct plan_step *st, int64_t wall_ms, 
 	case PLAN_DRAIN:
 	case PLAN_DELETE:
 	case PLAN_CHECK:
+	case PLAN_AGENT:
+	case PLAN_EJECT:
+	case PLAN_UNEJECT:
 	case PLAN_GATE:
 	case PLAN_ADDRESS:
 	case PLAN_WEIGHT:

@@ -31,10 +31,12 @@
 #include "control/control_events.h"
 #include "control/control_path.h"
 #include "ecs/roster.h"
+#include "outlier/outlier.h"
 #include "plan/actual.h"
 #include "plan/desired.h"
 #include "plan/overlay.h"
 #include "plan/plan.h"
+#include "spop/spop_server.h"
 
 #define CONTROL_VIEW_BODY_MAX    ((size_t)256 << 20)
 #define CONTROL_VIEW_MESSAGE_MAX ((size_t)4096)
@@ -81,7 +83,9 @@ struct control_facts {
 	const struct desired *desired;            /* what the plan was made from */
 	const struct actual *actual;              /* likewise */
 	const struct plan *plan;
-	const struct overlay *overlay; /* what operators have asked for, be it in the plan already or not */
+	const struct overlay *overlay;       /* what operators have asked for, be it in the plan already or not */
+	const struct outlier *outlier;       /* who is ejected, and why */
+	const struct spop_server_view *spop; /* null: `spoe` is not configured */
 	bool connected, in_step, ready;
 	int64_t last_sync_wall_ms; /* when HAProxy was last seen in step; 0: never */
 	struct fault haproxy_fault;

@@ -116,12 +116,30 @@ check_tls(const struct hap_server_line *l, struct err *e)
 	return ERR_OK;
 }
 
+/* ADDRESS:PORT of digits, dots, colons and brackets: nothing that needs quoting. */
+static enum err_code
+check_agent(const struct hap_server_line *l, struct err *e)
+{
+	struct str address = l->policy->outlier.agent, port = str_after_last(address, ':');
+	uint64_t number;
+
+	if (!conf_policy_has_agent(l->policy))
+		return ERR_OK;
+	for (size_t i = 0; i < address.len; i++)
+		if (address.ptr[i] == '\0' || strchr("0123456789abcdefABCDEF.:[]", address.ptr[i]) == NULL)
+			return err_set(e, ERR_ARG, "outlier.agent is no ADDRESS:PORT");
+	if (port.len + 1 >= address.len || !str_to_u64(port, UINT16_MAX, &number) || number == 0)
+		return err_set(e, ERR_ARG, "outlier.agent is no ADDRESS:PORT");
+	return ERR_OK;
+}
+
 static enum err_code
 check_line(const struct hap_server_line *l, struct err *e)
 {
 	enum err_code rc;
 
-	if ((rc = check_numbers(l, e)) != ERR_OK || (rc = check_tls(l, e)) != ERR_OK)
+	if ((rc = check_numbers(l, e)) != ERR_OK || (rc = check_tls(l, e)) != ERR_OK ||
+	    (rc = check_agent(l, e)) != ERR_OK)
 		return rc;
 	if (l->starts_down && !is_at_least(l, 3, 2))
 		return err_set(e, ERR_ARG, "HAProxy %u.%u has no init-state: 3.2 has", l->major, l->minor);
@@ -220,6 +238,20 @@ put_observe(const struct hap_server_line *l, struct buf *out)
 	    on_error_word(p->observe_on_error));
 }
 
+/* Nobody need listen there: a connection that fails changes nothing (facts/spoe.md,
+ * section 5.2). */
+static void
+put_agent(const struct hap_server_line *l, struct buf *out)
+{
+	struct str address = l->policy->outlier.agent, port = str_after_last(address, ':');
+	struct str host = str_first(address, address.len - port.len - 1);
+
+	if (host.len > 2 && host.ptr[0] == '[')
+		host = str_of(host.ptr + 1, host.len - 2);
+	buf_printf(out, " agent-check agent-addr " STR_FMT " agent-port " STR_FMT " agent-inter 1h", STR_ARG(host),
+	    STR_ARG(port));
+}
+
 enum err_code
 hap_server_line_put(const struct hap_server_line *l, struct buf *out, struct err *e)
 {
@@ -241,6 +273,8 @@ hap_server_line_put(const struct hap_server_line *l, struct buf *out, struct err
 		put_checks(l, out);
 	if (has_observe(l))
 		put_observe(l, out);
+	if (conf_policy_has_agent(l->policy))
+		put_agent(l, out);
 	if ((rc = buf_failed(out, e)) != ERR_OK)
 		out->len = before;
 	return rc;

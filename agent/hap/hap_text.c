@@ -240,6 +240,15 @@ put_step(const struct plan_step *st, size_t i, unsigned major, unsigned minor, s
 	case PLAN_CHECK:
 		put_server("enable health", st, "", out);
 		return ERR_OK;
+	case PLAN_AGENT:
+		put_server(i == 0 ? "enable agent" : "set server", st, i == 0 ? "" : " agent up", out);
+		return ERR_OK;
+	case PLAN_EJECT:
+		put_server("set server", st, " agent down", out);
+		return ERR_OK;
+	case PLAN_UNEJECT:
+		put_server("set server", st, " agent up", out);
+		return ERR_OK;
 	case PLAN_ADDRESS:
 		put_server("set server", st, " addr ", out);
 		buf_printf(out, STR_FMT " port %u", STR_ARG(st->address), (unsigned)st->port);
@@ -283,6 +292,8 @@ hap_text_n_commands(const struct plan_step *st)
 
 	if (check_step(st, NULL) != ERR_OK)
 		return 0;
+	if (st->kind == PLAN_AGENT)
+		return 2;
 	if (st->kind != PLAN_CA)
 		return 1;
 	return hap_pem_check(st->ca->pem, &n_pieces, NULL) == ERR_OK ? 2 + n_pieces : 0;

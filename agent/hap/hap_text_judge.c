@@ -175,6 +175,9 @@ is_done(const struct plan_step *st, size_t i, struct str text)
 	case PLAN_WEIGHT:
 	case PLAN_MAXCONN:
 	case PLAN_CHECK:
+	case PLAN_AGENT:
+	case PLAN_EJECT:
+	case PLAN_UNEJECT:
 	case PLAN_JOIN:
 	case PLAN_GATE:
 	case PLAN_READY:
@@ -220,6 +223,10 @@ static const struct known {
 	{ "'ca-file' : unable to load", HAP_TEXT_REFUSED, ERR_REFUSED, "that CA is not loaded" },
 	{ "Health check was not configured on this server", HAP_TEXT_REFUSED, ERR_REFUSED,
 	    "it was added without `check`" },
+	{ "Agent was not configured on this server", HAP_TEXT_REFUSED, ERR_REFUSED,
+	    "it was added without `agent-check`" },
+	{ "agent checks are not enabled on this server", HAP_TEXT_REFUSED, ERR_REFUSED,
+	    "only a server with `agent-check` can be ejected" },
 	{ "Cannot find default proxy", HAP_TEXT_REFUSED, ERR_REFUSED,
 	    "haproxy.managed.defaults names no `defaults` section of haproxy.cfg" },
 	{ "Error during backend creation : name is already used", HAP_TEXT_REFUSED, ERR_REFUSED,

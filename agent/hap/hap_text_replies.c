@@ -70,7 +70,18 @@ static const char *const server_field_names[N_SERVER_FIELDS] = {
 #undef X
 };
 
-/* Those of `show stat` that we read. */
+/* Those of `show stat` that we read, and those that may be missing: what they tell is
+ * not known then. */
+#define STAT_COLUMNS_OPTIONAL(X)        \
+	X(AGENT_HEALTH, "agent_health") \
+	X(ECON, "econ")                 \
+	X(ERESP, "eresp")               \
+	X(HRSP_1XX, "hrsp_1xx")         \
+	X(HRSP_2XX, "hrsp_2xx")         \
+	X(HRSP_3XX, "hrsp_3xx")         \
+	X(HRSP_4XX, "hrsp_4xx")         \
+	X(HRSP_5XX, "hrsp_5xx")         \
+	X(HRSP_OTHER, "hrsp_other")
 #define STAT_COLUMNS(X)                 \
 	X(PXNAME, "pxname")             \
 	X(SVNAME, "svname")             \
@@ -83,13 +94,15 @@ static const char *const server_field_names[N_SERVER_FIELDS] = {
 	X(CHECK_RISE, "check_rise")     \
 	X(CHECK_FALL, "check_fall")     \
 	X(CHECK_HEALTH, "check_health") \
-	X(ALGO, "algo")
+	X(ALGO, "algo")                 \
+	STAT_COLUMNS_OPTIONAL(X)
 
 enum stat_column {
 #define X(name, text) STAT_##name,
 	STAT_COLUMNS(X)
 #undef X
-	    N_STAT_COLUMNS
+	    N_STAT_COLUMNS,
+	N_STAT_COLUMNS_NEEDED = STAT_AGENT_HEALTH
 };
 
 static const char *const stat_column_names[N_STAT_COLUMNS] = {
@@ -114,6 +127,7 @@ struct reading {
 	size_t next; /* `show stat` lists servers in the same order: look here first */
 	size_t n_in_stat;
 	bool small_weights, is_unpublished;
+	size_t n_columns;
 	uint8_t column_at[COLUMNS_MAX]; /* of a column of the reply: enum stat_column, or N_STAT_COLUMNS */
 };
 
@@ -301,7 +315,7 @@ static enum err_code
 read_server_numbers(const struct str *fields, struct row *row, struct err *e)
 {
 	struct actual_server *s = row->server;
-	unsigned op, admin, check, port;
+	unsigned op, admin, check, agent, port;
 
 	if (!read_unsigned(fields[SERVER_OP_STATE], UINT16_MAX, &op))
 		return bad_field(SERVER_OP_STATE, e);
@@ -313,6 +327,8 @@ read_server_numbers(const struct str *fields, struct row *row, struct err *e)
 		return bad_field(SERVER_CHANGED, e);
 	if (!read_unsigned(fields[SERVER_CHECK_STATE], UINT32_MAX, &check))
 		return bad_field(SERVER_CHECK_STATE, e);
+	if (!read_unsigned(fields[SERVER_AGENT_STATE], UINT32_MAX, &agent))
+		return bad_field(SERVER_AGENT_STATE, e);
 	if (!read_unsigned(fields[SERVER_PORT], UINT16_MAX, &port))
 		return bad_field(SERVER_PORT, e);
 	s->admin = admin_of(admin);
@@ -321,6 +337,8 @@ read_server_numbers(const struct str *fields, struct row *row, struct err *e)
 	s->up = op == OP_STARTING || op == OP_RUNNING;
 	s->port = (uint16_t)port;
 	s->check_running = (check & CHECK_RUNNING) != 0;
+	s->has_agent_line = (agent & CHECK_CONFIGURED) != 0;
+	s->has_agent = s->has_agent_line && (agent & CHECK_ENABLED) != 0;
 	row->is_checked = (check & CHECK_CONFIGURED) != 0 && (check & CHECK_ENABLED) != 0;
 	return ERR_OK;
 }
@@ -461,6 +479,8 @@ read_stat_header(struct reading *rd, struct str *rest, struct err *e)
 		seen[c] = true;
 	}
 	for (size_t c = 0; c < N_STAT_COLUMNS; c++)
+		rd->n_columns += seen[c] ? 1 : 0;
+	for (size_t c = 0; c < N_STAT_COLUMNS_NEEDED; c++)
 		if (!seen[c])
 			return err_set(e, ERR_PARSE, "`show stat`: no column %s", stat_column_names[c]);
 	return ERR_OK;
@@ -474,6 +494,8 @@ read_stat_cells(const struct reading *rd, struct str *rest, struct str *cells)
 	bool ends_line = false;
 	size_t n = 0;
 
+	for (size_t c = N_STAT_COLUMNS_NEEDED; c < N_STAT_COLUMNS; c++)
+		cells[c] = STR("");
 	for (size_t i = 0; !ends_line && csv_next(rest, &field, &ends_line); i++) {
 		uint8_t c = i < COLUMNS_MAX ? rd->column_at[i] : N_STAT_COLUMNS;
 
@@ -482,7 +504,7 @@ read_stat_cells(const struct reading *rd, struct str *rest, struct str *cells)
 			n++;
 		}
 	}
-	return ends_line && n == N_STAT_COLUMNS;
+	return ends_line && n == rd->n_columns;
 }
 
 /* "* L4OK": a check runs, and this is what the last one said. */
@@ -560,6 +582,27 @@ bad_cell(enum stat_column at, struct err *e)
 	return err_set(e, ERR_PARSE, "`show stat`: %s is not what it should be", stat_column_names[at]);
 }
 
+/* 0 where HAProxy shows none (a backend in mode tcp). */
+static uint64_t
+count_in(struct str cell)
+{
+	uint64_t n;
+
+	return str_to_u64(cell, UINT64_MAX >> 4, &n) ? n : 0;
+}
+
+/* Answers as they began: HAProxy counts a server's when its headers are there. */
+static void
+read_counters(struct actual_server *s, const struct str *cells)
+{
+	s->answers_5xx = count_in(cells[STAT_HRSP_5XX]);
+	s->answers = s->answers_5xx;
+	for (size_t c = STAT_HRSP_1XX; c <= STAT_HRSP_OTHER; c++)
+		s->answers += c != STAT_HRSP_5XX ? count_in(cells[c]) : 0;
+	s->failures = count_in(cells[STAT_ECON]) + count_in(cells[STAT_ERESP]);
+	s->agent_down = s->has_agent && str_eq(cells[STAT_AGENT_HEALTH], STR("0"));
+}
+
 static enum err_code
 read_stat_server(struct reading *rd, const struct str *cells, struct err *e)
 {
@@ -580,6 +623,7 @@ read_stat_server(struct reading *rd, const struct str *cells, struct err *e)
 	if (!str_is_printable(cells[STAT_STATUS]) || !str_is_printable(cells[STAT_CHECK_STATUS]))
 		return bad_cell(STAT_STATUS, e);
 	s->check = check_of(row, cells);
+	read_counters(s, cells);
 	if (!share_str(rd->arena, cells[STAT_STATUS], earlier != NULL ? &earlier->status : NULL, &s->status) ||
 	    !share_str(rd->arena, check_status_of(cells[STAT_CHECK_STATUS]),
 		earlier != NULL ? &earlier->last_check : NULL, &s->last_check))

@@ -57,7 +57,14 @@ struct actual_server {
 	enum actual_check check;
 	bool shows_full_at_once; /* `fall 1`: the full count, before it has been checked since it left maintenance */
 	bool check_running;      /* one is under way: its result may come after the next command */
-	uint32_t sessions;       /* streams in flight */
+	/* What can be ejected (agent-check, HAProxy's): its line has it, and it is enabled, too
+	 * (a server that was added has to be told); it is ejected ("DOWN (agent)"), which
+	 * outlives maintenance and another address. */
+	bool has_agent_line, has_agent, agent_down;
+	/* Since HAProxy started, or the server was added: answers that the server began, those
+	 * of them with a status of 500 and above, and calls that got none (econ + eresp). */
+	uint64_t answers, answers_5xx, failures;
+	uint32_t sessions; /* streams in flight */
 	uint32_t queued;
 	uint32_t changed_s;    /* seconds since the operational state changed */
 	struct str status;     /* as HAProxy shows it: "UP", "DRAIN 2/4" ... */

@@ -460,6 +460,9 @@ take_step(struct next *x, const struct plan_step *st)
 	case PLAN_ADD:
 	case PLAN_CHECK:
 	case PLAN_GATE:
+	case PLAN_AGENT:
+	case PLAN_EJECT:
+	case PLAN_UNEJECT:
 	case PLAN_ADDRESS:
 	case PLAN_MAXCONN:
 		break;

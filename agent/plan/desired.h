@@ -100,7 +100,7 @@ const struct desired_endpoint *desired_endpoints_of(
 int desired_task_age_cmp(const struct roster_task *a, const struct roster_task *b);
 
 /* What a server's line says and cannot be changed while it lives (proto, tls, whether and
- * how often it is checked, observe, slowstart), as a number that stays the same from run
+ * how often it is checked, observe, slowstart, agent-check), as a number that stays the same from run
  * to run; never 0. */
 uint64_t desired_spec(const struct conf_policy *policy);
 

@@ -67,11 +67,19 @@ put_checks(uint64_t hash, const struct conf_policy *p)
 	return put_number(hash, (uint64_t)p->observe_on_error);
 }
 
+/* The agent-check that ejections need. */
+static uint64_t
+put_agent(uint64_t hash, const struct conf_policy *p)
+{
+	return conf_policy_has_agent(p) ? put_text(hash, p->outlier.agent) : hash;
+}
+
 uint64_t
 desired_spec(const struct conf_policy *policy)
 {
 	uint64_t hash =
 	    put_number(put_checks(put_transport(FNV_BASIS, policy), policy), (uint64_t)policy->slowstart_ms);
 
+	hash = put_agent(hash, policy);
 	return hash != 0 ? hash : 1;
 }

@@ -62,6 +62,13 @@ overlay_free(struct overlay *o)
 	free(o);
 }
 
+bool
+overlay_key_eq(const struct overlay_key *a, const struct overlay_key *b)
+{
+	return a->port == b->port && str_eq(a->backend, b->backend) && str_eq(a->task_arn, b->task_arn) &&
+	       str_eq(a->container, b->container);
+}
+
 struct overlay_key
 overlay_key_of(struct str backend, const struct desired_server *d)
 {

@@ -59,6 +59,7 @@ NODISCARD enum err_code overlay_copy(const struct overlay *o, struct overlay **r
 void overlay_free(struct overlay *o); /* null is fine */
 CLEANUP_DEFINE(struct overlay, overlay_free);
 
+bool overlay_key_eq(const struct overlay_key *a, const struct overlay_key *b);
 struct overlay_key overlay_key_of(struct str backend, const struct desired_server *d);
 /* Null: nobody holds it.  o may be null.  Borrowed until the next change. */
 const struct overlay_hold *overlay_find(const struct overlay *o, const struct overlay_key *key);

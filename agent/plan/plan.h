@@ -54,12 +54,15 @@
 	X(CA, "ca", false)            \
 	X(ADD, "add", false)          \
 	X(CHECK, "check", false)      \
+	X(AGENT, "agent", false)      \
 	X(ADDRESS, "address", false)  \
 	X(WEIGHT, "weight", false)    \
 	X(MAXCONN, "maxconn", false)  \
 	X(JOIN, "join", false)        \
 	X(GATE, "gate", false)        \
 	X(READY, "ready", false)      \
+	X(UNEJECT, "uneject", false)  \
+	X(EJECT, "eject", true)       \
 	X(DRAIN, "drain", true)       \
 	X(MAINT, "maint", true)       \
 	X(SHUTDOWN, "shutdown", true) \
@@ -69,6 +72,9 @@
  * BACKEND, PUBLISH: a managed backend of HAProxy 3.4 (add backend, publish backend).
  * CA: a certificate authority for servers with TLS, loaded before the first that names it.
  * ADD: add server, which is in maintenance then; CHECK: its checks begin (enable health).
+ * AGENT: its agent is enabled, and up: only then can it be ejected.
+ * EJECT, UNEJECT: agent down, agent up (design.md, section 8): no new call, while
+ * maintenance, checks and the operator's hand stay what they are.
  * JOIN: state drain, so that HAProxy checks a slot but sends no call.
  * GATE: health down of a server that drains, for one with `fall 1` shows the full count of
  * checks before it was checked at all.
@@ -76,13 +82,13 @@
  * DELETE: del server, in maintenance and without sessions.
  *
  * The life of a dynamic server (facts/haproxy.md, sections 1 and 12):
- *   3.2 and later   ADD (starts_down), CHECK, READY at once: DOWN until a check passes
- *   3.0             ADD, CHECK; MAINT with a passed check; READY
- *   unchecked, or trusted (ready under the process before): ADD, CHECK if checked, READY
+ *   3.2 and later   ADD (starts_down), CHECK, AGENT, READY at once: DOWN until a check passes
+ *   3.0             ADD, CHECK, AGENT; MAINT with a passed check; READY
+ *   unchecked, or trusted (ready under the process before): ADD, CHECK if checked, AGENT, READY
  *
- * In this order within a plan: BACKEND, PUBLISH, CA; all of ADD, CHECK, ADDRESS, WEIGHT,
+ * In this order within a plan: BACKEND, PUBLISH, CA; all of ADD, CHECK, AGENT, ADDRESS, WEIGHT,
  * MAXCONN, JOIN that make servers enter, by server, and the READY that goes with them;
- * READY; WEIGHT and MAXCONN of servers that serve; DRAIN and MAINT; SHUTDOWN; DELETE.
+ * READY and UNEJECT; WEIGHT and MAXCONN of servers that serve; DRAIN, MAINT and EJECT; SHUTDOWN; DELETE.
  * One MAINT comes earlier: that of a vacant slot, be it addressed next or not.
  */
 enum plan_step_kind {
@@ -110,9 +116,10 @@ struct plan_step {
 	const struct plan_ca *ca;         /* CA; ADD: the one its line names, or null */
 	bool starts_down;                 /* ADD: init-state down */
 	bool is_respec;                   /* MAINT, SHUTDOWN, DELETE: it comes back at once with other settings */
-	bool by_operator; /* DRAIN, MAINT: a hold asks for it; ADDRESS, ADD: a hold keeps it from serving */
-	bool is_begun;    /* a removal that no candidate explains any more, but what was applied does */
-	bool is_overdue;  /* MAINT: it has waited for others to join as long as it may */
+	bool by_operator;   /* DRAIN, MAINT: a hold asks for it; ADDRESS, ADD: a hold keeps it from serving */
+	bool is_begun;      /* a removal that no candidate explains any more, but what was applied does */
+	bool is_overdue;    /* MAINT: it has waited for others to join as long as it may */
+	struct str because; /* EJECT: what its calls did, in words */
 	enum evidence evidence;
 	const struct desired_server *why; /* the candidate behind it; null: none, the slot is vacant */
 	bool is_vacant;                   /* MAINT of a slot that holds no address and no session: nothing leaves */
@@ -157,6 +164,7 @@ struct plan_backend {
 	size_t n_unplaced;
 	size_t n_joining, n_draining; /* servers that do, the latter with sessions left: a reason to look again soon */
 	unsigned keep_percent;        /* of those that should serve; see plan_guard */
+	size_t n_without_agent;       /* servers that should serve, and cannot be ejected */
 	bool is_paused;               /* by the operator: only what is proven to end is touched */
 	bool is_closed;               /* nobody enters now: it is paused, or HAProxy is going down */
 	/* Keys of the configuration that somebody wrote and that its slots cannot take (bits as
@@ -205,11 +213,23 @@ struct plan {
 	struct arena *arena;       /* owns all of it, this struct included */
 };
 
+/* Who is to be ejected, by task like a hold: it outlives a reload of HAProxy. */
+struct plan_ejection {
+	struct overlay_key key;
+	struct str because;
+};
+
+struct plan_ejections {
+	const struct plan_ejection *items; /* in any order */
+	size_t n;
+};
+
 struct plan_rules {
-	int64_t now_ms;                /* monotonic */
-	const struct applied *applied; /* of the process that actual was read from; null: nothing is known */
-	const struct applied *former;  /* of the one before, if trusted; null: every server is gated */
-	const struct overlay *overlay; /* null: nobody's hand */
+	int64_t now_ms;                         /* monotonic */
+	const struct applied *applied;          /* of the process that actual was read from; null: nothing is known */
+	const struct applied *former;           /* of the one before, if trusted; null: every server is gated */
+	const struct overlay *overlay;          /* null: nobody's hand */
+	const struct plan_ejections *ejections; /* null: nobody, and who is gets back */
 	const struct plan_ca *cas;
 	size_t n_cas;
 	bool may_add_backends; /* managed backends are made at run time where HAProxy can */
@@ -222,6 +242,9 @@ NODISCARD enum err_code plan_diff(const struct plan_rules *rules, const struct d
 /* Takes out of the steps what the evidence does not carry, into held; in place, and
  * all or nothing: on failure the plan is as it was, and must not be carried out. */
 NODISCARD enum err_code plan_guard(const struct plan_rules *rules, struct plan *p, struct err *e);
+/* Puts back whatever of ours is ejected, and does nothing else: for the end of the
+ * daemon, and for who cleans up after it. */
+NODISCARD enum err_code plan_uneject_all(const struct actual *actual, struct plan **ret, struct err *e);
 void plan_free(struct plan *p); /* null is fine */
 CLEANUP_DEFINE(struct plan, plan_free);
 const struct plan_backend *plan_find(const struct plan *p, struct str backend); /* or null */

@@ -114,10 +114,10 @@ settle(struct actual_server *s)
 		break;
 	case ACTUAL_DRAIN:
 		s->status = s->check == ACTUAL_CHECK_PENDING ? STR("DRAIN 1/2") : STR("DRAIN");
-		s->up = s->check == ACTUAL_CHECK_PASSED || s->check == ACTUAL_UNCHECKED;
+		s->up = (s->check == ACTUAL_CHECK_PASSED || s->check == ACTUAL_UNCHECKED) && !s->agent_down;
 		break;
 	case ACTUAL_READY:
-		s->up = s->check != ACTUAL_CHECK_FAILED;
+		s->up = s->check != ACTUAL_CHECK_FAILED && !s->agent_down;
 		s->status = !s->up ? STR("DOWN") : s->check == ACTUAL_UNCHECKED ? STR("no check") : STR("UP");
 		break;
 	}
@@ -335,6 +335,7 @@ add_server(struct model *m, const struct plan_step *st, struct entry *at, struct
 		.status = STR("MAINT"),
 		.last_check = STR(""),
 		.is_ours = true,
+		.has_agent_line = conf_policy_has_agent(st->policy),
 	};
 	if (!arena_str(m->arena, st->address, &at->server->address))
 		return no_memory(e);
@@ -358,6 +359,26 @@ begin_checks(const struct plan_step *st, struct entry *at, struct err *e)
 		s->check = ACTUAL_CHECK_PENDING;
 		s->last_check = STR("INI");
 	}
+	return ERR_OK;
+}
+
+static enum err_code
+enable_agent(const struct plan_step *st, struct actual_server *s, struct err *e)
+{
+	if (!s->has_agent_line || s->admin != ACTUAL_MAINT)
+		return refuse(st, "agents are enabled in maintenance, and where there is an agent-check", e);
+	s->has_agent = true;
+	s->agent_down = false;
+	return ERR_OK;
+}
+
+static enum err_code
+set_agent(const struct plan_step *st, struct actual_server *s, bool down, struct err *e)
+{
+	if (!s->has_agent)
+		return refuse(st, "agent checks are not enabled on this server", e);
+	s->agent_down = down;
+	settle(s);
 	return ERR_OK;
 }
 
@@ -423,6 +444,11 @@ apply_to_server(struct model *m, const struct plan_step *st, struct entry *at, s
 		return set_weight(st, at->server, e);
 	case PLAN_CHECK:
 		return begin_checks(st, at, e);
+	case PLAN_AGENT:
+		return enable_agent(st, at->server, e);
+	case PLAN_EJECT:
+	case PLAN_UNEJECT:
+		return set_agent(st, at->server, st->kind == PLAN_EJECT, e);
 	case PLAN_READY:
 		return make_ready(st, at, e);
 	case PLAN_JOIN:

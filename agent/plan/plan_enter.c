@@ -99,6 +99,8 @@ join_named(
 	plan_pass_tune(p, PLAN_PHASE_ENTER, s, d, h);
 	if (begins)
 		plan_pass_add(p, PLAN_PHASE_ENTER, PLAN_CHECK, s, d);
+	if (s->has_agent_line && !s->has_agent)
+		plan_pass_add(p, PLAN_PHASE_ENTER, PLAN_AGENT, s, d);
 	if (is_held)
 		plan_pass_add(p, PLAN_PHASE_ENTER, PLAN_JOIN, s, d);
 	else if (needs_no_gate(p, s, d))
@@ -293,6 +295,8 @@ add_server(struct plan_pass *p, const struct desired_server *d, const struct pla
 		return;
 	if (is_checked(d))
 		plan_pass_add(p, PLAN_PHASE_ENTER, PLAN_CHECK, &named, d);
+	if (conf_policy_has_agent(d->policy))
+		plan_pass_add(p, PLAN_PHASE_ENTER, PLAN_AGENT, &named, d);
 	if (held == OVERLAY_DRAIN)
 		plan_pass_add(p, PLAN_PHASE_ENTER, PLAN_JOIN, &named, d);
 	else if (!is_gated || starts_down)

@@ -21,6 +21,8 @@ is_proven(const struct plan_step *st)
 		return st->why != NULL && (st->kind == PLAN_DRAIN || st->kind == PLAN_MAINT);
 	if (st->is_respec)
 		return st->kind != PLAN_DRAIN;
+	if (st->kind == PLAN_EJECT) /* on what its calls did: may_go_now looks at who is left */
+		return st->why != NULL;
 	return (st->why != NULL || st->is_begun) && evidence_is_proven(st->evidence);
 }
 
@@ -28,6 +30,7 @@ is_proven(const struct plan_step *st)
 
 struct tally {          /* of one backend */
 	size_t up;      /* take calls now, after the removals so far */
+	size_t all;     /* should serve: ejected, down and joining ones, too */
 	size_t target;  /* take calls and should, or will */
 	size_t coming;  /* of these: once their check has passed */
 	size_t waiting; /* of these: once a slot is free */
@@ -74,6 +77,7 @@ count_server(struct tally *t, const struct plan_server *s, bool is_closed)
 
 	/* Where nobody enters, only a server comes that is ready once its check has passed. */
 	comes = counts && is_coming(s) && (!is_closed || s->actual->admin == ACTUAL_READY);
+	t->all += should_serve(s) ? 1 : 0;
 	t->up += takes_calls(s->actual) ? 1 : 0;
 	t->coming += comes ? 1 : 0;
 	t->target += comes || (counts && takes_calls(s->actual)) ? 1 : 0;
@@ -147,12 +151,23 @@ least_to_keep(const struct plan *p, struct str backend, const struct tally *t)
 	return share < t->at_most ? share : t->at_most;
 }
 
+/* Whatever ejections ask for: the panic threshold, of all that should serve. */
+static size_t
+least_available(const struct plan *p, struct str backend, const struct tally *t)
+{
+	size_t share = (t->all * plan_find(p, backend)->keep_percent + 99) / 100;
+
+	return share > 0 ? share : 1;
+}
+
 /* What a server that still takes calls may wait for: others that join; one that would
  * come back, always for another that serves.  Not a task that is gone, nor the hand
  * of an operator. */
 static bool
 must_wait(const struct plan *p, const struct plan_step *st, const struct tally *t)
 {
+	if (st->kind == PLAN_EJECT)
+		return t->up <= least_available(p, st->backend, t);
 	if (st->is_respec)
 		return t->up <= 1;
 	if (st->by_operator || st->is_overdue || t->coming + t->waiting == 0)
@@ -183,6 +198,8 @@ why_held(const struct plan_step *st)
 {
 	if (st->is_respec)
 		return "has other settings now; kept as it is until another one serves";
+	if (st->kind == PLAN_EJECT)
+		return "is an outlier; not ejected, as too few others take calls (panic_threshold)";
 	switch (st->evidence) {
 	case EVIDENCE_MISSING:
 		return "is called MISSING by AWS; kept until there is proof that it is gone";

@@ -153,7 +153,7 @@ awaits_first_check(const struct plan_bound *s)
 {
 	const struct applied_server *known = s->applied;
 
-	if (s->server->is_slot || s->server->up)
+	if (s->server->is_slot || s->server->up || s->server->agent_down)
 		return false;
 	return known != NULL ? known->intent == APPLIED_JOINING : s->server->check == ACTUAL_CHECK_PENDING;
 }

@@ -3,6 +3,7 @@
 
 #include "plan/plan_servers.h"
 
+#include "plan/plan_eject.h"
 #include "plan/plan_enter.h"
 #include "plan/plan_leave.h"
 
@@ -83,6 +84,7 @@ decide(struct plan_pass *p, const struct plan_bound *s)
 		serve(p, s, h);
 	else
 		keep(p, s, h);
+	plan_eject(p, s);
 }
 
 /* ---- what views show ---- */
@@ -92,6 +94,8 @@ state_of(const struct plan_pass *p, const struct plan_bound *s)
 {
 	if (plan_pass_is_joining(p, s))
 		return PLAN_STATE_JOINING;
+	if (s->server->agent_down && s->server->admin == ACTUAL_READY)
+		return PLAN_STATE_EJECTED;
 	if (s->server->admin != ACTUAL_READY)
 		return PLAN_STATE_DRAINING;
 	return s->server->up ? PLAN_STATE_UP : PLAN_STATE_DOWN;
@@ -115,6 +119,7 @@ show(const struct plan_pass *p, const struct plan_bound *s, struct plan_server *
 		.evidence = s->stands_for != NULL ? plan_pass_evidence(s) : plan_leave_unknown_evidence(p, s),
 	};
 	b->n_joining += is_joining ? 1 : 0;
+	b->n_without_agent += plan_pass_should_serve(s) && !s->server->has_agent ? 1 : 0;
 	b->n_draining += state == PLAN_STATE_DRAINING && s->server->sessions > 0 ? 1 : 0;
 }
 

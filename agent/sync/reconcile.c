@@ -32,13 +32,16 @@ struct reconcile {
 	struct desired *desired;
 	struct actual *actual;
 	struct plan *plan;
-	int64_t plan_ms;    /* when it was made */
-	bool plan_ran;      /* it was carried out */
+	int64_t plan_ms; /* when it was made */
+	bool plan_ran;   /* it was carried out */
+	struct plan_ejections ejections;
+	struct arena *ejections_arena;
 	bool roster_is_new; /* desired was not derived from it yet */
 	struct ecs_sought sought;
 
 	enum asked asked;
 	bool look_now;
+	int64_t calm_ms;
 	int64_t next_ms, probe_ms;
 	unsigned rounds;         /* plans carried out since the last calm moment */
 	uint64_t ran_steps;      /* steps_mark of the last of them */
@@ -106,6 +109,7 @@ reconcile_new(const struct reconcile_config *config, struct reconcile **ret, str
 	}
 	r->config = *config;
 	r->conf = config->conf;
+	r->calm_ms = config->calm_ms > 0 ? config->calm_ms : RECONCILE_CALM_MS;
 	r->look_now = true;
 	(void)seek(r); /* the first sweep asks in any case */
 	*ret = r;
@@ -122,6 +126,7 @@ reconcile_free(struct reconcile *r)
 	desired_free(r->desired);
 	roster_unref(r->roster);
 	reconcile_state_free(&r->state);
+	arena_free(r->ejections_arena);
 	ecs_sought_free(&r->sought);
 	free(r->backend_faults);
 	free(r);
@@ -392,6 +397,7 @@ make_plan(struct reconcile *r, const struct plan_memory *memory, const struct re
 	const int64_t now_ms = ev->mono_ms;
 	struct plan_rules rules = {
 		.now_ms = now_ms,
+		.ejections = &r->ejections,
 		.cas = r->config.cas,
 		.n_cas = r->config.n_cas,
 		.may_add_backends = r->config.may_add_backends,
@@ -527,7 +533,7 @@ is_moving(const struct plan *p)
 static void
 look_again_in_time(struct reconcile *r, int64_t now_ms)
 {
-	look_again_in(r, now_ms, is_moving(r->plan) ? RECONCILE_CLOSE_MS : RECONCILE_CALM_MS);
+	look_again_in(r, now_ms, is_moving(r->plan) ? RECONCILE_CLOSE_MS : r->calm_ms);
 	if (r->plan->next_ms > now_ms && r->plan->next_ms < r->next_ms)
 		r->next_ms = r->plan->next_ms;
 }
@@ -784,6 +790,33 @@ reconcile_saved(struct reconcile *r, enum reconcile_file file, int64_t mono_ms, 
 	else
 		r->state.overlay_is_unsaved = true;
 	return fault_raise(f, mono_ms, e);
+}
+
+static bool
+copy_ejection(struct arena *a, const struct plan_ejection *from, struct plan_ejection *to)
+{
+	to->key.port = from->key.port;
+	return arena_str(a, from->key.backend, &to->key.backend) &&
+	       arena_str(a, from->key.task_arn, &to->key.task_arn) &&
+	       arena_str(a, from->key.container, &to->key.container) && arena_str(a, from->because, &to->because);
+}
+
+enum err_code
+reconcile_eject(struct reconcile *r, const struct plan_ejections *all, struct err *e)
+{
+	struct arena *a CLEANUP(arena_free_at) = arena_new(PLAN_ARENA_MAX);
+	struct plan_ejection *items = a != NULL ? ARENA_ARRAY(a, struct plan_ejection, all->n) : NULL;
+
+	if (items == NULL)
+		return err_set(e, ERR_NOMEM, "ejections: %s", err_text(ERR_NOMEM));
+	for (size_t i = 0; i < all->n; i++)
+		if (!copy_ejection(a, &all->items[i], &items[i]))
+			return err_set(e, ERR_NOMEM, "ejections: %s", err_text(ERR_NOMEM));
+	arena_free(r->ejections_arena);
+	r->ejections_arena = MOVE(a);
+	r->ejections = (struct plan_ejections){ .items = items, .n = all->n };
+	r->look_now = true;
+	return ERR_OK;
 }
 
 enum err_code

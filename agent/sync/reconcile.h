@@ -52,7 +52,10 @@ enum reconcile_order_kind {
 	RECONCILE_READY_SERVER,  /* ends every hold of it, whoever made it */
 	RECONCILE_WEIGH_SERVER,  /* or back to what it would be by itself */
 	RECONCILE_PAUSE_BACKEND, /* only what is proven to end is touched */
-	RECONCILE_RESUME_BACKEND
+	RECONCILE_RESUME_BACKEND,
+	/* Of servers, and not the reconciler's to carry out: app_outlier.h. */
+	RECONCILE_EJECT_SERVER,
+	RECONCILE_UNEJECT_SERVER
 };
 
 /* What an operator asks of us.  Borrowed texts, from outside. */
@@ -108,6 +111,7 @@ struct reconcile_config {
 	const struct plan_ca *cas; /* until reconcile_use_cas */
 	size_t n_cas;
 	bool may_add_backends;
+	int64_t calm_ms; /* between reads when nothing moves; 0: RECONCILE_CALM_MS */
 	struct str defaults;
 	/* As the files have them; null: none.  Taken over with ERR_OK. */
 	struct applied *applied;
@@ -148,6 +152,8 @@ NODISCARD enum err_code reconcile_order(
     struct reconcile *r, const struct reconcile_order *o, int64_t now_wall_ms, struct buf *ret_said, struct err *e);
 /* From the next plan on; the one at hand borrows what was used before. */
 void reconcile_use_cas(struct reconcile *r, const struct plan_ca *cas, size_t n);
+/* Who is to be ejected from now on; copied.  A pass is due then: feed a TICK. */
+NODISCARD enum err_code reconcile_eject(struct reconcile *r, const struct plan_ejections *all, struct err *e);
 struct reconcile_view reconcile_view(const struct reconcile *r);
 /* Whom HAProxy serves and the roster does not know; changes with events. */
 const struct ecs_sought *reconcile_sought(const struct reconcile *r);

@@ -391,6 +391,9 @@ carry_out(struct reconcile_state *s, const struct order *x, struct buf *said, st
 		return pause_backend(s, x, said, e);
 	case RECONCILE_RESUME_BACKEND:
 		return resume_backend(s, x, said);
+	case RECONCILE_EJECT_SERVER:
+	case RECONCILE_UNEJECT_SERVER:
+		return err_set(e, ERR_ARG, "not an order of this kind");
 	}
 	return code;
 }

@@ -160,8 +160,6 @@ def test_what_is_not_built_yet_is_accepted_with_one_warning(aws: Aws, service: s
     later: dict[str, Any] = {
         "ecs.events": {"queue": "https://sqs.eu-west-1.amazonaws.com/123456789012/rollcall"},
         "ecs.role_arn": "arn:aws:iam::123456789012:role/rollcall",
-        "defaults.outlier": {"mode": "observe"},
-        "spoe": {"listen": "/run/rollcall/spoe.sock"},
         "tracing": {"endpoint": "http://127.0.0.1:4318"},
     }
 

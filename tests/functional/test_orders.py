@@ -141,7 +141,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(aws: Aws, rollcalld: Roll
                        (f"grpc/{name}/weight", 400), (f"grpc/{name}/weight?weight=257", 400),
                        (f"grpc/{name}/ready?for=1m", 400), ("grpc/rc_99/drain", 404), (f"none/{name}/drain", 404),
                        (f"grpc/{name}%0Ashutdown/drain", 404), (f"grpc/{name}/explode", 404),
-                       (f"grpc/{name}/eject", 404), (f"grpc/{free}/drain", 409)]:
+                       (f"grpc/{name}/eject", 409), (f"grpc/{free}/drain", 409)]:
         got, answer = post(rollcalld, f"/v1/servers/{path}")
         assert got == code and answer["error"]["message"], (path, got, answer)
     for path, code in [("/v1/pause?backend=none", 404), ("/v1/resume?for=5m", 400), ("/v1/status", 405)]:

@@ -196,9 +196,9 @@ is_known_words(enum plan_step_kind kind, size_t i, struct str text)
 static bool
 is_silent(enum plan_step_kind kind)
 {
-	return kind == PLAN_CHECK || kind == PLAN_WEIGHT || kind == PLAN_MAXCONN || kind == PLAN_JOIN ||
-	       kind == PLAN_GATE || kind == PLAN_READY || kind == PLAN_DRAIN || kind == PLAN_MAINT ||
-	       kind == PLAN_SHUTDOWN;
+	return kind == PLAN_CHECK || kind == PLAN_AGENT || kind == PLAN_EJECT || kind == PLAN_UNEJECT ||
+	       kind == PLAN_WEIGHT || kind == PLAN_MAXCONN || kind == PLAN_JOIN || kind == PLAN_GATE ||
+	       kind == PLAN_READY || kind == PLAN_DRAIN || kind == PLAN_MAINT || kind == PLAN_SHUTDOWN;
 }
 
 /* The first seven are what the corpus of old is about; a CA has three commands. */
@@ -223,6 +223,10 @@ static const struct {
 	{ PLAN_DRAIN, 0 },
 	{ PLAN_DELETE, 0 },
 	{ PLAN_GATE, 0 },
+	{ PLAN_AGENT, 0 },
+	{ PLAN_AGENT, 1 },
+	{ PLAN_EJECT, 0 },
+	{ PLAN_UNEJECT, 0 },
 };
 
 static void

@@ -33,9 +33,12 @@ class Service:
         self._name = name
         self._calls = calls
         self.stopping = asyncio.Event()
+        self.is_sick = False  # fails each call before the first byte of an answer: Trailers-Only
 
     async def _begin(self, method: str, request: Any, context: grpc.aio.ServicerContext) -> None:
         """What Next and Stream share: judge the range, write the journal, name the task."""
+        if self.is_sick:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, f"{self._name} is sick")
         if request.min > request.max:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"min {request.min} is above max {request.max}")
         self._calls.add(method, request.call_id)
@@ -98,6 +101,8 @@ async def serve(options: argparse.Namespace) -> int:
 
     calls = journal.Writer(options.count_file)
     service = Service(options.name or options.listen, calls)
+    loop.add_signal_handler(signal.SIGUSR1, setattr, service, "is_sick", True)
+    loop.add_signal_handler(signal.SIGUSR2, setattr, service, "is_sick", False)
     # Without so_reuseport a second server on the same address is an error, not a secret sharer of calls.
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers(tuple(service.handlers()))

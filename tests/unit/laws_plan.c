@@ -325,6 +325,7 @@ phase_of(const struct plan_step *st, const struct actual_server *s)
 		return 1;
 	case PLAN_ADD:
 	case PLAN_CHECK:
+	case PLAN_AGENT:
 	case PLAN_ADDRESS:
 	case PLAN_JOIN:
 	case PLAN_GATE:
@@ -333,8 +334,10 @@ phase_of(const struct plan_step *st, const struct actual_server *s)
 	case PLAN_MAXCONN:
 		return s == NULL || (s->admin == ACTUAL_READY && s->address.len > 0) ? 4 : 2;
 	case PLAN_READY: /* of one that is trusted, with the rest of it */
+	case PLAN_UNEJECT:
 		return 3;
 	case PLAN_DRAIN:
+	case PLAN_EJECT:
 		return 5;
 	case PLAN_MAINT:
 		return st->is_vacant ? 2 : 5;
@@ -381,7 +384,12 @@ check_kind(const struct step *x)
 	case PLAN_GATE:
 		return x->s->admin == ACTUAL_DRAIN ? NULL : "a gate for what does not drain";
 	case PLAN_CHECK:
+	case PLAN_AGENT:
 		return is_wanted(x->st) ? NULL : "checks of what should not serve";
+	case PLAN_UNEJECT:
+		return x->s->agent_down ? NULL : "what is not ejected is put back";
+	case PLAN_EJECT:
+		return x->st->why != NULL && x->st->takes_calls ? NULL : "an ejection of what takes no calls";
 	case PLAN_WEIGHT:
 	case PLAN_MAXCONN:
 		return x->st->why != NULL ? NULL : "a weight for what nobody explains";

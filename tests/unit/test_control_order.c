@@ -151,7 +151,7 @@ what_cannot_be_meant_is_refused_before_anybody_acts(void **state)
 		{ "POST", "/v1/log", "", 400, "bad_parameter", "which level?" },
 		{ "POST", "/v1/log", "level=loud", 400, "bad_parameter", "error, warn, info or debug" },
 		{ "POST", "/v1/backends/grpc/release", "", 404, "not_built", "not part of this version" },
-		{ "GET", SERVER "/eject", "", 404, "not_built", "not part of this version" },
+		{ "GET", SERVER "/eject", "", 405, "method_not_allowed", "POST only" },
 	};
 	struct control_response answer;
 	struct control_order o;

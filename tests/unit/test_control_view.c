@@ -234,12 +234,12 @@ a_server_has_all_its_fields_with_and_without_a_task(void **state)
 	json_t *servers = json_object_get(v.json, "servers"), *stray = json_array_get(servers, 1);
 
 	(void)state;
-	assert_members(v.json, "name kind strategy frozen paused paused_until servers");
+	assert_members(v.json, "name kind strategy frozen outlier paused paused_until servers");
 	assert_int_equal(json_array_size(servers), 2);
 	for (size_t i = 0; i < 2; i++)
 		assert_members(json_array_get(servers, i),
 		    "name backend task task_arn source cluster service family revision container zone address port "
-		    "state weight sessions since evidence reason");
+		    "state weight sessions since evidence reason ejection");
 	assert_string_equal(text_at(stray, "task"), "");
 	assert_true(json_is_null(json_object_get(stray, "revision")));
 	assert_string_equal(text_at(stray, "evidence"), "none");

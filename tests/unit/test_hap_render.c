@@ -14,6 +14,8 @@
 #include "hap/hap_render.h"
 #include "hap/hap_server_line.h"
 
+#define AGENT " agent-check agent-addr 127.0.0.1 agent-port 4320 agent-inter 1h"
+
 #define TEXT_MAX ((size_t)1 << 20)
 #define HEADER                                     \
 	"# Written by rollcall: edits are lost.\n" \
@@ -141,8 +143,8 @@ before_3_0_empty_slots_stand_behind_the_servers(void **state)
 	assert_page(p, "slots",
 	    HEADER "\nbackend web from rollcall\n"
 		   "\tmode http\n"
-		   "\tserver rc_aa_app_50051 10.0.0.1:50051 weight 100 proto h2\n"
-		   "\tserver-template rc_ 1-20 0.0.0.0:0 disabled weight 1 proto h2\n");
+		   "\tserver rc_aa_app_50051 10.0.0.1:50051 weight 100 proto h2" AGENT "\n"
+		   "\tserver-template rc_ 1-20 0.0.0.0:0 disabled weight 1 proto h2" AGENT "\n");
 }
 
 static void
@@ -157,8 +159,8 @@ what_an_operator_holds_is_held_from_the_start(void **state)
 	assert_page(p, "held",
 	    HEADER "\nbackend web from rollcall\n"
 		   "\tmode http\n"
-		   "\tserver rc_aa_app_50051 10.0.0.1:50051 weight 100 proto h2 disabled\n"
-		   "\tserver rc_bb_app_50051 [fd00::2]:50051 weight 0 proto h2\n");
+		   "\tserver rc_aa_app_50051 10.0.0.1:50051 weight 100 proto h2" AGENT " disabled\n"
+		   "\tserver rc_bb_app_50051 [fd00::2]:50051 weight 0 proto h2" AGENT "\n");
 }
 
 static void

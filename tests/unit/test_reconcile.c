@@ -135,11 +135,16 @@ carry_out(struct stage *s, const struct plan_step *st)
 	case PLAN_SHUTDOWN:
 		server->sessions = 0;
 		break;
+	case PLAN_EJECT:
+	case PLAN_UNEJECT:
+		server->agent_down = st->kind == PLAN_EJECT;
+		break;
 	case PLAN_BACKEND:
 	case PLAN_PUBLISH:
 	case PLAN_CA:
 	case PLAN_ADD:
 	case PLAN_CHECK:
+	case PLAN_AGENT:
 	case PLAN_DELETE:
 		fail_msg("%s is no step of a slot", plan_step_name(st->kind));
 	}

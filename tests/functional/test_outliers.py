@@ -1,0 +1,221 @@
+"""A task whose calls fail is taken out, the others are not, and it comes back: the shipped files, on any HAProxy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import uuid
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+
+from conftest import Aws
+from rng import client
+from rollcall_testlib import paths
+from rollcall_testlib.daemon import Rollcalld
+from rollcall_testlib.haproxy import HAProxy, version, wait_serving
+from rollcall_testlib.process import Child
+from rollcall_testlib.waiting import stays, wait_until
+
+SERVICE = {"cluster": "main", "service": "rng-service"}
+OUTLIER = {"interval": "2s", "base_ejection_time": "4s", "max_ejection_time": "60s"}
+
+
+class Scene:
+    """Three tasks behind the shipped haproxy.cfg with rollcall-spoe.cfg, calls that go on, rollcalld."""
+
+    def __init__(self, aws: Aws, haproxy: HAProxy, daemon: Rollcalld) -> None:
+        self.aws, self.haproxy, self.daemon = aws, haproxy, daemon
+        self.tasks = aws.control.running(**SERVICE)
+        self.sick = self.tasks[0]
+
+    def fall_ill(self, task: dict[str, Any] | None = None) -> None:
+        os.kill((task or self.sick)["pid"], signal.SIGUSR1)
+
+    def recover(self) -> None:
+        os.kill(self.sick["pid"], signal.SIGUSR2)
+
+    def state(self, task: dict[str, Any] | None = None) -> str:
+        server = self.daemon.server_of("grpc", task or self.sick)
+        return server["state"] if server else "none"
+
+    def name(self) -> str:
+        server = self.haproxy.runtime.server_of("grpc", self.sick)
+        assert server
+        return server.name
+
+    def status(self) -> str:
+        return self.haproxy.runtime.status("grpc", self.name())
+
+    def wait_ejected(self) -> None:
+        wait_until(lambda: self.status() == "DOWN (agent)", 20, "ejected in HAProxy")
+        wait_until(lambda: self.state() == "ejected", 10, "ejected in the view")
+
+    def wait_back(self, timeout: float = 30) -> None:
+        wait_until(lambda: self.status() == "UP" and self.state() == "ready", timeout, "back")
+
+
+@contextlib.contextmanager
+def calling(haproxy: HAProxy) -> Iterator[client.Load]:
+    with client.Load(haproxy.target, rate=150, connections=3) as load:
+        yield load
+
+
+def make_service(aws: Aws, desired: int = 3) -> None:
+    aws.control.register(family="rng", drain=1.0)
+    aws.control.create_service(cluster="main", service="rng-service", desired=desired, definition="rng",
+                               stop_interval=0.2)
+    aws.control.wait_steady("main", "rng-service")
+
+
+@pytest.fixture
+def start_scene(aws: Aws, start_haproxy: Callable[..., HAProxy], start_rollcalld: Callable[..., Rollcalld],
+                monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scene]:
+    """Names of abstract sockets are the machine's: each scene has its own."""
+    def start(desired: int = 3, spoe: bool = True, edit: Callable[[str], str] = lambda text: text,
+              **outlier: Any) -> Scene:
+        place = f"abns@rc-{uuid.uuid4().hex[:12]}"
+        if spoe:
+            monkeypatch.setenv("ROLLCALL_SPOE", str(paths.TOP / "haproxy" / "rollcall-spoe.cfg"))
+        make_service(aws, desired)
+        haproxy = start_haproxy(shipped=True, master=True,
+                                edit=lambda text: edit(text.replace("abns@rollcall-spoe", place)))
+
+        def change(configuration: dict[str, Any]) -> None:
+            if spoe:
+                configuration["spoe"] = {"listen": place}
+            configuration["defaults"] = {"outlier": {**OUTLIER, **outlier}, "check": {"inter": "300ms", "rise": 1}}
+
+        daemon = start_rollcalld(change, haproxy=haproxy)
+        wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
+        if spoe:
+            wait_until(lambda: haproxy.runtime.status("rollcall_spoe", "rollcalld") == "UP", 10, "the agent is up")
+        return Scene(aws, haproxy, daemon)
+
+    return start
+
+
+def test_a_task_whose_calls_fail_is_ejected_and_comes_back(start_scene: Callable[..., Scene]) -> None:
+    """Trailers-Only UNAVAILABLE, which HAProxy itself takes for success: out within seconds, for longer each time."""
+    scene = start_scene()
+    with calling(scene.haproxy) as callers:
+        wait_until(lambda: len(callers.result.by_task) == 3, 10, "all three answer")
+        scene.fall_ill()
+        scene.wait_ejected()
+        failed = callers.result.failed
+        assert failed >= 5
+        done = callers.result.succeeded
+        wait_until(lambda: callers.result.succeeded > done + 200, 20, "calls go on")
+        assert callers.result.failed - failed <= 2, "no call goes there any more, but what was on its way"
+        server = scene.daemon.server_of("grpc", scene.sick)
+        assert server and server["ejection"]["cause"] in ("consecutive_errors", "failure_percentage")
+        assert server["ejection"]["times"] == 1 and "ejected: " in server["reason"]
+        assert {scene.state(task) for task in scene.tasks[1:]} == {"ready"}
+        # Still ill when its time is over: out again, for longer.
+        wait_until(lambda: (scene.daemon.server_of("grpc", scene.sick)["ejection"] or {}).get("times") == 2, 30,
+                   "out for the second time")
+        scene.recover()
+        scene.wait_back()
+        assert scene.daemon.messages("an outlier for 4 s: ") and scene.daemon.messages("an outlier for 8 s: ")
+        callers.result.by_task.clear()
+        wait_until(lambda: len(callers.result.by_task) == 3, 10, "all three answer again")
+
+
+def test_never_the_last(start_scene: Callable[..., Scene]) -> None:
+    """Of two that both fail one goes, and then nobody."""
+    scene = start_scene(desired=2)
+    with calling(scene.haproxy):
+        for task in scene.tasks:
+            scene.fall_ill(task)
+        wait_until(lambda: "ejected" in map(scene.state, scene.tasks), 20, "one of them")
+        stays(lambda: len(scene.haproxy.runtime.serving("grpc")) >= 1, 4, "served by one at least")
+
+
+def test_observe_tells_and_does_nothing_and_off_does_not_even_look(start_scene: Callable[..., Scene]) -> None:
+    scene = start_scene(mode="observe")
+    with calling(scene.haproxy):
+        scene.fall_ill()
+        scene.daemon.wait_line(r"an outlier \(only observed\)", 20)
+        assert scene.daemon.server_of("grpc", scene.sick)["ejection"]["observed"] is True
+        stays(lambda: scene.status() == "UP", 2, "takes calls")
+
+
+def test_slots_without_agent_check_are_only_observed(start_scene: Callable[..., Scene]) -> None:
+    """On 2.6 the slots' line decides; from 3.0 on rollcalld writes the servers' lines, and an agent-check with them."""
+    without = " agent-check agent-addr 127.0.0.1 agent-port 4320 agent-inter 1h"
+
+    def edit(text: str) -> str:
+        assert without in text
+        return text.replace(without, "")
+
+    scene = start_scene(edit=edit)
+    backend = scene.daemon.get("/v1/backends/grpc")
+    slots = version() < (3, 0)
+    assert backend["outlier"] == {"mode": "observe" if slots else "enforce", "without_agent_check": 3 if slots else 0}
+    with calling(scene.haproxy):
+        scene.fall_ill()
+        if slots:
+            scene.daemon.wait_line(r"an outlier \(only observed\)", 20)
+            assert scene.daemon.rollcall("eject", f"grpc/{scene.name()}").returncode == 1
+            stays(lambda: scene.status() == "UP", 1, "takes calls")
+        else:
+            scene.wait_ejected()
+
+
+def test_an_operator_ejects_and_puts_back(start_scene: Callable[..., Scene]) -> None:
+    scene = start_scene()
+    server = f"grpc/{scene.name()}"
+    done = scene.daemon.rollcall("eject", server)
+    assert done.returncode == 0 and "is ejected" in done.stdout, done
+    scene.wait_ejected()
+    refused = scene.daemon.rollcall("eject", f"grpc/{scene.haproxy.runtime.server_of('grpc', scene.tasks[1]).name}")
+    assert refused.returncode == 1 and "panic_threshold" in refused.stderr
+    assert scene.daemon.rollcall("uneject", server).returncode == 0
+    scene.wait_back(10)
+    assert scene.daemon.rollcall("eject", server, "--for", "2s").returncode == 0
+    scene.wait_ejected()
+    scene.wait_back(15)
+
+
+def test_an_ejection_survives_a_reload_of_haproxy(start_scene: Callable[..., Scene]) -> None:
+    scene = start_scene()
+    assert scene.daemon.rollcall("eject", f"grpc/{scene.name()}").returncode == 0
+    scene.wait_ejected()
+    scene.haproxy.reload()
+    wait_until(lambda: scene.haproxy.runtime.server_of("grpc", scene.sick) is not None
+               and scene.status() == "DOWN (agent)", 20, "ejected in the new process, too")
+    others = {f"{task['address']}:{task['port']}" for task in scene.tasks[1:]}
+    assert scene.haproxy.runtime.serving("grpc") == others
+
+
+def test_a_stop_puts_back_and_a_start_soon_after_ejects_again(start_scene: Callable[..., Scene]) -> None:
+    scene = start_scene()
+    assert scene.daemon.rollcall("eject", f"grpc/{scene.name()}").returncode == 0
+    scene.wait_ejected()
+    assert scene.daemon.stop() == 0
+    wait_until(lambda: scene.status().startswith("UP"), 5, "put back for the time without rollcalld")
+    scene.daemon.start()
+    scene.daemon.wait_ready()
+    scene.wait_ejected()
+
+
+def test_after_a_crash_uneject_puts_back(start_scene: Callable[..., Scene]) -> None:
+    scene = start_scene()
+    assert scene.daemon.rollcall("eject", f"grpc/{scene.name()}").returncode == 0
+    scene.wait_ejected()
+    scene.daemon.kill()
+    assert scene.status() == "DOWN (agent)"
+    directory: Path = scene.daemon.log_file.parent
+    done = Child([paths.ROLLCALLD, "--uneject", "-f", str(directory / "rollcall.yaml")], directory / "uneject.log")
+    assert done.wait() == 0 and "1 server(s) put back" in done.output(), done.output()
+    assert scene.status().startswith("UP")
+
+
+def test_scattered_errors_eject_nobody(start_scene: Callable[..., Scene]) -> None:
+    """INVALID_ARGUMENT is the caller's fault, however often; a good server stays."""
+    scene = start_scene()
+    with calling(scene.haproxy):
+        assert client.call_many(scene.haproxy.target, 300, minimum=2, maximum=1).failures == {"INVALID_ARGUMENT": 300}
+    assert not scene.daemon.messages("an outlier")
