@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -12,6 +13,7 @@ from conftest import Aws
 from rng import client
 from rollcall_testlib.daemon import Rollcalld
 from rollcall_testlib.haproxy import HAProxy, Server, version, wait_serving
+from rollcall_testlib.rng_server import RngServer
 from rollcall_testlib.waiting import stays, wait_until
 
 SERVICE = {"cluster": "main", "service": "rng-service"}
@@ -322,6 +324,32 @@ def test_sigterm_leaves_the_servers_and_a_task_that_ended_meanwhile_is_taken_out
     daemon.restart()
     daemon.wait_ready()
     wait_serving(haproxy, "grpc", tasks_of(aws))
+
+
+def test_fall_1_opens_no_gate_before_a_check_of_the_task_itself(
+        aws: Aws, directory: Path, start_haproxy: Callable[..., HAProxy],
+        start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """There a slot shows the full count at once, beside what the last check of its last task said."""
+    haproxy = start_haproxy(slots=3, check="check inter 300ms rise 1 fall 1")
+    aws.control.register(family="rng", drain=0.0)
+    aws.control.register(family="deaf", process="none")
+    aws.control.create_service(**SERVICE, desired=3, definition="rng", stop_interval=0.1)
+    aws.control.wait_steady(**SERVICE)
+    daemon = start_rollcalld(lambda c: c["backends"][0].update(match={"service": "*"}), haproxy=haproxy)
+    wait_serving(haproxy, "grpc", tasks_of(aws))
+    aws.control.scale(**SERVICE, desired=2)
+    aws.control.wait_steady(**SERVICE)
+    wait_serving(haproxy, "grpc", tasks_of(aws))
+    aws.control.create_service(cluster="main", service="deaf", desired=1, definition="deaf")
+    aws.control.wait_steady("main", "deaf")
+    deaf, = aws.control.running("main", "deaf")
+    wait_until(lambda: haproxy.runtime.server_of("grpc", deaf), what="the slot is its own")
+    with client.Load(haproxy.target, rate=50, connections=2) as load:
+        stays(lambda: not haproxy.runtime.server_of("grpc", deaf).is_ready, 3, "behind the gate")
+        with RngServer(directory, "awake", f"{deaf['address']}:{deaf['port']}"):
+            wait_serving(haproxy, "grpc", [*tasks_of(aws), deaf])
+            assert load.result.failed == 0, load.result.details
+    assert daemon.problems() == ""
 
 
 # ---- HAProxy knows first ----

@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <glob.h>
 #include <stdlib.h>
 
 #include "unit.h"
@@ -31,21 +32,28 @@ source_dir(void)
 
 /* The caller frees it. */
 static struct buf
-load(const char *version, const char *name)
+load_file(const char *path)
 {
 	struct buf b = buf_make(FILE_MAX);
-	char path[512], chunk[4096];
+	char chunk[4096];
 	size_t n;
-	FILE *f;
+	FILE *f = fopen(path, "re");
 
-	(void)snprintf(path, sizeof(path), "%s/tests/vectors/hap/%s/%s", source_dir(), version, name);
-	f = fopen(path, "re");
 	if (f == NULL)
 		fail_msg("%s: cannot open it", path);
 	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
 		buf_put(&b, str_of(chunk, n));
 	(void)fclose(f);
 	return b;
+}
+
+static struct buf
+load(const char *version, const char *name)
+{
+	char path[512];
+
+	(void)snprintf(path, sizeof(path), "%s/tests/vectors/hap/%s/%s", source_dir(), version, name);
+	return load_file(path);
 }
 
 struct tables {
@@ -680,6 +688,8 @@ recorded_replies_about_dynamic_servers_are_judged(void **state)
 		{ "judge_health.txt", PLAN_CHECK, 0, HAP_TEXT_DONE, NULL },
 		{ "judge_health_no_check.txt", PLAN_CHECK, 0, HAP_TEXT_REFUSED, NULL },
 		{ "judge_health_no_server.txt", PLAN_CHECK, 0, HAP_TEXT_GONE, NULL },
+		{ "judge_gate.txt", PLAN_GATE, 0, HAP_TEXT_DONE, NULL },
+		{ "judge_gate_no_server.txt", PLAN_GATE, 0, HAP_TEXT_GONE, NULL },
 		{ "judge_ca_new.txt", PLAN_CA, 0, HAP_TEXT_DONE, NULL },
 		{ "judge_ca_new_again.txt", PLAN_CA, 0, HAP_TEXT_DONE, NULL },
 		{ "judge_ca_no_level.txt", PLAN_CA, 0, HAP_TEXT_REFUSED, NULL },
@@ -714,6 +724,79 @@ recorded_replies_about_dynamic_servers_are_judged(void **state)
 			    i, rows[i].file);
 			buf_free(&reply);
 		}
+}
+
+/* Which replies may mean success of a step, by how the name of their file begins. */
+static const char *
+may_do(enum plan_step_kind kind)
+{
+	switch (kind) {
+	case PLAN_BACKEND:
+		return "judge_backend_add";
+	case PLAN_PUBLISH:
+		return "judge_backend_publish";
+	case PLAN_CA:
+		return "judge_ca_";
+	case PLAN_ADD:
+		return "judge_add";
+	case PLAN_ADDRESS:
+		return "judge_address_";
+	case PLAN_DELETE:
+		return "judge_del";
+	case PLAN_CHECK:
+	case PLAN_WEIGHT:
+	case PLAN_MAXCONN:
+	case PLAN_JOIN:
+	case PLAN_GATE:
+	case PLAN_READY:
+	case PLAN_DRAIN:
+	case PLAN_MAINT:
+	case PLAN_SHUTDOWN:
+		break;
+	}
+	return "none";
+}
+
+static void
+expect_success_of_none_but_its_own(const char *path, struct str reply)
+{
+	const struct plan_ca ca = { .name = STR("rc.pem"), .pem = STR(CERTIFICATE) };
+	struct str name = str_after_last(str_from_cstr(path), '/');
+
+	for (unsigned kind = 0; kind <= PLAN_DELETE; kind++)
+		for (size_t i = 0; i < (kind == PLAN_CA ? 3 : 1); i++) {
+			struct plan_step st = step((enum plan_step_kind)kind);
+
+			st.ca = &ca;
+			if (hap_text_judge(&st, i, reply, NULL) == HAP_TEXT_DONE &&
+			    !str_has_prefix(name, str_from_cstr(may_do(st.kind))))
+				fail_msg("%s is taken for success of %s", path, plan_step_name(st.kind));
+		}
+}
+
+/* Agents, maps, backends and all that HAProxy says elsewhere, in each place where we listen. */
+static void
+no_reply_is_taken_for_success_of_another_command(void **state)
+{
+	char pattern[512];
+	size_t n = 0;
+	glob_t found;
+
+	(void)state;
+	(void)snprintf(pattern, sizeof(pattern), "%s/tests/vectors/hap/*/judge_*.txt", source_dir());
+	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		const char *path = found.gl_pathv[i];
+		struct buf reply = load_file(path);
+
+		if (str_trim(buf_str(&reply)).len > strlen("+ + + ")) { /* silence is what most commands answer */
+			expect_success_of_none_but_its_own(path, buf_str(&reply));
+			n++;
+		}
+		buf_free(&reply);
+	}
+	assert_true(n > 300);
+	globfree(&found);
 }
 
 static void
@@ -1426,6 +1509,7 @@ main(void)
 		cmocka_unit_test(replies_about_dynamic_servers_are_judged),
 		cmocka_unit_test(replies_about_a_ca_are_judged_command_by_command),
 		cmocka_unit_test(recorded_replies_about_dynamic_servers_are_judged),
+		cmocka_unit_test(no_reply_is_taken_for_success_of_another_command),
 		cmocka_unit_test(recorded_ca_files_are_read),
 		cmocka_unit_test(info_tells_which_process_answers),
 		cmocka_unit_test(info_is_read_by_name),
