@@ -20,6 +20,8 @@ from rollcall_testlib.daemon import Rollcalld, check_configuration, to_yaml
 from rollcall_testlib.haproxy import HAProxy, wait_serving
 from rollcall_testlib.waiting import wait_until
 
+pytestmark = pytest.mark.one_haproxy  # what ECS and operators say, and not HAProxy, is what it is about
+
 SERVICE = {"cluster": "main", "service": "rng-service"}
 ECS = "ecs: {region: eu-west-1}\n"
 

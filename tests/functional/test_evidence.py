@@ -23,6 +23,8 @@ from rollcall_testlib.haproxy import HAProxy, wait_serving
 from rollcall_testlib.waiting import stays, wait_until
 
 Fault = dict[str, Any]
+pytestmark = pytest.mark.one_haproxy  # what ECS and operators say, and not HAProxy, is what it is about
+
 SERVICE = {"cluster": "main", "service": "rng-service"}
 
 # ---- every fault, at every place ----
