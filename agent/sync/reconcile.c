@@ -15,14 +15,22 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define RETRY_FIRST_MS   INT64_C(250)
 #define RETRY_LAST_MS    INT64_C(1000) /* HAProxy is next door: asking is cheap */
 #define REFUSED_FIRST_MS INT64_C(1000)
 #define REFUSED_LAST_MS  INT64_C(30000) /* the same commands are refused again: no hurry */
+#define PROCESSES_KNOWN  4              /* that answered last */
+#define TURNS_MIN        3              /* an old worker may answer once more while it hands over */
+#define TURNS_OVER_MS    INT64_C(10000) /* so long nobody else has answered */
 #define FINDINGS_TOLD    8              /* of one pass, in a line each */
 
 enum asked { ASKED_NOTHING, ASKED_READ, ASKED_EXECUTE, ASKED_PROBE };
+
+struct process {
+	uint64_t pid, start_time_s;
+};
 
 struct reconcile {
 	struct reconcile_config config;
@@ -50,10 +58,13 @@ struct reconcile {
 	uint64_t refused_steps;  /* what was refused last, in part at least: steps_mark of that plan */
 	int64_t refused_till_ms; /* not tried again before */
 	uint64_t pid, start_time_s;
+	struct process former[PROCESSES_KNOWN]; /* the last first */
+	unsigned turns;                         /* how often one of them was back, in a row */
+	int64_t met_ms;                         /* when another one answered */
 
 	bool connected, in_step, ready;
 	int64_t last_sync_wall_ms;
-	struct fault haproxy_fault, run_fault, derive_fault, hold_fault;
+	struct fault haproxy_fault, turns_fault, run_fault, derive_fault, hold_fault;
 	struct fault *backend_faults;
 };
 
@@ -147,7 +158,7 @@ reconcile_view(const struct reconcile *r)
 		.ready = r->ready,
 		.last_sync_wall_ms = r->last_sync_wall_ms,
 		.haproxy_fault = &r->haproxy_fault,
-		.run_fault = &r->run_fault,
+		.run_fault = r->turns_fault.on && !r->run_fault.on ? &r->turns_fault : &r->run_fault,
 		.state_faults = r->state.faults,
 		.backend_faults = r->backend_faults,
 	};
@@ -266,20 +277,63 @@ on_answer(struct reconcile *r, struct reconcile_actions *out)
 		note(out, LOG_INFO, "HAProxy answers again");
 }
 
-/* True if this is another process than the one that we knew. */
 static bool
-meet_process(struct reconcile *r, uint64_t pid, uint64_t start_time_s, struct reconcile_actions *out)
+is_back(const struct reconcile *r, struct process p)
 {
-	bool other = r->pid != 0 && (r->pid != pid || r->start_time_s != start_time_s);
+	for (size_t i = 0; i < PROCESSES_KNOWN; i++)
+		if (r->former[i].pid == p.pid && r->former[i].start_time_s == p.start_time_s)
+			return true;
+	return false;
+}
 
-	if (other)
+/* One that was replaced does not answer again: so two share the address. */
+static void
+note_change(struct reconcile *r, struct process p, int64_t now_ms, struct reconcile_actions *out)
+{
+	struct err e = ERR_INIT;
+
+	r->turns = is_back(r, p) ? r->turns + 1 : 0;
+	if (r->turns < TURNS_MIN) {
 		note(out, LOG_INFO,
 		    "HAProxy was reloaded or restarted (process %" PRIu64 ", before %" PRIu64
 		    "); reading everything back",
-		    pid, r->pid);
-	r->pid = pid;
-	r->start_time_s = start_time_s;
-	return other;
+		    p.pid, r->pid);
+		return;
+	}
+	err_fill(&e, ERR_CONF, 0,
+	    "several HAProxies (processes %" PRIu64 " and %" PRIu64
+	    ") answer in turns at haproxy.socket: each needs a socket, and a rollcalld, of its own",
+	    r->pid, p.pid);
+	note_fault(out, &r->turns_fault, now_ms, &e, "telling each what it lacks when it answers");
+}
+
+static void
+note_same(struct reconcile *r, int64_t now_ms, struct reconcile_actions *out)
+{
+	if (r->turns == 0 || now_ms - r->met_ms < TURNS_OVER_MS)
+		return;
+	r->turns = 0;
+	if (fault_clear(&r->turns_fault))
+		note(out, LOG_INFO, "one HAProxy alone answers again");
+}
+
+/* True if this is another process than the one that we knew. */
+static bool
+meet_process(struct reconcile *r, struct process p, int64_t now_ms, struct reconcile_actions *out)
+{
+	if (r->pid == p.pid && r->start_time_s == p.start_time_s) {
+		note_same(r, now_ms, out);
+		return false;
+	}
+	if (r->pid != 0) {
+		note_change(r, p, now_ms, out);
+		memmove(&r->former[1], &r->former[0], sizeof(r->former) - sizeof(r->former[0]));
+		r->former[0] = (struct process){ r->pid, r->start_time_s };
+	}
+	r->met_ms = now_ms;
+	r->pid = p.pid;
+	r->start_time_s = p.start_time_s;
+	return r->former[0].pid != 0;
 }
 
 static void
@@ -287,7 +341,7 @@ on_probed(struct reconcile *r, const struct reconcile_event *ev, struct reconcil
 {
 	on_answer(r, out);
 	r->probe_ms = ev->mono_ms + RECONCILE_PROBE_MS;
-	if (meet_process(r, ev->info->pid, ev->info->start_time_s, out))
+	if (meet_process(r, (struct process){ ev->info->pid, ev->info->start_time_s }, ev->mono_ms, out))
 		r->look_now = true;
 }
 
@@ -661,7 +715,7 @@ on_actual(struct reconcile *r, const struct reconcile_event *ev, struct reconcil
 
 	on_answer(r, out);
 	r->actual = ev->actual;
-	(void)meet_process(r, r->actual->pid, r->actual->start_time_s, out);
+	(void)meet_process(r, (struct process){ r->actual->pid, r->actual->start_time_s }, ev->mono_ms, out);
 	planned = make_pass(r, old_plan, ev, out);
 	out->seek = seek(r);
 	plan_free(old_plan);

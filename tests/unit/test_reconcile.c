@@ -687,6 +687,31 @@ the_same_pid_with_another_start_is_another_process(void **state)
 	end(s);
 }
 
+/* As two do that listen on one port, each taking some of the connections. */
+static void
+two_that_answer_in_turns_are_told_of_once(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)begin_serving(s);
+	for (int i = 0; i < 40; i++) {
+		s->pid = i % 2 == 0 ? 101 : 100;
+		wait_ms(s, RECONCILE_PROBE_MS);
+	}
+	assert_in_range(count_notes(s, "reloaded or restarted"), 1, 3);
+	assert_int_equal(count_notes(s, "answer in turns"), 1);
+	assert_true(reconcile_view(s->r).run_fault->on);
+	assert_non_null(strstr(reconcile_view(s->r).run_fault->err.msg, "haproxy.socket"));
+	wait_ms(s, 11000);
+	assert_int_equal(count_notes(s, "one HAProxy alone answers again"), 1);
+	assert_false(reconcile_view(s->r).run_fault->on);
+	s->pid = 102;
+	wait_ms(s, 2 * RECONCILE_PROBE_MS);
+	assert_int_equal(count_notes(s, "process 102, before 100"), 1);
+	end(s);
+}
+
 /* ---- refusals ---- */
 
 static void
@@ -1634,6 +1659,7 @@ main(void)
 		cmocka_unit_test(a_batch_that_is_cut_short_is_read_back_and_tried_again),
 		cmocka_unit_test(another_process_is_noticed_and_read_back_at_once),
 		cmocka_unit_test(the_same_pid_with_another_start_is_another_process),
+		cmocka_unit_test(two_that_answer_in_turns_are_told_of_once),
 		cmocka_unit_test(a_refused_command_is_tried_again_less_and_less_often),
 		cmocka_unit_test(a_new_roster_is_acted_on_while_something_is_refused),
 		cmocka_unit_test(a_roster_that_arrives_during_a_refused_run_is_acted_on),
