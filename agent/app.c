@@ -7,15 +7,10 @@
 #include <stdlib.h>
 
 #include "app_cas.h"
-#include "app_door.h"
-#include "app_events.h"
 #include "app_managed.h"
-#include "app_meter.h"
 #include "app_outlier.h"
-#include "app_state.h"
 #include "app_sync.h"
 #include "aws/aws_caller.h"
-#include "control/control_server.h"
 #include "ecs/ecs_answer.h"
 #include "ecs/ecs_watch.h"
 #include "io/http_curl.h"
@@ -39,9 +34,7 @@ struct app {
 	const struct conf *conf;
 	struct loop *loop;
 	struct clk clk;
-	int64_t started_mono_ms;
 	struct prng rnd;
-	struct app_state *state;
 	struct app_cas *cas;
 	struct http *http;
 	struct app_source *sources;
@@ -50,10 +43,6 @@ struct app {
 	struct app_managed *managed; /* null: nothing is */
 	struct app_sync *sync;
 	struct app_outlier *outlier;
-	struct control_server *control;
-	struct app_door *door; /* null: none is asked for */
-	struct app_events *events;
-	struct app_meter *meter;
 	struct spop_server_view spop;
 	struct aws_caller_figures *figures;
 	unsigned *budgets; /* used, in percent */
@@ -93,7 +82,7 @@ list_spoe_problems(const struct app *a, struct control_problem *ret)
 }
 
 static size_t
-list_problems(struct app *a, const struct reconcile_view *v)
+list_problems(struct app *a, const struct reconcile_view *v, const struct control_problem *more)
 {
 	size_t n = 0;
 
@@ -113,12 +102,9 @@ list_problems(struct app *a, const struct reconcile_view *v)
 				.message = str_from_cstr(v->state_faults[i].err.msg),
 			};
 	n += list_managed_problems(a, a->problems + n);
-	if (app_door_fault(a->door) != NULL && app_door_fault(a->door)->on)
-		a->problems[n++] = (struct control_problem){
-			.where = STR("control.listen"),
-			.message = str_from_cstr(app_door_fault(a->door)->err.msg),
-		};
 	n += list_spoe_problems(a, a->problems + n);
+	if (more != NULL)
+		a->problems[n++] = *more;
 	if (v->run_fault->on)
 		a->problems[n++] = (struct control_problem){
 			.where = STR("HAProxy"),
@@ -138,93 +124,58 @@ stretch_of(const struct app *a, size_t source)
 	};
 }
 
-static void
-tell_facts(void *arg, struct control_facts *ret)
+void
+app_tell(struct app *a, const struct control_problem *more, struct control_facts *ret)
 {
-	struct app *a = arg;
-	const struct reconcile_view v = reconcile_view(app_sync_reconcile(a->sync));
+	const struct reconcile_view v = app_view(a);
 
 	for (size_t i = 0; i < a->conf->n_sources; i++) {
 		a->figures[i] = aws_caller_figures(a->sources[i].ecs);
 		a->budgets[i] = bucket_used_percent(&a->sources[i].bucket, clk_mono_ms(&a->clk));
 		a->stretches[i] = stretch_of(a, i);
 	}
-	*ret = (struct control_facts){
-		.wall_ms = clk_wall_ms(&a->clk),
-		.mono_ms = clk_mono_ms(&a->clk),
-		.started_mono_ms = a->started_mono_ms,
-		.conf = a->conf,
-		.config_path = str_from_cstr(a->config.name),
-		.config_loaded_wall_ms = a->config.loaded_wall_ms,
-		.roster = v.roster,
-		.figures = a->figures,
-		.budget_used_percent = a->budgets,
-		.stretches = a->stretches,
-		.desired = v.desired,
-		.actual = v.actual,
-		.plan = v.plan,
-		.overlay = v.overlay,
-		.connected = v.connected,
-		.in_step = v.in_step,
-		.ready = v.ready,
-		.last_sync_wall_ms = v.last_sync_wall_ms,
-		.haproxy_fault = *v.haproxy_fault,
-		.outlier = app_outlier_detector(a->outlier),
-		.spop = app_outlier_spop(a->outlier, &a->spop) ? &a->spop : NULL,
-		.problems = a->problems,
-		.n_problems = list_problems(a, &v),
-		.events = app_events_list(a->events),
-		.counts = app_events_counts(a->events),
-	};
-	ret->process.events = app_events_count(a->events);
-	app_meter_read(a->meter, &ret->process);
+	ret->wall_ms = clk_wall_ms(&a->clk);
+	ret->mono_ms = clk_mono_ms(&a->clk);
+	ret->conf = a->conf;
+	ret->roster = v.roster;
+	ret->figures = a->figures;
+	ret->budget_used_percent = a->budgets;
+	ret->stretches = a->stretches;
+	ret->desired = v.desired;
+	ret->actual = v.actual;
+	ret->plan = v.plan;
+	ret->overlay = v.overlay;
+	ret->connected = v.connected;
+	ret->in_step = v.in_step;
+	ret->ready = v.ready;
+	ret->last_sync_wall_ms = v.last_sync_wall_ms;
+	ret->haproxy_fault = *v.haproxy_fault;
+	ret->outlier = app_outlier_detector(a->outlier);
+	ret->spop = app_outlier_spop(a->outlier, &a->spop) ? &a->spop : NULL;
+	ret->problems = a->problems;
+	ret->n_problems = list_problems(a, &v, more);
 }
 
 /* ---- what an operator asks for ---- */
 
-static void
-refresh(struct app *a, struct buf *said)
+struct reconcile_view
+app_view(const struct app *a)
+{
+	return reconcile_view(app_sync_reconcile(a->sync));
+}
+
+enum err_code
+app_order(struct app *a, const struct reconcile_order *order, struct buf *said, struct err *e)
+{
+	if (order->kind == RECONCILE_EJECT_SERVER || order->kind == RECONCILE_UNEJECT_SERVER)
+		return app_outlier_order(a->outlier, order, said, e);
+	return app_sync_order(a->sync, order, said, e);
+}
+
+void
+app_refresh(struct app *a)
 {
 	ecs_watch_poke(a->watch);
-	buf_put(said, STR("every cluster is read again, now"));
-	app_events_tell(a->events, LOG_INFO, "order", STR(""), STR("an operator's order: every cluster is read again"));
-}
-
-static void
-set_log_level(struct app *a, enum log_level level, struct buf *said)
-{
-	log_set_level(level);
-	buf_printf(said, "the log has level %s until the next start", log_level_name(level));
-	app_events_tell(a->events, LOG_INFO, "order", STR(""), buf_str(said));
-}
-
-static enum err_code
-act(void *arg, const struct control_order *order, struct buf *said, struct err *e)
-{
-	struct app *a = arg;
-
-	switch (order->kind) {
-	case CONTROL_ORDER_SYNC:
-		if (order->what.kind == RECONCILE_EJECT_SERVER || order->what.kind == RECONCILE_UNEJECT_SERVER)
-			return app_outlier_order(a->outlier, &order->what, said, e);
-		return app_sync_order(a->sync, &order->what, said, e);
-	case CONTROL_ORDER_REFRESH:
-		refresh(a, said);
-		return ERR_OK;
-	case CONTROL_ORDER_LOG:
-		set_log_level(a, order->level, said);
-		return ERR_OK;
-	}
-	return err_set(e, ERR_ARG, "no such order");
-}
-
-static void
-on_event(void *arg)
-{
-	const struct app *a = arg;
-
-	control_server_wake(a->control);
-	app_door_wake(a->door);
 }
 
 /* ---- what comes from ECS goes to the reconciler ---- */
@@ -351,6 +302,7 @@ on_passed(void *arg, const struct reconcile_view *v)
 	const struct app *a = arg;
 
 	app_managed_passed(a->managed, v);
+	a->config.passed(a->config.arg, v);
 	if (app_cas_refresh(a->cas))
 		app_sync_use_cas(a->sync, app_cas_now(a->cas));
 	app_outlier_passed(a->outlier, v);
@@ -372,8 +324,9 @@ make_haproxy(struct app *a, struct err *e)
 	struct hap_exec *exec = NULL;
 	struct app_sync_config with = {
 		.conf = a->conf,
-		.state = a->state,
-		.events = a->events,
+		.before = a->config.before != NULL ? a->config.before->sync : NULL,
+		.state = a->config.state,
+		.events = a->config.events,
 		.cas = app_cas_now(a->cas),
 		.may_add_backends = managed_may_add(a->conf),
 		.calm_ms = looks_for_outliers(a->conf) ? OUTLIER_EVERY_MS : 0,
@@ -400,27 +353,20 @@ make_haproxy(struct app *a, struct err *e)
 static enum err_code
 make_rooms(struct app *a, struct err *e)
 {
-	const struct control_server_daemon control = { .facts = tell_facts, .act = act, .arg = a };
-	enum err_code code = app_state_open(a->conf->state_dir, &a->state, e);
+	enum err_code code = app_cas_new(a->conf, &a->cas, e);
 
-	if (code == ERR_OK)
-		code = app_events_new(&a->clk, on_event, a, &a->events, e);
-	if (code == ERR_OK)
-		code = app_meter_new(a->loop, &a->meter, e);
-	if (code == ERR_OK)
-		code = app_cas_new(a->conf, &a->cas, e);
 	if (code == ERR_OK)
 		code = app_managed_new(a->loop, a->conf, &a->managed, e);
 	if (code == ERR_OK)
 		code = make_haproxy(a, e);
+	/* What the one before knows is in the file, which the next one reads. */
+	if (code == ERR_OK && a->config.before != NULL && a->conf->haproxy.apply)
+		app_outlier_save(a->config.before->outlier);
 	if (code == ERR_OK)
-		code = app_outlier_new(a->loop, a->conf, a->state, a->sync, &a->outlier, e);
+		code = app_outlier_new(a->loop, a->conf, a->config.state, a->sync, &a->outlier, e);
 	if (code == ERR_OK)
 		code = make_ecs(a, e);
-	if (code == ERR_OK)
-		code = control_server_new(a->loop, &a->conf->control, &control, &a->control, e);
-	if (code == ERR_OK)
-		code = app_door_new(a->loop, a->conf, &control, &a->door, e);
+	a->config.before = NULL;
 	return code;
 }
 
@@ -466,7 +412,6 @@ app_new(struct loop *l, const struct app_config *config, struct app **ret, struc
 	a->conf = config->conf;
 	a->loop = l;
 	a->clk = loop_clk(l);
-	a->started_mono_ms = clk_mono_ms(&a->clk);
 	a->rnd = prng_make(config->seed);
 	code = make_tables(a) ? make_rooms(a, e) : err_set(e, ERR_NOMEM, "starting: %s", err_text(ERR_NOMEM));
 	if (code != ERR_OK) {
@@ -508,8 +453,6 @@ app_close(struct app *a)
 {
 	if (a == NULL)
 		return;
-	app_door_close(a->door);
-	control_server_close(a->control);
 	ecs_watch_close(a->watch);
 	for (size_t i = 0; a->sources != NULL && i < a->conf->n_sources; i++)
 		close_source(&a->sources[i]);
@@ -519,9 +462,6 @@ app_close(struct app *a)
 	app_sync_close(a->sync);
 	app_managed_close(a->managed);
 	app_cas_free(a->cas);
-	app_meter_close(a->meter);
-	app_events_close(a->events);
-	app_state_close(a->state);
 	free(a->backend_places);
 	arena_free(a->names);
 	free(a->problems);

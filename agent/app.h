@@ -1,31 +1,47 @@
 /*
- * The composition root: the only file that knows every room.  It makes them, joins
- * them, and closes them in reverse order; it decides nothing.
+ * The composition root: the rooms that work by one configuration.  It makes them, joins
+ * them, and closes them in reverse order; it decides nothing.  What outlives a
+ * configuration is app_host's.
  */
 #ifndef APP_H
 #define APP_H
 
+#include "app_events.h"
+#include "app_state.h"
 #include "base/env.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "conf/conf.h"
+#include "control/control_view.h"
 #include "io/loop.h"
+#include "sync/reconcile.h"
 
 struct app;
 
 struct app_config {
 	const struct conf *conf;
-	const char *name; /* of the file, for display */
-	int64_t loaded_wall_ms;
 	const struct env *env;
 	uint64_t seed;
+	struct app_state *state;
+	struct app_events *events;
+	const struct app *before; /* whose memory is taken over, before it is closed; null: state_dir's */
+	void (*passed)(void *arg, const struct reconcile_view *v); /* after each read-back */
+	void *arg;
 };
 
-/* All of config is borrowed and must outlive the app.  An error: nothing was started. */
+/* All of config but before is borrowed and must outlive the app.  An error: nothing was
+ * started. */
 NODISCARD enum err_code app_new(struct loop *l, const struct app_config *config, struct app **ret, struct err *e);
 void app_start(struct app *a);
 /* Puts HAProxy in order for the time without us (nobody stays ejected), then calls done:
  * at once, or within APP_UNEJECT_MS. */
 void app_stop(struct app *a, loop_fn *done, void *arg);
-void app_close(struct app *a); /* begins an orderly end; the loop runs out by itself; null is fine */
+/* Fills in all that the rooms know, and leaves the rest of ret alone.  more: a fault of
+ * somebody else's to be listed with theirs; null: none. */
+void app_tell(struct app *a, const struct control_problem *more, struct control_facts *ret);
+struct reconcile_view app_view(const struct app *a);
+NODISCARD enum err_code app_order(struct app *a, const struct reconcile_order *order, struct buf *said, struct err *e);
+void app_refresh(struct app *a); /* every cluster is read again */
+void app_close(struct app *a);   /* begins an orderly end; the loop runs out by itself; null is fine */
 
 #endif

@@ -17,7 +17,7 @@
 #define READ_SIZE      ((size_t)4096)
 
 struct app_state {
-	int dir_fd, lock_fd;
+	int dir_fd, lock_fd; /* lock_fd -1: for reading alone; then dir_fd -1, too: there is none */
 };
 
 /* Holds on by a lock of the kernel's, which a killed daemon cannot leave behind. */
@@ -73,6 +73,29 @@ app_state_open(struct str dir, struct app_state **ret, struct err *e)
 	return ERR_OK;
 }
 
+enum err_code
+app_state_look(struct str dir, struct app_state **ret, struct err *e)
+{
+	char path[STATE_PATH_MAX];
+	struct app_state *s;
+
+	if ((size_t)snprintf(path, sizeof(path), STR_FMT, STR_ARG(dir)) >= sizeof(path))
+		return err_set(e, ERR_LIMIT, "state_dir: the path is too long");
+	s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return err_set(e, ERR_NOMEM, "state_dir");
+	s->lock_fd = -1;
+	s->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*ret = s;
+	return ERR_OK;
+}
+
+static enum err_code
+check_writable(const struct app_state *s, struct err *e)
+{
+	return s->lock_fd >= 0 ? ERR_OK : err_set(e, ERR_REFUSED, "state_dir is only looked at");
+}
+
 /* ---- files ---- */
 
 static enum err_code
@@ -99,8 +122,12 @@ app_state_read(const struct app_state *s, const char *name, struct buf *out, str
 {
 	struct stat info;
 	enum err_code code;
+	int fd;
+
+	if (s->dir_fd < 0)
+		return ERR_OK;
 	/* Not to wait for a writer, should it be a pipe. */
-	int fd = openat(s->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	fd = openat(s->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	if (fd < 0 && errno == ENOENT)
 		return ERR_OK;
@@ -141,9 +168,11 @@ enum err_code
 app_state_write(const struct app_state *s, const char *name, struct str text, struct err *e)
 {
 	char beside[STATE_NAME_MAX];
-	enum err_code code = name_with(name, ".new", beside, e);
+	enum err_code code = check_writable(s, e);
 	int fd;
 
+	if (code == ERR_OK)
+		code = name_with(name, ".new", beside, e);
 	if (code != ERR_OK)
 		return code;
 	fd = openat(s->dir_fd, beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
@@ -163,8 +192,10 @@ enum err_code
 app_state_set_aside(const struct app_state *s, const char *name, struct err *e)
 {
 	char aside[STATE_NAME_MAX];
-	enum err_code code = name_with(name, ".damaged", aside, e);
+	enum err_code code = check_writable(s, e);
 
+	if (code == ERR_OK)
+		code = name_with(name, ".damaged", aside, e);
 	if (code == ERR_OK && renameat(s->dir_fd, name, s->dir_fd, aside) != 0)
 		code = err_sys(e, errno, "state_dir: cannot rename %s", name);
 	return code;
@@ -175,7 +206,9 @@ app_state_close(struct app_state *s)
 {
 	if (s == NULL)
 		return;
-	(void)close(s->lock_fd);
-	(void)close(s->dir_fd);
+	if (s->lock_fd >= 0)
+		(void)close(s->lock_fd);
+	if (s->dir_fd >= 0)
+		(void)close(s->dir_fd);
 	free(s);
 }

@@ -17,6 +17,9 @@
 struct app_state;
 
 NODISCARD enum err_code app_state_open(struct str dir, struct app_state **ret, struct err *e);
+/* For reading alone: no lock, nothing is made, and writing fails.  A directory that is not
+ * there holds no files. */
+NODISCARD enum err_code app_state_look(struct str dir, struct app_state **ret, struct err *e);
 /* Appends the file to out, whose ceiling holds; nothing if there is none (or it is empty). */
 NODISCARD enum err_code app_state_read(const struct app_state *s, const char *name, struct buf *out, struct err *e);
 NODISCARD enum err_code app_state_write(const struct app_state *s, const char *name, struct str text, struct err *e);

@@ -220,20 +220,59 @@ read_overlay(const struct app_sync *s)
 	return overlay;
 }
 
+/* By way of their texts: so they are read as strictly as from a file. */
+static enum err_code
+take_over(const struct app_sync *before, struct applied **ret_applied, struct overlay **ret_overlay, struct err *e)
+{
+	const struct reconcile_view v = reconcile_view(before->reconcile);
+	struct buf text = buf_make(APPLIED_TEXT_MAX);
+	enum err_code code = overlay_copy(v.overlay, ret_overlay, e);
+
+	if (code == ERR_OK && v.applied != NULL) {
+		code = applied_write(v.applied, &text, e);
+		if (code == ERR_OK)
+			code = applied_read(buf_str(&text), ret_applied, e);
+	}
+	buf_free(&text);
+	if (code != ERR_OK) {
+		overlay_free(*ret_overlay);
+		*ret_overlay = NULL;
+	}
+	return code;
+}
+
+static enum err_code
+remember(const struct app_sync *s, const struct app_sync *before, struct applied **ret_applied,
+    struct overlay **ret_overlay, struct err *e)
+{
+	enum err_code code = ERR_OK;
+
+	*ret_applied = NULL;
+	*ret_overlay = NULL;
+	if (before != NULL)
+		code = take_over(before, ret_applied, ret_overlay, e);
+	if (code == ERR_OK && *ret_applied == NULL)
+		*ret_applied = read_applied(s);
+	if (before == NULL)
+		*ret_overlay = read_overlay(s);
+	return code;
+}
+
 static enum err_code
 make_reconcile(struct app_sync *s, const struct app_sync_config *config, struct err *e)
 {
-	const struct reconcile_config with = {
+	struct reconcile_config with = {
 		.conf = config->conf,
 		.cas = config->cas != NULL ? config->cas->items : NULL,
 		.n_cas = config->cas != NULL ? config->cas->n : 0,
 		.may_add_backends = config->may_add_backends,
 		.calm_ms = config->calm_ms,
 		.defaults = config->conf->haproxy.managed_defaults,
-		.applied = read_applied(s),
-		.overlay = read_overlay(s),
 	};
-	enum err_code code = reconcile_new(&with, &s->reconcile, e);
+	enum err_code code = remember(s, config->before, &with.applied, &with.overlay, e);
+
+	if (code == ERR_OK)
+		code = reconcile_new(&with, &s->reconcile, e);
 
 	if (code != ERR_OK) {
 		applied_free(with.applied);

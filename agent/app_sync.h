@@ -17,8 +17,9 @@
 
 struct app_sync;
 
-struct app_sync_config { /* all but exec must outlive it */
+struct app_sync_config { /* all but before and exec must outlive it */
 	const struct conf *conf;
+	const struct app_sync *before; /* whose memory is taken over; null: what state holds */
 	const struct app_state *state;
 	struct app_events *events; /* gets what happens, and logs it */
 	const struct hap_cas *cas; /* null: none; until app_sync_use_cas */

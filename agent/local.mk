@@ -26,6 +26,7 @@ agent_libcore_a_SOURCES = \
 	%D%/conf/conf_listen.c %D%/conf/conf_listen.h \
 	%D%/conf/conf_policy.c %D%/conf/conf_policy.h \
 	%D%/conf/conf_report.c %D%/conf/conf_report.h \
+	%D%/conf/conf_retire.c %D%/conf/conf_retire.h \
 	%D%/conf/conf_scalar.c %D%/conf/conf_scalar.h \
 	%D%/conf/conf_shape.c %D%/conf/conf_shape.h \
 	%D%/conf/conf_suggest.c %D%/conf/conf_suggest.h \
@@ -115,6 +116,7 @@ agent_libcore_a_SOURCES = \
 	%D%/outlier/outlier_tally.c %D%/outlier/outlier_tally.h \
 	%D%/spop/spop_session.c %D%/spop/spop_session.h \
 	%D%/spop/spop_wire.c %D%/spop/spop_wire.h \
+	%D%/sync/reload.c %D%/sync/reload.h \
 	%D%/control/control_backends.c %D%/control/control_backends.h \
 	%D%/control/control_doctor.c %D%/control/control_doctor.h \
 	%D%/control/control_events.c %D%/control/control_events.h \
@@ -144,6 +146,7 @@ agent_libdrive_a_SOURCES = \
 	%D%/io/http_transfer.c %D%/io/http_transfer.h \
 	%D%/io/listener.c %D%/io/listener.h \
 	%D%/io/loop.c %D%/io/loop.h \
+	%D%/io/notify.c %D%/io/notify.h \
 	%D%/conf/conf_file.c %D%/conf/conf_file.h \
 	%D%/aws/aws_caller.c %D%/aws/aws_caller.h \
 	%D%/aws/creds_source.c %D%/aws/creds_source.h \
@@ -169,11 +172,13 @@ rollcalld_SOURCES = \
 	%D%/app.c %D%/app.h \
 	%D%/app_door.c %D%/app_door.h \
 	%D%/app_events.c %D%/app_events.h \
+	%D%/app_host.c %D%/app_host.h \
 	%D%/app_init.c %D%/app_init.h \
 	%D%/app_log.c %D%/app_log.h \
 	%D%/app_cas.c %D%/app_cas.h \
 	%D%/app_managed.c %D%/app_managed.h \
 	%D%/app_meter.c %D%/app_meter.h \
+	%D%/app_once.c %D%/app_once.h \
 	%D%/app_outlier.c %D%/app_outlier.h \
 	%D%/app_state.c %D%/app_state.h \
 	%D%/app_sync.c %D%/app_sync.h \

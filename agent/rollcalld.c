@@ -13,25 +13,27 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "app.h"
+#include "app_host.h"
 #include "app_init.h"
 #include "app_log.h"
+#include "app_once.h"
 #include "app_uneject.h"
 #include "base/arena.h"
 #include "base/log.h"
 #include "conf/conf_file.h"
 
 enum { EXIT_USAGE = 2 };
-enum { OPTION_INIT = 0x100, OPTION_UNEJECT }; /* without a letter */
+enum { OPTION_INIT = 0x100, OPTION_UNEJECT, OPTION_PLAN, OPTION_DOCTOR }; /* without a letter */
 
 struct options {
 	const char *config_path; /* null: ROLLCALL_CONFIG, else the default file */
 	bool check_only, init_only, uneject_only, debug;
+	app_once_fn *once; /* --plan, --doctor; null: the daemon */
 };
 
 struct daemon {
 	struct loop *loop;
-	struct app *app;
+	struct app_host *host;
 	struct loop_signal *term, *intr, *hup;
 	bool stopping;
 };
@@ -42,11 +44,13 @@ static void
 usage(FILE *to)
 {
 	(void)fprintf(to,
-	    "usage: rollcalld [-cdV] [--init | --uneject] [-f FILE]\n"
+	    "usage: rollcalld [-cdV] [--init | --uneject | --plan | --doctor] [-f FILE]\n"
 	    "  -f FILE  the configuration; else the text in $ROLLCALL_CONFIG, else /etc/rollcall/rollcall.yaml\n"
 	    "  -c       check the configuration and exit\n"
 	    "  --init   make what is missing of haproxy.managed.dir, so that HAProxy can start, and exit\n"
 	    "  --uneject  put back the servers that an earlier rollcalld ejected in HAProxy, and exit\n"
+	    "  --plan   print what HAProxy would be told now, and exit\n"
+	    "  --doctor look for what is wrong, print what mends it, and exit\n"
 	    "  -d       log at level debug\n"
 	    "  -V       print the version\n"
 	    "  -h       print this\n");
@@ -58,6 +62,8 @@ parse_options(int argc, char **argv, struct options *ret)
 	static const struct option long_options[] = {
 		{ "init", no_argument, NULL, OPTION_INIT },
 		{ "uneject", no_argument, NULL, OPTION_UNEJECT },
+		{ "plan", no_argument, NULL, OPTION_PLAN },
+		{ "doctor", no_argument, NULL, OPTION_DOCTOR },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -80,6 +86,12 @@ parse_options(int argc, char **argv, struct options *ret)
 			break;
 		case OPTION_UNEJECT:
 			ret->uneject_only = true;
+			break;
+		case OPTION_PLAN:
+			ret->once = app_once_plan;
+			break;
+		case OPTION_DOCTOR:
+			ret->once = app_once_doctor;
 			break;
 		case 'V':
 			(void)printf("rollcalld %s\n", PACKAGE_VERSION);
@@ -131,7 +143,7 @@ close_all(void *arg)
 {
 	struct daemon *d = arg;
 
-	app_close(d->app);
+	app_host_close(d->host);
 	loop_signal_close(d->term);
 	loop_signal_close(d->intr);
 	loop_signal_close(d->hup);
@@ -146,15 +158,16 @@ stop(void *arg)
 		return;
 	d->stopping = true;
 	log_info("main", "stopping; servers stay in HAProxy as they are");
-	app_stop(d->app, close_all, d);
+	app_host_stop(d->host, close_all, d);
 }
 
 static void
-refuse_reload(void *arg)
+reload(void *arg)
 {
-	(void)arg;
-	log_warn("main", "SIGHUP: this version does not reload its configuration; restart rollcalld to apply it "
-			 "(servers stay in HAProxy meanwhile)");
+	struct daemon *d = arg;
+
+	if (!d->stopping && d->host != NULL)
+		app_host_reload(d->host);
 }
 
 static enum err_code
@@ -165,7 +178,7 @@ open_signals(struct daemon *d, struct err *e)
 	if (code == ERR_OK)
 		code = loop_signal_new(d->loop, SIGINT, stop, d, &d->intr, e);
 	if (code == ERR_OK)
-		code = loop_signal_new(d->loop, SIGHUP, refuse_reload, d, &d->hup, e);
+		code = loop_signal_new(d->loop, SIGHUP, reload, d, &d->hup, e);
 	return code;
 }
 
@@ -208,33 +221,28 @@ harden_process(void)
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 }
 
+/* The arena of the configuration is ours no more once this returns ERR_OK. */
 static enum err_code
-run(const struct conf *conf, const char *name, struct err *e)
+run(const struct app_host_config *config, struct err *e)
 {
 	struct daemon d = { 0 };
-	const struct app_config config = {
-		.conf = conf,
-		.name = name,
-		.loaded_wall_ms = app_log_wall_ms(),
-		.env = &the_env,
-		.seed = random_seed(),
-	};
 	enum err_code code = loop_new(&d.loop, e);
 
 	if (code != ERR_OK)
 		return code;
 	code = open_signals(&d, e);
 	if (code == ERR_OK)
-		code = app_new(d.loop, &config, &d.app, e);
+		code = app_host_new(d.loop, config, &d.host, e);
 	if (code == ERR_OK) {
-		log_info("main", "rollcalld %s started with %s", PACKAGE_VERSION, name);
-		app_start(d.app);
+		log_info("main", "rollcalld %s started with %s", PACKAGE_VERSION, config->name);
+		app_host_start(d.host);
 	} else {
 		loop_signal_close(d.term);
 		loop_signal_close(d.intr);
 		loop_signal_close(d.hup);
 	}
 	loop_run(d.loop);
+	app_host_free(d.host);
 	loop_free(d.loop);
 	return code;
 }
@@ -262,15 +270,16 @@ uneject(const struct conf *conf)
 }
 
 static int
-load_and_run(const struct options *o, struct arena *a)
+load_and_run(const struct options *o, struct arena **arena)
 {
 	const struct conf *conf = NULL;
 	const char *name = "";
 	struct conf_notes faults = { 0 };
 	struct err e = ERR_INIT;
 	struct app_log log = { 0 };
+	enum err_code code;
 
-	if (conf_file_load(a, o->config_path, &the_env, &conf, &name, &faults, &e) != ERR_OK) {
+	if (conf_file_load(*arena, o->config_path, &the_env, &conf, &name, &faults, &e) != ERR_OK) {
 		print_faults(name, &faults, &e);
 		return EXIT_FAILURE;
 	}
@@ -281,14 +290,32 @@ load_and_run(const struct options *o, struct arena *a)
 	if (o->uneject_only)
 		return uneject(conf);
 	app_log_open(&log, conf->log_format, o->debug ? LOG_DEBUG : conf->log_level);
-	log_warnings(name, &conf->warnings);
-	if (run(conf, name, &e) != ERR_OK) {
-		log_error("main", "%s; not started", e.msg);
+	if (o->once != NULL) {
+		log_set_level(o->debug ? LOG_DEBUG : LOG_ERROR);
+		code = o->once(conf, &the_env, random_seed(), &e);
+		if (code != ERR_OK)
+			(void)fprintf(stderr, "rollcalld: %s\n", e.msg);
 		app_log_close();
-		return EXIT_FAILURE;
+		return code == ERR_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
+	log_warnings(name, &conf->warnings);
+	code = run(
+	    &(struct app_host_config){
+		.path = o->config_path,
+		.name = name,
+		.arena = *arena,
+		.conf = conf,
+		.env = &the_env,
+		.seed = random_seed(),
+		.debug = o->debug,
+	    },
+	    &e);
+	if (code == ERR_OK)
+		*arena = NULL;
+	else
+		log_error("main", "%s; not started", e.msg);
 	app_log_close();
-	return EXIT_SUCCESS;
+	return code == ERR_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int
@@ -310,7 +337,7 @@ main(int argc, char **argv)
 		(void)fprintf(stderr, "rollcalld: out of memory\n");
 		return EXIT_FAILURE;
 	}
-	status = load_and_run(&o, a);
+	status = load_and_run(&o, &a);
 	arena_wipe(a);
 	return status;
 }

@@ -70,6 +70,7 @@ unit_tests = \
 	%D%/unit/test_plan_laws \
 	%D%/unit/test_prng \
 	%D%/unit/test_reconcile \
+	%D%/unit/test_reload \
 	%D%/unit/test_rfc3339 \
 	%D%/unit/test_roster \
 	%D%/unit/test_sigv4 \
@@ -104,6 +105,7 @@ tests_unit_test_plan_diff_SOURCES = %D%/unit/test_plan_diff.c $(worlds)
 tests_unit_test_plan_dynamic_SOURCES = %D%/unit/test_plan_dynamic.c $(worlds)
 tests_unit_test_plan_guard_SOURCES = %D%/unit/test_plan_guard.c $(worlds)
 tests_unit_test_plan_laws_SOURCES = %D%/unit/test_plan_laws.c $(laws) $(worlds)
+tests_unit_test_reload_SOURCES = %D%/unit/test_reload.c $(control_story) $(worlds)
 tests_unit_test_reconcile_SOURCES = %D%/unit/test_reconcile.c $(worlds)
 EXTRA_DIST += %D%/unit/unit.h %D%/unit/tap.sh
 

@@ -172,6 +172,7 @@ struct conf_backend {
 	struct str name;
 	struct conf_match match;
 	bool managed;
+	bool retired;  /* no entry names it any more: it takes no task, and its servers leave (conf_retire.h) */
 	uint16_t port; /* 0: not given */
 	struct str rule;
 	struct conf_list entrypoints;

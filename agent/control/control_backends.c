@@ -350,6 +350,15 @@ put_backend(struct control_json *w, const struct control_facts *f, const struct 
 	control_json_object_end(w);
 }
 
+/* No entry names it any more, and it has no server left. */
+static bool
+is_over(const struct control_facts *f, const struct conf_backend *conf)
+{
+	const struct plan_backend *p = f->plan != NULL ? plan_find(f->plan, conf->name) : NULL;
+
+	return conf->retired && p != NULL && p->n_servers == 0;
+}
+
 void
 control_backends_put(struct control_json *w, const char *name, const struct control_facts *f, struct str backend)
 {
@@ -357,7 +366,7 @@ control_backends_put(struct control_json *w, const char *name, const struct cont
 
 	control_json_array(w, name);
 	for (size_t i = 0; f->conf != NULL && i < f->conf->n_backends; i++)
-		if (backend.len == 0 || str_eq(f->conf->backends[i].name, backend))
+		if (backend.len == 0 ? !is_over(f, &f->conf->backends[i]) : str_eq(f->conf->backends[i].name, backend))
 			put_backend(w, f, &index, &f->conf->backends[i]);
 	control_json_array_end(w);
 	free(index.held);

@@ -22,7 +22,9 @@ enum result { OK, WARNING, FAULT };
 /* What a check writes its findings to. */
 struct doctor {
 	struct control_json w;
+	struct buf *lines; /* instead of JSON; null: JSON */
 	const char *check;
+	bool has_fault;
 };
 
 static const char *
@@ -39,6 +41,25 @@ result_name(enum result r)
 	return "fault";
 }
 
+static void
+put_object(struct doctor *d, enum result r, const char *fix, const char *text)
+{
+	control_json_object(&d->w, NULL);
+	control_json_word(&d->w, "check", d->check);
+	control_json_word(&d->w, "result", result_name(r));
+	control_json_word(&d->w, "message", text);
+	control_json_word(&d->w, "fix", fix);
+	control_json_object_end(&d->w);
+}
+
+static void
+put_line(struct doctor *d, enum result r, const char *fix, const char *text)
+{
+	buf_printf(d->lines, "%-7s  %s: %s\n", result_name(r), d->check, text);
+	if (fix[0] != '\0')
+		buf_printf(d->lines, "         %s\n", fix);
+}
+
 /* fix: empty where nothing is to be done. */
 __attribute__((format(printf, 4, 5))) static void
 find(struct doctor *d, enum result r, const char *fix, const char *fmt, ...)
@@ -49,12 +70,11 @@ find(struct doctor *d, enum result r, const char *fix, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	control_json_object(&d->w, NULL);
-	control_json_word(&d->w, "check", d->check);
-	control_json_word(&d->w, "result", result_name(r));
-	control_json_word(&d->w, "message", text);
-	control_json_word(&d->w, "fix", fix);
-	control_json_object_end(&d->w);
+	d->has_fault = d->has_fault || r == FAULT;
+	if (d->lines != NULL)
+		put_line(d, r, fix, text);
+	else
+		put_object(d, r, fix, text);
 }
 
 /* ---- the configuration ---- */
@@ -304,6 +324,15 @@ static const struct {
 	{ "problems", check_problems },
 };
 
+static void
+run_checks(struct doctor *d, const struct control_facts *f)
+{
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		d->check = checks[i].name;
+		checks[i].fn(d, f);
+	}
+}
+
 void
 control_doctor_show(const struct control_facts *f, struct str arg, struct control_response *ret)
 {
@@ -311,9 +340,15 @@ control_doctor_show(const struct control_facts *f, struct str arg, struct contro
 
 	(void)arg;
 	control_json_array(&d.w, NULL);
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		d.check = checks[i].name;
-		checks[i].fn(&d, f);
-	}
+	run_checks(&d, f);
 	control_json_array_end(&d.w);
+}
+
+bool
+control_doctor_print(const struct control_facts *f, struct buf *out)
+{
+	struct doctor d = { .lines = out };
+
+	run_checks(&d, f);
+	return !d.has_fault;
 }

@@ -10,5 +10,7 @@
 #include "control/control_view.h"
 
 void control_doctor_show(const struct control_facts *f, struct str arg, struct control_response *ret);
+/* The same as lines for a terminal, for `rollcalld --doctor`.  True: no fault is among them. */
+bool control_doctor_print(const struct control_facts *f, struct buf *out);
 
 #endif

@@ -14,7 +14,7 @@
 #define NAME_MAX  255 /* of a backend or a server; HAProxy's own are shorter */
 
 /* What the query may hold. */
-enum takes { TAKES_FOR = 1, TAKES_WEIGHT = 2, TAKES_BACKEND = 4, TAKES_LEVEL = 8 };
+enum takes { TAKES_FOR = 1, TAKES_WEIGHT = 2, TAKES_BACKEND = 4, TAKES_LEVEL = 8, TAKES_FORCE = 16 };
 
 static const struct act {
 	const char *path;
@@ -31,11 +31,11 @@ static const struct act {
 	{ "/v1/resume", CONTROL_ORDER_SYNC, RECONCILE_RESUME_BACKEND, TAKES_BACKEND },
 	{ "/v1/refresh", CONTROL_ORDER_REFRESH, 0, 0 },
 	{ "/v1/log", CONTROL_ORDER_LOG, 0, TAKES_LEVEL },
+	{ "/v1/reload", CONTROL_ORDER_RELOAD, 0, TAKES_FORCE },
 };
 
 /* Of the contract, and not there yet: whoever builds one deletes its line. */
 static const char *const unbuilt[] = {
-	"/v1/reload",
 	"/v1/backends/*/release",
 };
 
@@ -47,6 +47,7 @@ static const struct parameter {
 	{ "weight", TAKES_WEIGHT },
 	{ "backend", TAKES_BACKEND },
 	{ "level", TAKES_LEVEL },
+	{ "force", TAKES_FORCE },
 };
 
 #define N_OF(table) (sizeof(table) / sizeof((table)[0]))
@@ -108,6 +109,16 @@ take_level(struct control_order *o, struct str value, struct control_response *r
 }
 
 static bool
+take_force(struct control_order *o, struct str value, struct control_response *ret)
+{
+	if (str_eq(value, STR("1")) || str_eq(value, STR("0"))) {
+		o->force = str_eq(value, STR("1"));
+		return true;
+	}
+	return conf_scalar_bool(value, &o->force, NULL) == ERR_OK || refuse_value("force", value, "is not 1 or 0", ret);
+}
+
+static bool
 take_value(enum takes what, struct control_order *o, struct str value, struct control_response *ret)
 {
 	switch (what) {
@@ -119,6 +130,8 @@ take_value(enum takes what, struct control_order *o, struct str value, struct co
 		return take_backend(&o->what, value, ret);
 	case TAKES_LEVEL:
 		return take_level(o, value, ret);
+	case TAKES_FORCE:
+		return take_force(o, value, ret);
 	}
 	return false;
 }
@@ -192,6 +205,7 @@ take_act(const struct act *act, const struct control_request *rq, const struct c
     struct control_order *o, struct control_response *ret)
 {
 	o->kind = act->order;
+	o->force = false;
 	o->what = (struct reconcile_order){ .kind = act->kind, .backend = names->s[0], .server = names->s[1] };
 	if (!str_eq(rq->method, STR("POST"))) {
 		(void)refuse(405, "method_not_allowed", ret, "this path answers POST only");
@@ -259,22 +273,37 @@ put_effect(struct control_json *w, const struct control_facts *f, const struct r
 		control_backends_put(w, "backends", f, o->backend);
 }
 
+/* Into the object that the answer is, before its closing brace. */
+static void
+add_plan(const struct buf *plan, struct control_response *ret)
+{
+	if (plan->len == 0 || buf_failed(plan, NULL) != ERR_OK || ret->body.len == 0)
+		return;
+	ret->body.len--;
+	buf_put(&ret->body, STR(",\"plan\":"));
+	buf_put(&ret->body, buf_str(plan));
+	buf_put_u8(&ret->body, '}');
+	control_view_finish(ret);
+}
+
 void
 control_order_answer(const struct control_facts *f, const struct control_order *o, enum err_code code,
-    const struct err *e, struct str said, struct control_response *ret)
+    const struct err *e, const struct control_outcome *outcome, struct control_response *ret)
 {
 	struct control_json w;
 
 	if (code != ERR_OK) {
 		answer_failure(code, e, ret);
+		add_plan(&outcome->plan, ret);
 		return;
 	}
 	control_view_begin(200, ret);
 	w = control_json_make(&ret->body);
 	control_json_object(&w, NULL);
-	control_json_text(&w, "done", said);
+	control_json_text(&w, "done", buf_str(&outcome->said));
 	if (o->kind == CONTROL_ORDER_SYNC)
 		put_effect(&w, f, &o->what);
 	control_json_object_end(&w);
+	add_plan(&outcome->plan, ret);
 	control_view_finish(ret);
 }

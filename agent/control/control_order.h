@@ -9,10 +9,11 @@
  *   POST /v1/pause, /v1/resume    ?backend=B, ?for=5m with pause
  *   POST /v1/refresh              every cluster is read again, now
  *   POST /v1/log                  ?level=error|warn|info|debug
+ *   POST /v1/reload               ?force=1
  *
  * Answered with {"done": "...", "until": null or a time, "server": {...}}, or with
  * "backends": [...] in place of "server", each as GET shows it; refresh and log with "done"
- * alone.  What GET shows is what HAProxy held when it was last read: a moment later it has
+ * alone; reload with "done" and "plan", a refused one with "error" and "plan".  What GET shows is what HAProxy held when it was last read: a moment later it has
  * the new state.
  *
  * A parameter that an act does not know, one given twice, or a value that is none is
@@ -34,22 +35,30 @@ enum control_order_verdict {
 enum control_order_kind {
 	CONTROL_ORDER_SYNC, /* the reconciler's */
 	CONTROL_ORDER_REFRESH,
-	CONTROL_ORDER_LOG
+	CONTROL_ORDER_LOG,
+	CONTROL_ORDER_RELOAD
 };
 
 struct control_order {
 	enum control_order_kind kind;
 	struct reconcile_order what; /* SYNC; its texts are in path and query */
 	enum log_level level;        /* LOG */
+	bool force;                  /* RELOAD */
 	struct control_path path;
 	struct control_query query;
+};
+
+/* What became of an order. */
+struct control_outcome {
+	struct buf said; /* one printable sentence: what is so from now on */
+	struct buf plan; /* RELOAD: as /v1/plan shows it; empty: none was made */
 };
 
 /* ret and ret_answer are set as the verdict says; ret is not to be copied. */
 enum control_order_verdict control_order_take(
     const struct control_request *rq, struct control_order *ret, struct control_response *ret_answer);
-/* code, e, said: what became of it, as reconcile_order gives them; f: as it is after that. */
+/* code, e: as reconcile_order gives them; f: as it is after that. */
 void control_order_answer(const struct control_facts *f, const struct control_order *o, enum err_code code,
-    const struct err *e, struct str said, struct control_response *ret);
+    const struct err *e, const struct control_outcome *outcome, struct control_response *ret);
 
 #endif

@@ -12,8 +12,6 @@
 #include "control/control_json.h"
 #include "hap/hap_text.h"
 
-#define NOT_SENT_MAX 200
-
 static const char *
 maint_reason(const struct plan_step *st)
 {
@@ -69,32 +67,51 @@ step_reason(const struct plan_step *st)
 }
 
 static void
-put_reason(struct control_json *w, const struct plan_step *st)
+say_reason(const struct plan_step *st, struct buf *out)
 {
 	const struct desired_server *d = st->why;
 
-	if (d == NULL)
-		control_json_word(w, "reason", step_reason(st));
-	else
-		control_json_format(w, "reason", "%s; task " STR_FMT " of " STR_FMT " at " STR_FMT ":%u",
-		    step_reason(st), STR_ARG(d->task->id), STR_ARG(d->task->group), STR_ARG(d->address), d->port);
+	buf_put(out, str_from_cstr(step_reason(st)));
+	if (d != NULL)
+		buf_printf(out, "; task " STR_FMT " of " STR_FMT " at " STR_FMT ":%u", STR_ARG(d->task->id),
+		    STR_ARG(d->task->group), STR_ARG(d->address), d->port);
+}
+
+static void
+put_reason(struct control_json *w, const struct plan_step *st)
+{
+	struct buf text = buf_make(CONTROL_VIEW_MESSAGE_MAX);
+
+	say_reason(st, &text);
+	control_json_text(w, "reason", buf_str(&text));
+	buf_free(&text);
 }
 
 /* The first line: what follows in a payload is a certificate. */
 static void
-put_command(struct control_json *w, const struct plan_step *st, size_t i, const struct actual *actual)
+say_command(const struct plan_step *st, size_t i, const struct actual *actual, struct buf *out)
 {
 	struct buf text = buf_make(HAP_TEXT_COMMAND_MAX);
 	struct err e = ERR_INIT;
-	struct str rest, line;
+	struct str rest, line = STR("");
 
 	if (hap_text_step(st, i, actual->major, actual->minor, &text, &e) == ERR_OK) {
 		rest = buf_str(&text);
 		(void)str_next(&rest, '\n', &line);
-		control_json_text(w, "command", line);
+		buf_put(out, line);
 	} else {
-		control_json_format(w, "command", "(not sent: %.*s)", NOT_SENT_MAX, e.msg);
+		buf_printf(out, "(not sent: %s)", e.msg);
 	}
+	buf_free(&text);
+}
+
+static void
+put_command(struct control_json *w, const struct plan_step *st, size_t i, const struct actual *actual)
+{
+	struct buf text = buf_make(HAP_TEXT_COMMAND_MAX);
+
+	say_command(st, i, actual, &text);
+	control_json_text(w, "command", buf_str(&text));
 	buf_free(&text);
 }
 
@@ -160,6 +177,27 @@ control_plan_put(struct control_json *w, const char *name, const struct plan *p,
 		put_held(w, p);
 	control_json_array_end(w);
 	control_json_object_end(w);
+}
+
+void
+control_plan_print(const struct plan *p, const struct actual *actual, struct buf *out)
+{
+	for (size_t i = 0; i < p->n_steps; i++) {
+		const struct plan_step *st = &p->steps[i];
+		const size_t n = hap_text_n_commands(st);
+
+		for (size_t j = 0; j < (n > 0 ? n : 1); j++) {
+			say_command(st, j, actual, out);
+			buf_printf(out, "  # %s: ", evidence_name(st->evidence));
+			say_reason(st, out);
+			buf_put_u8(out, '\n');
+		}
+	}
+	for (size_t i = 0; i < p->n_held; i++)
+		buf_printf(out, "# kept: " STR_FMT "/" STR_FMT ": " STR_FMT "\n", STR_ARG(p->held[i].backend),
+		    STR_ARG(p->held[i].server), STR_ARG(p->held[i].message));
+	if (p->n_steps == 0)
+		buf_put(out, STR("# nothing to do: HAProxy holds what it should\n"));
 }
 
 void

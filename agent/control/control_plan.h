@@ -8,5 +8,7 @@
  * evidence, by backend and reason. */
 void control_plan_put(struct control_json *w, const char *name, const struct plan *p, const struct actual *actual);
 void control_plan_show(const struct control_facts *f, struct str arg, struct control_response *ret);
+/* The same as lines, for `rollcalld --plan`: the commands, and what goes with them behind #. */
+void control_plan_print(const struct plan *p, const struct actual *actual, struct buf *out);
 
 #endif

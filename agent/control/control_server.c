@@ -115,13 +115,17 @@ static void
 carry_out(const struct control_server *s, const struct control_order *order, struct control_response *ret)
 {
 	struct control_facts facts = { 0 };
-	struct buf said = buf_make(CONTROL_VIEW_MESSAGE_MAX);
+	struct control_outcome outcome = {
+		.said = buf_make(CONTROL_VIEW_MESSAGE_MAX),
+		.plan = buf_make(CONTROL_VIEW_BODY_MAX / 2),
+	};
 	struct err e = ERR_INIT;
-	enum err_code code = s->daemon.act(s->daemon.arg, order, &said, &e);
+	enum err_code code = s->daemon.act(s->daemon.arg, order, &outcome, &e);
 
 	s->daemon.facts(s->daemon.arg, &facts);
-	control_order_answer(&facts, order, code, &e, buf_str(&said), ret);
-	buf_free(&said);
+	control_order_answer(&facts, order, code, &e, &outcome, ret);
+	buf_free(&outcome.said);
+	buf_free(&outcome.plan);
 }
 
 static void

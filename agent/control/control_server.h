@@ -42,9 +42,9 @@ struct control_server_daemon {
 	/* Fills in what is known now; the values are borrowed until the answer is made,
 	 * which is before control returns to the loop.  ret comes zeroed. */
 	void (*facts)(void *arg, struct control_facts *ret);
-	/* Carries out an order; said and e as reconcile_order gives them. */
+	/* Carries out an order; code and e as reconcile_order gives them. */
 	/* Null: the door is read-only, and each order a 405. */
-	enum err_code (*act)(void *arg, const struct control_order *order, struct buf *said, struct err *e);
+	enum err_code (*act)(void *arg, const struct control_order *order, struct control_outcome *ret, struct err *e);
 	void *arg;
 };
 

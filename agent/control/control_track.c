@@ -1,8 +1,9 @@
 /*
  * Changes as events: see control_track.h.
  *
- * The servers of the pass before are kept as rows, sorted by backend, server and task: a
- * slot that another task has now is two changes.
+ * The servers of the pass before are kept as rows, sorted by backend and server.  A slot
+ * that another task has now is two changes; one whose task is not known for a while (its
+ * cluster was not read yet) is none.
  */
 #include "config.h"
 
@@ -92,9 +93,14 @@ static int
 compare_rows(const void *left, const void *right)
 {
 	const struct row *a = left, *b = right;
-	int order = compare_places(a, b->backend, b->server);
 
-	return order != 0 ? order : str_cmp(a->task, b->task);
+	return compare_places(a, b->backend, b->server);
+}
+
+static bool
+is_another_task(const struct row *a, const struct row *b)
+{
+	return a->task.len > 0 && b->task.len > 0 && !str_eq(a->task, b->task);
 }
 
 static bool
@@ -265,6 +271,35 @@ tell_gone(const struct control_track_sink *to, int64_t wall_ms, const struct row
 /* ---- from pass to pass ---- */
 
 static void
+tell_new(struct control_track *t, const struct row *now, int64_t wall_ms, const struct control_track_sink *to)
+{
+	t->counts.added++;
+	tell_state(to, wall_ms, now, NULL);
+}
+
+/* The same server in both passes. */
+static void
+compare_one(struct control_track *t, const struct row *before, struct row *now, struct arena *a, int64_t wall_ms,
+    const struct control_track_sink *to)
+{
+	if (is_another_task(before, now)) {
+		tell_gone(to, wall_ms, before, false);
+		tell_new(t, now, wall_ms, to);
+		return;
+	}
+	if (now->task.len == 0) {
+		struct row known = *now;
+
+		known.task = before->task;
+		known.service = before->service;
+		if (keep_texts(a, &known))
+			*now = known;
+	}
+	if (before->state != now->state)
+		tell_state(to, wall_ms, now, before);
+}
+
+static void
 compare_all(struct control_track *t, const struct rows *now, bool is_other_process, int64_t wall_ms,
     const struct control_track_sink *to)
 {
@@ -273,17 +308,15 @@ compare_all(struct control_track *t, const struct rows *now, bool is_other_proce
 
 	while (i < then->n || j < now->n) {
 		const struct row *before = i < then->n ? &then->items[i] : NULL;
-		const struct row *after = j < now->n ? &now->items[j] : NULL;
+		struct row *after = j < now->n ? &now->items[j] : NULL;
 		int order = before == NULL ? 1 : after == NULL ? -1 : compare_rows(before, after);
 
-		if (order < 0) {
+		if (order < 0)
 			tell_gone(to, wall_ms, before, is_other_process);
-		} else if (order > 0) {
-			t->counts.added++;
-			tell_state(to, wall_ms, after, NULL);
-		} else if (before->state != after->state) {
-			tell_state(to, wall_ms, after, before);
-		}
+		else if (order > 0)
+			tell_new(t, after, wall_ms, to);
+		else
+			compare_one(t, before, after, now->arena, wall_ms, to);
 		i += order <= 0;
 		j += order >= 0;
 	}

@@ -308,10 +308,10 @@ def test_no_secret_is_in_any_output(aws: Aws, service: str, haproxy: HAProxy, di
 
 
 def test_sigterm_ends_it_in_good_order_and_sighup_does_not_end_it(rollcalld: Rollcalld, haproxy: HAProxy) -> None:
-    """SIGHUP says what it does not do yet; SIGTERM is exit code 0, and servers stay as they are."""
+    """SIGHUP applies the file, here the same; SIGTERM is exit code 0, and servers stay as they are."""
     before = haproxy.runtime.held()
     rollcalld.reload()
-    rollcalld.wait_line("SIGHUP")
+    rollcalld.wait_line("rollcall.yaml is applied")
     assert rollcalld.get_status("/ready") == 200
     assert rollcalld.stop() == 0
     assert haproxy.runtime.held() == before

@@ -180,8 +180,12 @@ def test_orders_to_the_daemon(aws: Aws, rollcalld: Rollcalld) -> None:
     done = rollcalld.rollcall("refresh")
     assert (done.returncode, done.stdout) == (0, "every cluster is read again, now\n")
     wait_until(lambda: rollcalld.status()["sources"][0]["calls"] > calls, 10, "a sweep")
-    assert rollcalld.rollcall("log", "debug").returncode == 0
-    wait_until(lambda: rollcalld.messages(levels="debug"), 10, "a line of level debug")
+    assert rollcalld.rollcall("log", "error").returncode == 0
+    rollcalld.rollcall("pause")
+    assert rollcalld.rollcall("log", "info").returncode == 0
+    rollcalld.rollcall("resume")
+    wait_until(lambda: rollcalld.messages("operator's order: all backends go on"), 10, "a line")
+    assert not rollcalld.messages("operator's order: .*paused")
     assert rollcalld.rollcall("log", "loud").returncode == 2
     assert rollcalld.rollcall("log").returncode == 2
     assert rollcalld.rollcall("status", "--force").returncode == 2

@@ -185,12 +185,15 @@ a_query_over_the_limit_is_refused_and_one_at_it_is_not(void **state)
 static json_t *
 answer_to(const struct control_facts *f, const char *path, const char *query)
 {
+	struct control_outcome outcome = { .said = buf_make(64) };
 	struct control_response answer;
 	struct control_order o;
 	json_t *json;
 
+	buf_put(&outcome.said, STR("so it is"));
 	assert_int_equal(take("POST", path, str_from_cstr(query), &o, &answer), CONTROL_ORDER_TAKEN);
-	control_order_answer(f, &o, ERR_OK, NULL, STR("so it is"), &answer);
+	control_order_answer(f, &o, ERR_OK, NULL, &outcome, &answer);
+	buf_free(&outcome.said);
 	assert_int_equal(answer.status, 200);
 	json = json_loadb((const char *)answer.body.ptr, answer.body.len, JSON_REJECT_DUPLICATES, NULL);
 	buf_free(&answer.body);
@@ -260,7 +263,8 @@ a_refusal_has_the_status_of_its_kind(void **state)
 		struct err e = ERR_INIT;
 		enum err_code code = err_set(&e, rows[i].code, "because of %zu", i);
 
-		control_order_answer(&(struct control_facts){ 0 }, &o, code, &e, STR(""), &answer);
+		control_order_answer(
+		    &(struct control_facts){ 0 }, &o, code, &e, &(struct control_outcome){ 0 }, &answer);
 		assert_error(&answer, i, rows[i].status, rows[i].name, "because of");
 	}
 }

@@ -50,7 +50,7 @@ know_nothing(void *arg, struct control_facts *ret)
 
 /* Says what was asked, so that the client sees it. */
 static enum err_code
-act(void *arg, const struct control_order *order, struct buf *said, struct err *e)
+act(void *arg, const struct control_order *order, struct control_outcome *ret, struct err *e)
 {
 	const struct reconcile_order *o = &order->what;
 	struct fixture *x = arg;
@@ -58,8 +58,8 @@ act(void *arg, const struct control_order *order, struct buf *said, struct err *
 	x->acted++;
 	if (str_eq(o->server, STR("rc_9")))
 		return err_set(e, ERR_REFUSED, "rc_9 is a free slot");
-	buf_printf(said, "%d " STR_FMT "/" STR_FMT " %u %lld", (int)o->kind, STR_ARG(o->backend), STR_ARG(o->server),
-	    o->weight, (long long)o->for_ms);
+	buf_printf(&ret->said, "%d " STR_FMT "/" STR_FMT " %u %lld", (int)o->kind, STR_ARG(o->backend),
+	    STR_ARG(o->server), o->weight, (long long)o->for_ms);
 	return ERR_OK;
 }
 

@@ -224,6 +224,29 @@ another_process_is_counted_and_named(void **state)
 	assert_int_equal(control_track_counts(s->track)->processes, 1);
 }
 
+/* A reload, or a cluster that is not read yet: nothing has happened to the server. */
+static void
+a_task_that_is_not_known_for_a_while_is_no_news(void **state)
+{
+	struct stage *s = *state;
+
+	show_one(s, "rc_1", PLAN_STATE_UP);
+	s->backend.n_servers = 0;
+	put(s, "rc_1", PLAN_STATE_UP, EVIDENCE_NONE);
+	s->shown[0].desired = NULL;
+	pass(s);
+	assert_int_equal(s->n, 0);
+	show_one(s, "rc_1", PLAN_STATE_UP);
+	assert_int_equal(s->n, 0);
+	s->backend.n_servers = 0;
+	put(s, "rc_1", PLAN_STATE_UP, EVIDENCE_RUNNING);
+	s->shown[0].desired = &s->story->facts.desired->backends[0].servers[1];
+	pass(s);
+	assert_int_equal(s->n, 2);
+	assert_string_equal(s->told[0].line, "server grpc/rc_1 ready>gone running");
+	assert_string_equal(s->told[1].line, "server grpc/rc_1 >ready running");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -235,6 +258,7 @@ main(void)
 		TEST(what_a_plan_did_is_told_on_its_evidence),
 		TEST(what_was_refused_is_not_told_as_done),
 		TEST(another_process_is_counted_and_named),
+		TEST(a_task_that_is_not_known_for_a_while_is_no_news),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

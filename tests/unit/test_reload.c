@@ -1,0 +1,121 @@
+/* What a new configuration takes away: which backends go on to be taken down, and how much
+ * is too much. */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "conf/conf_retire.h"
+#include "control_story.h"
+#include "sync/reload.h"
+#include "unit.h"
+
+static bool
+is_named(void *arg, struct str backend)
+{
+	const struct str *name = arg;
+
+	return str_eq(backend, *name);
+}
+
+static void
+what_is_in_use_and_not_named_any_more_is_retired(void **state)
+{
+	struct conf_backend before[] = {
+		{ .name = STR("kept"), .match = { .service = STR("*") } },
+		{ .name = STR("used"), .match = { .service = STR("a*") }, .policy = { .tls_ca_file = STR("/ca.pem") } },
+		{ .name = STR("idle") },
+	};
+	const struct conf_backend fresh[] = { { .name = STR("kept"), .match = { .service = STR("b") } } };
+	const struct conf old = { .backends = before, .n_backends = 3 }, newer = { .backends = fresh, .n_backends = 1 };
+	struct arena *a = arena_new(1 << 20);
+	const struct conf *both = NULL;
+	struct str used = STR("used");
+
+	(void)state;
+	assert_true(conf_retire(a, &newer, &old, is_named, &used, &both));
+	assert_int_equal(both->n_backends, 2);
+	assert_false(both->backends[0].retired);
+	assert_str(both->backends[0].match.service, "b");
+	assert_true(both->backends[1].retired);
+	assert_str(both->backends[1].name, "used");
+	assert_str(both->backends[1].match.service, "");
+	memset(before, 'x', sizeof(before)); /* nothing of the old one is looked at again */
+	assert_str(both->backends[1].policy.tls_ca_file, "/ca.pem");
+	arena_free(a);
+}
+
+/* The story's grpc has one server that takes calls; the others of it join or drain. */
+static void
+a_backend_loses_what_the_new_configuration_does_not_expose(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct conf_backend *backends;
+	struct desired *next = NULL;
+	struct reload_loss loss;
+	struct conf conf = s->conf;
+
+	(void)state;
+	backends = calloc(conf.n_backends, sizeof(*backends));
+	assert_non_null(backends);
+	memcpy(backends, s->conf.backends, conf.n_backends * sizeof(*backends));
+	conf.backends = backends;
+	for (size_t i = 0; i < conf.n_backends; i++)
+		backends[i].policy.removal_limit_percent = 50;
+
+	assert_int_equal(desired_derive(&conf, s->roster, &next, NULL), ERR_OK);
+	loss = reload_loss_of(s->facts.plan, 0, next, &conf);
+	assert_int_equal(loss.serving, 1);
+	assert_int_equal(loss.lost, 0);
+	assert_false(reload_is_too_much(&loss));
+	desired_free(next);
+
+	backends[0].match.service = STR("another");
+	assert_int_equal(desired_derive(&conf, s->roster, &next, NULL), ERR_OK);
+	loss = reload_loss_of(s->facts.plan, 0, next, &conf);
+	assert_str(loss.backend, "grpc");
+	assert_int_equal(loss.lost, 1);
+	assert_true(reload_is_too_much(&loss));
+	backends[0].policy.removal_limit_percent = 100;
+	loss = reload_loss_of(s->facts.plan, 0, next, &conf);
+	assert_false(reload_is_too_much(&loss));
+	desired_free(next);
+	free(backends);
+}
+
+static void
+the_limit_itself_is_allowed(void **state)
+{
+	static const struct {
+		size_t serving, lost;
+		unsigned limit;
+		bool too_much;
+	} rows[] = {
+		{ 0, 0, 0, false },
+		{ 2, 1, 50, false },
+		{ 3, 2, 50, true },
+		{ 10, 0, 0, false },
+		{ 10, 1, 0, true },
+		{ 10, 10, 100, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		const struct reload_loss loss = {
+			.serving = rows[i].serving, .lost = rows[i].lost, .limit = rows[i].limit
+		};
+
+		CHECK_ROW(reload_is_too_much(&loss) == rows[i].too_much, i, "");
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_in_use_and_not_named_any_more_is_retired),
+		cmocka_unit_test(a_backend_loses_what_the_new_configuration_does_not_expose),
+		cmocka_unit_test(the_limit_itself_is_allowed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
