@@ -744,11 +744,14 @@ may_do(enum plan_step_kind kind)
 	case PLAN_DELETE:
 		return "judge_del";
 	case PLAN_CHECK:
+	case PLAN_AGENT:
 	case PLAN_WEIGHT:
 	case PLAN_MAXCONN:
 	case PLAN_JOIN:
 	case PLAN_GATE:
 	case PLAN_READY:
+	case PLAN_UNEJECT:
+	case PLAN_EJECT:
 	case PLAN_DRAIN:
 	case PLAN_MAINT:
 	case PLAN_SHUTDOWN:
