@@ -69,6 +69,8 @@ only the calls in flight on it. "met, but see below" is for what HAProxy has no 
 COLUMNS = ("case", "tasks", "HAProxy", "backend", "replay", "calls", "failed", "cut", "in flight", "refused",
            "reload", "twice", "lag", "goal", "date")
 KEY = 5  # the first columns name a run
+OBSERVED_SINCE = "2026-11-28"
+OLDER = f"\nRows older than {OBSERVED_SINCE} are of checks without `observe`, at a `fastinter` of 200 ms.\n"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,4 +134,5 @@ def document(rows: list[Row]) -> str:
     missed = [f"- {' '.join(found.fields[:KEY])}: {found.fields[-2].removeprefix('MISSED: ')}"
               for found in judged if not found.fields[-2].startswith("met")]
     summary = [f"\nGoals met in {met} of {len(judged)} runs." + (" Missed:" if missed else ""), *missed]
-    return HEAD + "\n".join(table) + "\n" + GOALS + "\n".join(summary) + "\n"
+    older = OLDER if any(found.fields[-1] < OBSERVED_SINCE for found in judged) else ""
+    return HEAD + "\n".join(table) + "\n" + older + GOALS + "\n".join(summary) + "\n"
