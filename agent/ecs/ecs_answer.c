@@ -88,6 +88,44 @@ ecs_answer_list_tasks(struct arena *a, struct str json, struct ecs_answer_list *
 	return code;
 }
 
+/* ---- a cluster ---- */
+
+static enum err_code
+read_one_cluster(struct arena *a, const struct ecs_json *root, struct str *ret, struct err *e)
+{
+	struct ecs_json list, item;
+	struct str arn = STR("");
+	size_t n;
+	enum err_code code = ecs_json_list(root, "clusters", ECS_ANSWER_LIST_MAX, &list, &n, e);
+
+	if (code != ERR_OK)
+		return code;
+	if (list.value == NULL)
+		return ecs_json_refuse(&list, NULL, e, "missing");
+	if (n > 1)
+		return ecs_json_refuse(&list, NULL, e, "more than the one that was asked for");
+	if (n == 1)
+		code = ecs_json_item(&list, 0, &item, e);
+	if (n == 1 && code == ERR_OK)
+		code = ecs_json_word(&item, "clusterArn", ARN_MAX, &arn, e);
+	if (code != ERR_OK)
+		return code;
+	return arena_str(a, arn, ret) ? ERR_OK : out_of_memory(e);
+}
+
+enum err_code
+ecs_answer_describe_cluster(struct arena *a, struct str json, struct str *ret, struct err *e)
+{
+	json_t *doc CLEANUP(ecs_json_drop_at) = NULL;
+	struct ecs_json root;
+	enum err_code code = ecs_json_load(json, ECS_ANSWER_MAX, &doc, e);
+
+	if (code != ERR_OK)
+		return code;
+	root = ecs_json_root(doc);
+	return read_one_cluster(a, &root, ret, e);
+}
+
 /* ---- tasks ---- */
 
 struct reading {

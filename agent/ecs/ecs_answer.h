@@ -47,6 +47,8 @@ NODISCARD enum err_code ecs_answer_list_tasks(
     struct arena *a, struct str json, struct ecs_answer_list *ret, struct err *e);
 NODISCARD enum err_code ecs_answer_describe_tasks(
     struct arena *a, struct str json, struct ecs_answer_tasks *ret, struct err *e);
+/* Of DescribeClusters for one cluster: its ARN; empty: ECS does not know it. */
+NODISCARD enum err_code ecs_answer_describe_cluster(struct arena *a, struct str json, struct str *ret, struct err *e);
 /* A new definition with one reference, the caller's. */
 NODISCARD enum err_code ecs_answer_task_definition(struct str json, struct taskdef **ret, struct err *e);
 

@@ -93,8 +93,10 @@ ecs_interest_describe(
 		return ECS_INTEREST_ENDING;
 	if (entry->listed)
 		return of_listed(start, t);
+	/* Merely MISSING, and served still: proof may come, or it may turn out to be there. */
 	if (t->ended_wall_ms != 0)
-		return ECS_INTEREST_NONE;
+		return start->kind == ECS_SWEEP_FULL && !is_ending(t) && is_held(start, t, false) ? ECS_INTEREST_ENDING
+												  : ECS_INTEREST_NONE;
 	if (is_ending(t) && start->kind == ECS_SWEEP_WATCH && !is_held(start, t, true))
 		return ECS_INTEREST_NONE;
 	return is_ending(t) || ecs_ledger_is_vanished(l, entry) ? ECS_INTEREST_ENDING : ECS_INTEREST_NONE;

@@ -350,15 +350,15 @@ ecs_ledger_describe(
 /* ---- new facts ---- */
 
 static unsigned
-count_missing(const struct ecs_ledger *l, const struct ecs_ledger_entry *entry, bool proved)
+count_missing(const struct ecs_ledger *l, const struct ecs_ledger_entry *entry, const struct ecs_ledger_close *close)
 {
 	unsigned before = entry->before != NULL ? entry->before->missing : 0;
 
 	if (entry->described || entry->listed)
 		return 0;
-	if (!entry->missing || !l->whole || !proved || before >= MISSING_PROOF)
+	if (!entry->missing || !l->whole || !close->counts_missing || before >= MISSING_PROOF)
 		return before;
-	return before + 1;
+	return close->origin->proved && ecs_origin_has(close->origin, entry->arn) ? before + 1 : before;
 }
 
 static bool
@@ -395,7 +395,7 @@ conclude(const struct ecs_ledger *l, const struct ecs_ledger_entry *entry, const
 		ret->listed = entry->listed;
 	else
 		ret->listed = entry->before->listed;
-	ret->missing = count_missing(l, entry, close->proved);
+	ret->missing = count_missing(l, entry, close);
 	ret->ended_wall_ms = entry->before != NULL ? entry->before->ended_wall_ms : 0;
 	if (!is_over(ret))
 		ret->ended_wall_ms = 0;

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "ecs/ecs_hosts.h"
+#include "ecs/ecs_origin.h"
 #include "ecs/ecs_sought.h"
 #include "ecs/roster.h"
 
@@ -59,7 +60,10 @@ NODISCARD enum err_code ecs_ledger_describe(
     struct ecs_ledger *l, struct ecs_ledger_entry *entry, const struct roster_task *t, int64_t wall_ms, struct err *e);
 
 struct ecs_ledger_close {
-	bool proved; /* the answers were provably of this account and cluster: MISSING may count */
+	/* A full pass, all of it answered: MISSING counts of those whom origin has, if answers
+	 * were provably of it. */
+	bool counts_missing;
+	const struct ecs_origin *origin;
 	int64_t wall_ms;
 	struct ecs_hosts *hosts; /* whose addresses tasks of bridge and host get; may be null */
 	/* Ended tasks that it holds are kept beyond ROSTER_ENDED_KEPT_MS; may be null. */

@@ -45,6 +45,17 @@ accept(struct ecs_origin *o, struct arena *a, const struct arn *told, struct str
 	return code == ERR_OK ? learn(a, cluster, &o->cluster, e) : code;
 }
 
+bool
+ecs_origin_has(const struct ecs_origin *o, struct str task_arn)
+{
+	struct str cluster, id;
+	struct arn arn;
+
+	return arn_parse_task(task_arn, &arn, &cluster, &id) && str_eq(arn.account, o->account) &&
+	       str_eq(arn.region, o->region) && str_eq(arn.partition, o->partition) &&
+	       (cluster.len == 0 || str_eq(cluster, o->cluster));
+}
+
 enum err_code
 ecs_origin_accept_task(struct ecs_origin *o, struct arena *a, struct str text, struct err *e)
 {

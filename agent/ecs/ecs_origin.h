@@ -25,6 +25,9 @@ NODISCARD enum err_code ecs_origin_make(struct arena *a, struct str cluster, str
     struct ecs_origin *ret, struct err *e);
 /* The ARN of a task (or cluster) from an answer: adds what was not known.  ERR_REFUSED: it is from elsewhere. */
 NODISCARD enum err_code ecs_origin_accept_task(struct ecs_origin *o, struct arena *a, struct str arn, struct err *e);
+/* Is it of the account, region and cluster that the answers came from?  An ARN of the
+ * old form does not name its cluster. */
+bool ecs_origin_has(const struct ecs_origin *o, struct str task_arn);
 NODISCARD enum err_code ecs_origin_accept_cluster(struct ecs_origin *o, struct arena *a, struct str arn, struct err *e);
 
 #endif

@@ -20,7 +20,7 @@
 
 #define ARENA_MAX ((size_t)64 << 20) /* names, tokens */
 
-enum phase { LISTING, DESCRIBING, DEFINING, HOSTING, OVER };
+enum phase { LISTING, DESCRIBING, PROVING, DEFINING, HOSTING, OVER };
 
 struct batch { /* of what is asked about in its phase */
 	size_t first, n;
@@ -48,7 +48,7 @@ struct ecs_sweep {
 	struct str cluster_arn;
 	enum phase phase;
 
-	bool page_due;
+	bool page_due, proof_due, proof_asked;
 	struct str *tokens; /* of every page but the first */
 	size_t n_tokens;
 
@@ -220,6 +220,23 @@ begin_describing(struct ecs_sweep *s, struct err *e)
 	return ERR_OK;
 }
 
+/* A cluster with tasks proves itself by them.  One without, where tasks are MISSING, may
+ * be another account's of the same name: it is asked who it is. */
+static void
+begin_proving(struct ecs_sweep *s)
+{
+	bool is_missed = false, may_ask = s->start.kind == ECS_SWEEP_FULL && !s->proof_asked && !s->origin.proved;
+
+	for (size_t i = 0; may_ask && i < ecs_ledger_count(s->ledger) && !is_missed; i++) {
+		const struct ecs_ledger_entry *entry = ecs_ledger_entry(s->ledger, i);
+
+		is_missed = entry->missing && entry->before != NULL;
+	}
+	s->proof_due = is_missed && !s->failed;
+	s->phase = PROVING;
+	s->failures_running = 0;
+}
+
 static int
 by_arn(const void *a, const void *b)
 {
@@ -316,6 +333,8 @@ has_more(struct ecs_sweep *s)
 		return s->page_due;
 	case DESCRIBING:
 		return s->n_halves > 0 || s->next_wanted < s->n_wanted;
+	case PROVING:
+		return s->proof_due;
 	case DEFINING:
 		skip_known_definitions(s);
 		return s->next_need < s->n_needs;
@@ -411,6 +430,8 @@ advance(struct ecs_sweep *s)
 		if (s->phase == LISTING)
 			code = begin_describing(s, &why);
 		else if (s->phase == DESCRIBING)
+			begin_proving(s);
+		else if (s->phase == PROVING)
 			code = begin_defining(s, &why);
 		else if (s->phase == DEFINING && s->start.hosts != NULL)
 			code = begin_hosting(s, &why);
@@ -517,6 +538,11 @@ write_call(struct ecs_sweep *s, struct call *c, unsigned id)
 		return write_page(s, c);
 	case DESCRIBING:
 		return write_batch(s, c, id);
+	case PROVING:
+		s->proof_due = false;
+		s->proof_asked = true;
+		ecs_body_cluster(&c->body, s->start.cluster);
+		return "DescribeClusters";
 	case DEFINING:
 		return write_definition(s, c);
 	case HOSTING:
@@ -752,6 +778,24 @@ take_tasks(struct ecs_sweep *s, unsigned id, struct arena *a, struct str json, i
 	return first.code;
 }
 
+/* ---- answers: the cluster ---- */
+
+static enum err_code
+take_proof(struct ecs_sweep *s, struct arena *a, struct str json, struct err *e)
+{
+	struct str arn = STR("");
+	enum err_code code = ecs_answer_describe_cluster(a, json, &arn, e);
+
+	if (code == ERR_OK && arn.len == 0)
+		return err_set(e, ERR_REMOTE, "DescribeClusters does not know the cluster");
+	if (code != ERR_OK)
+		return code;
+	code = ecs_origin_accept_cluster(&s->origin, s->arena, arn, e);
+	if (code != ERR_OK)
+		condemn(s, e);
+	return code;
+}
+
 /* ---- answers: definitions ---- */
 
 static enum err_code
@@ -800,6 +844,8 @@ take_answer(struct ecs_sweep *s, unsigned id, const struct call *c, struct str j
 		return take_page(s, a, json, e);
 	else if (s->phase == DESCRIBING)
 		return take_tasks(s, id, a, json, wall_ms, e);
+	else if (s->phase == PROVING)
+		return take_proof(s, a, json, e);
 	else
 		return take_definition(s, c, json, e);
 	condemn(s, e);
@@ -858,11 +904,11 @@ ecs_sweep_failed(struct ecs_sweep *s, unsigned id, const struct err *why)
 
 	if (s->phase == OVER)
 		return;
-	/* A definition that cannot be read keeps its own tasks out.  That must not make
-	 * us look less often for those that stop. */
+	/* A definition that cannot be read keeps its own tasks out, and without proof MISSING does
+	 * not count.  That must not make us look less often for those that stop. */
 	if (s->phase == HOSTING)
 		ecs_hosting_failed(s->hosting, c->of.first, why); /* told when all are asked for */
-	else if (s->phase == DEFINING)
+	else if (s->phase == DEFINING || s->phase == PROVING)
 		s->spoiled = true;
 	else
 		s->failed = true;
@@ -885,8 +931,11 @@ ecs_sweep_finished(const struct ecs_sweep *s)
 static enum err_code
 make_facts(struct ecs_sweep *s, int64_t wall_ms, struct roster_facts **ret, struct err *e)
 {
+	/* Once for each sweep, however many parts it has. */
+	bool ends_sweep = s->start.kind == ECS_SWEEP_FULL && s->phase == OVER && s->rest_after.len == 0;
 	struct ecs_ledger_close close = {
-		.proved = s->origin.proved,
+		.counts_missing = ends_sweep && !s->failed,
+		.origin = &s->origin,
 		.wall_ms = wall_ms,
 		.hosts = s->start.hosts,
 		.is_held = s->start.is_held,

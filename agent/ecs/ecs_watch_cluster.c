@@ -348,6 +348,7 @@ take_result(struct ecs_watch_cluster *c, const struct ecs_sweep_result *r)
 	if (c->kind == ECS_SWEEP_FULL) {
 		c->known.sweeps++;
 		c->known.complete_wall_ms = clk_wall_ms(&c->clk);
+		c->known.complete_before_mono_ms = c->known.complete_mono_ms;
 		c->known.complete_mono_ms = clk_mono_ms(&c->clk);
 		news = true;
 	}

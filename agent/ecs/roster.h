@@ -102,9 +102,10 @@ struct roster_cluster {
 	bool was_read;            /* by a full sweep, once; at worst a task or definition failed for good */
 	int64_t complete_wall_ms; /* end of the last one; 0: none yet */
 	int64_t complete_mono_ms;
-	struct fault fault;         /* why it is not fresh */
-	bool fault_is_permanent;    /* denied, no such cluster: waiting will not mend it */
-	struct roster_facts *facts; /* null: nothing known yet */
+	int64_t complete_before_mono_ms; /* of the one before it; 0: none */
+	struct fault fault;              /* why it is not fresh */
+	bool fault_is_permanent;         /* denied, no such cluster: waiting will not mend it */
+	struct roster_facts *facts;      /* null: nothing known yet */
 };
 
 struct roster {

@@ -244,6 +244,17 @@ describe_definition(struct answering *a, const json_t *body)
 	    a->f->bad_definitions || a->fault == FAKE_MANGLE ? "7" : "\"web\"");
 }
 
+/* ---- DescribeClusters ---- */
+
+static void
+describe_clusters(struct answering *a)
+{
+	buf_put(a->out, STR("{\"clusters\":["));
+	if (a->fault != FAKE_NOTHING)
+		buf_printf(a->out, "{\"clusterArn\":\"arn:aws:ecs:eu-west-1:%s:cluster/%s\"}", a->account, a->cluster);
+	buf_put(a->out, STR("],\"failures\":[]}"));
+}
+
 /* ---- all ---- */
 
 static void
@@ -255,6 +266,8 @@ put_answer(struct answering *a, const char *action, const json_t *body)
 		list_tasks(a, body);
 	else if (strcmp(action, "DescribeTasks") == 0)
 		describe_tasks(a, body);
+	else if (strcmp(action, "DescribeClusters") == 0)
+		describe_clusters(a);
 	else
 		describe_definition(a, body);
 	if (a->fault == FAKE_CUT)
@@ -266,9 +279,10 @@ fake_ecs_answer(struct fake_ecs *f, const char *action, struct str text, struct 
 {
 	json_t *body = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
 	struct answering a = { .f = f, .out = out, .account = FAKE_ECS_ACCOUNT, .cluster = "prod" };
-	unsigned nth = strcmp(action, "ListTasks") == 0       ? ++f->lists
-		       : strcmp(action, "DescribeTasks") == 0 ? ++f->describes
-							      : ++f->defines;
+	unsigned nth = strcmp(action, "ListTasks") == 0          ? ++f->lists
+		       : strcmp(action, "DescribeTasks") == 0    ? ++f->describes
+		       : strcmp(action, "DescribeClusters") == 0 ? ++f->proofs
+								 : ++f->defines;
 
 	a.fault = fault_of(f, action, nth);
 	if (a.fault == FAKE_FOREIGN)

@@ -57,9 +57,9 @@ struct fake_ecs {
 	struct fake_task *tasks;
 	size_t n_tasks, page_size; /* 0: 100 */
 	struct fake_fault faults[FAKE_ECS_FAULTS];
-	unsigned lists, describes, defines; /* calls; set to 0 at will */
-	size_t described;                   /* ARNs asked about */
-	unsigned defined_last;              /* revision */
+	unsigned lists, describes, defines, proofs; /* calls; set to 0 at will */
+	size_t described;                           /* ARNs asked about */
+	unsigned defined_last;                      /* revision */
 	bool bad_definitions;
 };
 

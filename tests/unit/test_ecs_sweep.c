@@ -133,7 +133,7 @@ run_in_order(struct world *w, enum ecs_sweep_kind kind, bool backwards)
 	struct ecs_sweep_result result;
 	struct ecs_sweep *s;
 
-	w->ecs.lists = w->ecs.describes = w->ecs.defines = 0;
+	w->ecs.lists = w->ecs.describes = w->ecs.defines = w->ecs.proofs = 0;
 	w->ecs.described = 0;
 	w->most_open = w->news_at = 0;
 	w->news_ended = 0;
@@ -181,6 +181,22 @@ stop(struct world *w, size_t i, const char *last)
 	w->ecs.tasks[i].desired = "STOPPED";
 	w->ecs.tasks[i].last = last;
 	w->ecs.tasks[i].version++;
+}
+
+static bool
+yes(void *arg, const struct roster_task *task)
+{
+	(void)arg;
+	(void)task;
+	return true;
+}
+
+static bool
+no(void *arg, const struct roster_task *task)
+{
+	(void)arg;
+	(void)task;
+	return false;
 }
 
 /* ---- the calls of a pass ---- */
@@ -412,22 +428,6 @@ an_empty_cluster_is_a_complete_answer(void **state)
 }
 
 /* ---- whom WATCH asks about ---- */
-
-static bool
-yes(void *arg, const struct roster_task *task)
-{
-	(void)arg;
-	(void)task;
-	return true;
-}
-
-static bool
-no(void *arg, const struct roster_task *task)
-{
-	(void)arg;
-	(void)task;
-	return false;
-}
 
 static void
 watch_describes_what_is_of_interest_and_nothing_else(void **state)
@@ -872,6 +872,8 @@ an_empty_list_alone_is_no_evidence(void **state)
 static void
 nobody_is_missing_while_nobody_proves_the_account(void **state)
 {
+	static const enum fake_fault_kind cases[] = { FAKE_FOREIGN, FAKE_ELSEWHERE, FAKE_DENIED, FAKE_UNREACHABLE,
+		FAKE_CUT, FAKE_EMPTY, FAKE_NOTHING };
 	struct world w;
 
 	(void)state;
@@ -879,10 +881,61 @@ nobody_is_missing_while_nobody_proves_the_account(void **state)
 	run(&w, ECS_SWEEP_FULL);
 	for (size_t i = 0; i < 20; i++)
 		w.ecs.tasks[i].forgotten = true; /* the same cluster name in another account looks like this */
-	for (int again = 0; again < 5; again++) {
-		run(&w, ECS_SWEEP_FULL);
-		assert_true(all_run(&w));
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		memset(w.ecs.faults, 0, sizeof(w.ecs.faults));
+		fault(&w, "DescribeClusters", 0, cases[i]);
+		for (int again = 0; again < 5; again++) {
+			run(&w, ECS_SWEEP_FULL);
+			assert_int_equal(w.ecs.proofs, 1);
+			assert_false(w.complete);
+			assert_true(all_run(&w));
+		}
 	}
+	world_done(&w);
+}
+
+/* Its last tasks are long gone, and AWS has forgotten them: MISSING is all that it says. */
+static void
+a_cluster_without_tasks_says_who_it_is_before_any_is_missing(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 20);
+	run(&w, ECS_SWEEP_FULL);
+	assert_int_equal(w.ecs.proofs, 0); /* its tasks prove it */
+	for (size_t i = 0; i < 20; i++)
+		w.ecs.tasks[i].forgotten = true;
+	run(&w, ECS_SWEEP_WATCH);
+	assert_int_equal(w.ecs.proofs, 0);
+	assert_int_equal(fact(&w, 3)->missing, 0);
+	run(&w, ECS_SWEEP_FULL);
+	assert_int_equal(w.ecs.proofs, 1);
+	assert_true(w.complete);
+	assert_int_equal(fact(&w, 3)->missing, 1);
+	run(&w, ECS_SWEEP_FULL);
+	assert_int_equal(fact(&w, 3)->missing, 2);
+	assert_int_equal(fact(&w, 3)->ended_wall_ms, w.wall_ms);
+	world_done(&w);
+}
+
+static void
+the_missing_that_are_served_are_asked_about_until_there_is_proof(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 3);
+	w.is_held = yes;
+	run(&w, ECS_SWEEP_FULL);
+	w.ecs.tasks[1].forgotten = true;
+	run(&w, ECS_SWEEP_FULL);
+	run(&w, ECS_SWEEP_FULL);
+	assert_int_equal(fact(&w, 1)->missing, 2);
+	w.ecs.tasks[1].forgotten = false;
+	stop(&w, 1, "STOPPED");
+	run(&w, ECS_SWEEP_FULL);
+	assert_int_equal(fact(&w, 1)->last_status, ROSTER_STOPPED);
 	world_done(&w);
 }
 
@@ -981,11 +1034,13 @@ missing_twice_is_the_end_and_once_is_not(void **state)
 	world_init(&w, 3);
 	run(&w, ECS_SWEEP_FULL);
 	w.ecs.tasks[1].forgotten = true;
-	run(&w, ECS_SWEEP_WATCH);
+	run(&w, ECS_SWEEP_WATCH); /* two seconds apart they would prove nothing */
 	assert_true(w.complete);
+	assert_int_equal(fact(&w, 1)->missing, 0);
+	run(&w, ECS_SWEEP_FULL);
 	assert_int_equal(fact(&w, 1)->missing, 1);
 	assert_int_equal(fact(&w, 1)->ended_wall_ms, 0);
-	run(&w, ECS_SWEEP_WATCH);
+	run(&w, ECS_SWEEP_FULL);
 	assert_int_equal(fact(&w, 1)->missing, 2);
 	assert_int_equal(fact(&w, 1)->ended_wall_ms, w.wall_ms);
 	assert_int_equal(fact(&w, 1)->last_status, ROSTER_RUNNING); /* as AWS last said */
@@ -1005,7 +1060,7 @@ being_described_again_resets_missing(void **state)
 	run(&w, ECS_SWEEP_FULL);
 	for (int again = 0; again < 3; again++) {
 		w.ecs.tasks[1].forgotten = true;
-		run(&w, ECS_SWEEP_WATCH);
+		run(&w, ECS_SWEEP_FULL);
 		assert_int_equal(fact(&w, 1)->missing, 1);
 		w.ecs.tasks[1].forgotten = false;
 		run(&w, ECS_SWEEP_WATCH);
@@ -1025,8 +1080,8 @@ one_that_was_gone_and_is_listed_again_is_back(void **state)
 	world_init(&w, 3);
 	run(&w, ECS_SWEEP_FULL);
 	w.ecs.tasks[1].forgotten = true;
-	run(&w, ECS_SWEEP_WATCH);
-	run(&w, ECS_SWEEP_WATCH);
+	run(&w, ECS_SWEEP_FULL);
+	run(&w, ECS_SWEEP_FULL);
 	assert_true(fact(&w, 1)->ended_wall_ms != 0);
 	w.ecs.tasks[1].forgotten = false;
 	run(&w, ECS_SWEEP_WATCH);
@@ -1317,6 +1372,8 @@ main(void)
 		cmocka_unit_test(a_list_that_breaks_off_makes_nothing_vanish),
 		cmocka_unit_test(an_empty_list_alone_is_no_evidence),
 		cmocka_unit_test(nobody_is_missing_while_nobody_proves_the_account),
+		cmocka_unit_test(a_cluster_without_tasks_says_who_it_is_before_any_is_missing),
+		cmocka_unit_test(the_missing_that_are_served_are_asked_about_until_there_is_proof),
 		cmocka_unit_test(nothing_of_a_foreign_pass_is_taken),
 		cmocka_unit_test(an_answer_of_two_clusters_is_nobodys),
 		cmocka_unit_test(the_account_and_cluster_of_earlier_passes_hold),
