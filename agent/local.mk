@@ -91,9 +91,11 @@ agent_libcore_a_SOURCES = \
 	%D%/plan/plan_eject.c %D%/plan/plan_eject.h \
 	%D%/plan/plan_enter.c %D%/plan/plan_enter.h \
 	%D%/plan/plan_guard.c \
+	%D%/plan/plan_health.c %D%/plan/plan_health.h \
 	%D%/plan/plan_json.c %D%/plan/plan_json.h \
 	%D%/plan/plan_leave.c %D%/plan/plan_leave.h \
 	%D%/plan/plan_list.c %D%/plan/plan_list.h \
+	%D%/plan/plan_orphan.c %D%/plan/plan_orphan.h \
 	%D%/plan/plan_pass.c %D%/plan/plan_pass.h \
 	%D%/plan/plan_say.c %D%/plan/plan_say.h \
 	%D%/plan/plan_servers.c %D%/plan/plan_servers.h \

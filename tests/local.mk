@@ -66,6 +66,7 @@ unit_tests = \
 	%D%/unit/test_plan_address \
 	%D%/unit/test_plan_diff \
 	%D%/unit/test_plan_dynamic \
+	%D%/unit/test_plan_evidence \
 	%D%/unit/test_plan_guard \
 	%D%/unit/test_plan_laws \
 	%D%/unit/test_prng \
@@ -85,7 +86,7 @@ control_story = %D%/unit/control_story.c %D%/unit/control_story.h
 fake_ecs = %D%/unit/fake_ecs.c %D%/unit/fake_ecs.h
 fake_loop = %D%/unit/fake_loop.c %D%/unit/fake_loop.h
 laws = %D%/unit/laws.c %D%/unit/laws.h %D%/unit/laws_ask.c %D%/unit/laws_ask.h \
-	%D%/unit/laws_desired.c %D%/unit/laws_plan.c %D%/unit/laws_world.c
+	%D%/unit/laws_desired.c %D%/unit/laws_plan.c %D%/unit/laws_soft.c %D%/unit/laws_world.c
 worlds = %D%/unit/worlds.c %D%/unit/worlds.h
 
 tests_unit_test_aws_caller_SOURCES = %D%/unit/test_aws_caller.c $(fake_loop)
@@ -103,6 +104,7 @@ tests_unit_test_outlier_SOURCES = %D%/unit/test_outlier.c $(worlds)
 tests_unit_test_overlay_SOURCES = %D%/unit/test_overlay.c $(worlds)
 tests_unit_test_plan_diff_SOURCES = %D%/unit/test_plan_diff.c $(worlds)
 tests_unit_test_plan_dynamic_SOURCES = %D%/unit/test_plan_dynamic.c $(worlds)
+tests_unit_test_plan_evidence_SOURCES = %D%/unit/test_plan_evidence.c $(worlds)
 tests_unit_test_plan_guard_SOURCES = %D%/unit/test_plan_guard.c $(worlds)
 tests_unit_test_plan_laws_SOURCES = %D%/unit/test_plan_laws.c $(laws) $(worlds)
 tests_unit_test_reload_SOURCES = %D%/unit/test_reload.c $(control_story) $(worlds)

@@ -343,7 +343,7 @@ put_backend(struct control_json *w, const struct control_facts *f, const struct 
 	control_json_text(w, "name", conf->name);
 	control_json_word(w, "kind", conf->managed ? "managed" : "declared");
 	control_json_word(w, "strategy", p != NULL ? plan_strategy_name(p->strategy) : "");
-	control_json_bool(w, "frozen", false);
+	control_json_bool(w, "frozen", p != NULL && p->is_frozen);
 	put_outlier(w, conf, p);
 	put_pause(w, f, conf->name, p);
 	put_servers(w, f, index, p);

@@ -32,11 +32,7 @@ static const struct act {
 	{ "/v1/refresh", CONTROL_ORDER_REFRESH, 0, 0 },
 	{ "/v1/log", CONTROL_ORDER_LOG, 0, TAKES_LEVEL },
 	{ "/v1/reload", CONTROL_ORDER_RELOAD, 0, TAKES_FORCE },
-};
-
-/* Of the contract, and not there yet: whoever builds one deletes its line. */
-static const char *const unbuilt[] = {
-	"/v1/backends/*/release",
+	{ "/v1/backends/*/release", CONTROL_ORDER_SYNC, RECONCILE_RELEASE_BACKEND, 0 },
 };
 
 static const struct parameter {
@@ -218,17 +214,6 @@ take_act(const struct act *act, const struct control_request *rq, const struct c
 	return take_query(act->takes, o, ret) && check_names(&o->what, ret);
 }
 
-static bool
-is_unbuilt(const struct control_path *path)
-{
-	struct control_path_names names;
-
-	for (size_t i = 0; i < N_OF(unbuilt); i++)
-		if (control_path_matches(unbuilt[i], path, &names))
-			return true;
-	return false;
-}
-
 enum control_order_verdict
 control_order_take(const struct control_request *rq, struct control_order *ret, struct control_response *ret_answer)
 {
@@ -240,10 +225,7 @@ control_order_take(const struct control_request *rq, struct control_order *ret, 
 		if (control_path_matches(acts[i].path, &ret->path, &names))
 			return take_act(&acts[i], rq, &names, ret, ret_answer) ? CONTROL_ORDER_TAKEN
 									       : CONTROL_ORDER_REFUSED;
-	if (!is_unbuilt(&ret->path))
-		return CONTROL_ORDER_NONE;
-	(void)refuse(404, "not_built", ret_answer, "this is not part of this version yet: nothing was done");
-	return CONTROL_ORDER_REFUSED;
+	return CONTROL_ORDER_NONE;
 }
 
 /* ---- from its outcome to an answer ---- */

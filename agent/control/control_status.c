@@ -302,6 +302,9 @@ put_counts(struct control_json *w, const struct control_facts *f)
 	control_json_number(w, "holds", f->overlay != NULL ? (int64_t)overlay_count(f->overlay) : 0);
 	control_json_number(w, "pauses", f->overlay != NULL ? (int64_t)overlay_count_pauses(f->overlay) : 0);
 	control_json_array(w, "frozen");
+	for (size_t i = 0; f->plan != NULL && i < f->plan->n_backends; i++)
+		if (f->plan->backends[i].is_frozen)
+			control_json_text(w, NULL, f->plan->backends[i].name);
 	control_json_array_end(w);
 }
 

@@ -49,8 +49,8 @@ same_task(const struct desired_draft *a, const struct desired_draft *b)
 }
 
 /* Is that an address of the same network, where it can be held by one task only? */
-static bool
-same_network(const struct roster_task *a, const struct roster_task *b)
+bool
+desired_settle_same_network(const struct roster_task *a, const struct roster_task *b)
 {
 	if (a->subnet.len > 0 && str_eq(a->subnet, b->subnet))
 		return true;
@@ -113,7 +113,7 @@ settle_address(struct desired_draft **group, size_t n)
 	for (size_t i = 0; holder != NULL && i < n; i++) {
 		struct desired_draft *d = group[i];
 		const struct roster_task *by = holder->server.task, *t = d->server.task;
-		bool is_proof = same_network(by, t);
+		bool is_proof = desired_settle_same_network(by, t);
 
 		if (d->is_copy || desired_task_age_cmp(by, t) <= 0)
 			continue;

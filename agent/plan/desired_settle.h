@@ -33,6 +33,8 @@ struct desired_shadow {
 	struct plan_address key; /* port 0: any of that address */
 };
 
+/* Of one subnet, or on one container instance: there an address is one task's only. */
+bool desired_settle_same_network(const struct roster_task *a, const struct roster_task *b);
 int desired_settle_backend_cmp(const struct desired_draft *a, const struct desired_draft *b);
 /* Sorts both, and gives those drafts their verdict whose address is another's now,
  * or may be. */

@@ -26,3 +26,9 @@ evidence_is_proven(enum evidence ev)
 
 	return is_proven[ev];
 }
+
+bool
+evidence_is_reported(enum evidence ev)
+{
+	return ev == EVIDENCE_MISSING || ev == EVIDENCE_UNEXPOSED;
+}

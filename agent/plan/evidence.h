@@ -26,6 +26,9 @@ enum evidence {
 
 const char *evidence_name(enum evidence ev);
 bool evidence_is_proven(enum evidence ev);
+/* Carries a removal within removal_limit: what AWS, labels or the configuration do not
+ * say any more.  (UNHEALTHY is neither: a share of the backend decides.) */
+bool evidence_is_reported(enum evidence ev);
 
 #define REASON_KINDS(X)                         \
 	X(NONE, "")                             \

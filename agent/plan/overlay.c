@@ -12,6 +12,7 @@
 
 #include "base/rfc3339.h"
 #include "ecs/arn.h"
+#include "plan/plan_address.h"
 #include "plan/plan_json.h"
 
 #define TEXT_VERSION      1
@@ -28,11 +29,18 @@ struct pause {
 	char texts[];
 };
 
+struct leave {
+	struct overlay_leave value;
+	char texts[];
+};
+
 struct overlay {
 	struct hold **holds; /* sorted by key */
 	size_t n_holds, cap_holds;
 	struct pause **pauses; /* by backend: that of all comes first */
 	size_t n_pauses, cap_pauses;
+	struct leave **leaves; /* sorted by backend, server, address, port */
+	size_t n_leaves, cap_leaves;
 };
 
 /* ---- the value ---- */
@@ -57,8 +65,11 @@ overlay_free(struct overlay *o)
 		free(o->holds[i]);
 	for (size_t i = 0; i < o->n_pauses; i++)
 		free(o->pauses[i]);
+	for (size_t i = 0; i < o->n_leaves; i++)
+		free(o->leaves[i]);
 	free(o->holds);
 	free(o->pauses);
+	free(o->leaves);
 	free(o);
 }
 
@@ -319,6 +330,143 @@ overlay_clear(struct overlay *o, const struct overlay_key *key)
 		drop_hold(o, at);
 }
 
+/* ---- who left without proof ---- */
+
+static int
+leave_cmp(const struct overlay_leave *a, const struct overlay_leave *b)
+{
+	int order = str_cmp(a->backend, b->backend);
+
+	if (order == 0)
+		order = str_cmp(a->server, b->server);
+	if (order == 0)
+		order = str_cmp(a->address, b->address);
+	return order != 0 ? order : (int)a->port - (int)b->port;
+}
+
+/* True: *ret is where it stands; else where it belongs. */
+static bool
+find_leave(const struct overlay *o, const struct overlay_leave *key, size_t *ret)
+{
+	size_t low = 0, high = o->n_leaves;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = leave_cmp(&o->leaves[middle]->value, key);
+
+		if (order == 0) {
+			*ret = middle;
+			return true;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*ret = low;
+	return false;
+}
+
+static struct leave *
+make_leave(const struct overlay_leave *key)
+{
+	struct leave *l = calloc(1, sizeof(*l) + key->backend.len + key->server.len + key->address.len);
+	size_t used = 0;
+
+	if (l == NULL)
+		return NULL;
+	l->value.backend = keep_text(l->texts, &used, key->backend);
+	l->value.server = keep_text(l->texts, &used, key->server);
+	l->value.address = keep_text(l->texts, &used, key->address);
+	l->value.port = key->port;
+	return l;
+}
+
+/* The one of this key, made if there is none. */
+static enum err_code
+take_leave(struct overlay *o, const struct overlay_leave *key, int64_t now_wall_ms, struct leave **ret, struct err *e)
+{
+	struct leave *fresh;
+	size_t at;
+
+	if (!plan_json_is_name(key->backend) || !plan_json_is_name(key->server) ||
+	    !plan_json_is_word(key->address, PLAN_ADDRESS_TEXT_SIZE))
+		return err_set(e, ERR_ARG, "not a server that could be remembered");
+	if (find_leave(o, key, &at)) {
+		*ret = o->leaves[at];
+		return ERR_OK;
+	}
+	if (o->n_leaves == OVERLAY_LEAVES_MAX)
+		return err_set(e, ERR_LIMIT, "%d servers left without proof within 10 minutes: no more are let go",
+		    OVERLAY_LEAVES_MAX);
+	fresh = reserve(&o->leaves, o->n_leaves, &o->cap_leaves) ? make_leave(key) : NULL;
+	if (fresh == NULL)
+		return err_set(e, ERR_NOMEM, "a server that leaves: %s", err_text(ERR_NOMEM));
+	fresh->value.at_wall_ms = now_wall_ms;
+	memmove(&o->leaves[at + 1], &o->leaves[at], (o->n_leaves - at) * sizeof(struct leave *));
+	o->leaves[at] = fresh;
+	o->n_leaves++;
+	*ret = fresh;
+	return ERR_OK;
+}
+
+enum err_code
+overlay_note_leave(struct overlay *o, const struct overlay_leave *leave, int64_t now_wall_ms, struct err *e)
+{
+	struct leave *l = NULL;
+
+	return take_leave(o, leave, now_wall_ms, &l, e);
+}
+
+enum err_code
+overlay_release(struct overlay *o, const struct overlay_leave *leave, int64_t now_wall_ms, struct err *e)
+{
+	struct leave *l = NULL;
+	enum err_code code = take_leave(o, leave, now_wall_ms, &l, e);
+
+	if (code != ERR_OK || l->value.is_released)
+		return code;
+	l->value.is_released = true;
+	l->value.at_wall_ms = now_wall_ms;
+	return ERR_OK;
+}
+
+static enum err_code
+copy_leave(struct overlay *to, const struct overlay_leave *leave, struct err *e)
+{
+	return leave->is_released ? overlay_release(to, leave, leave->at_wall_ms, e)
+				  : overlay_note_leave(to, leave, leave->at_wall_ms, e);
+}
+
+static void
+drop_leave(struct overlay *o, size_t at)
+{
+	free(o->leaves[at]);
+	o->n_leaves--;
+	memmove(&o->leaves[at], &o->leaves[at + 1], (o->n_leaves - at) * sizeof(struct leave *));
+}
+
+const struct overlay_leave *
+overlay_find_leave(const struct overlay *o, struct str backend, struct str server, struct str address, uint16_t port)
+{
+	const struct overlay_leave key = { .backend = backend, .server = server, .address = address, .port = port };
+	size_t at;
+
+	return o != NULL && find_leave(o, &key, &at) ? &o->leaves[at]->value : NULL;
+}
+
+size_t
+overlay_count_leaves(const struct overlay *o)
+{
+	return o != NULL ? o->n_leaves : 0;
+}
+
+const struct overlay_leave *
+overlay_leave_at(const struct overlay *o, size_t i)
+{
+	return &o->leaves[i]->value;
+}
+
 static enum err_code
 copy_hold(struct overlay *to, const struct overlay_hold *h, struct err *e)
 {
@@ -347,6 +495,8 @@ overlay_copy(const struct overlay *o, struct overlay **ret, struct err *e)
 
 		code = overlay_pause(copy, p->backend, p->since_wall_ms, p->until_wall_ms, e);
 	}
+	for (size_t i = 0; code == ERR_OK && i < o->n_leaves; i++)
+		code = copy_leave(copy, &o->leaves[i]->value, e);
 	if (code == ERR_OK)
 		*ret = MOVE(copy);
 	return code;
@@ -507,6 +657,23 @@ prune_hold(struct overlay_hold *h, int64_t now_wall_ms, int64_t *next_wall_ms)
 	return changed;
 }
 
+/* A clock that was set back must not keep them for ever. */
+static bool
+prune_leaves(struct overlay *o, int64_t now_wall_ms, int64_t *next_wall_ms)
+{
+	bool changed = false;
+
+	for (size_t i = o->n_leaves; i > 0; i--) {
+		const int64_t at_ms = o->leaves[i - 1]->value.at_wall_ms;
+
+		if (at_ms <= now_wall_ms && !is_over(at_ms + OVERLAY_LEAVE_KEPT_MS, now_wall_ms, next_wall_ms))
+			continue;
+		drop_leave(o, i - 1);
+		changed = true;
+	}
+	return changed;
+}
+
 bool
 overlay_prune(struct overlay *o, const struct roster *roster, int64_t now_wall_ms, int64_t *ret_next_wall_ms)
 {
@@ -529,7 +696,7 @@ overlay_prune(struct overlay *o, const struct roster *roster, int64_t now_wall_m
 		drop_pause(o, i - 1);
 		changed = true;
 	}
-	return changed;
+	return prune_leaves(o, now_wall_ms, ret_next_wall_ms) || changed;
 }
 
 /* ---- words ---- */
@@ -602,6 +769,18 @@ write_pause(const struct overlay_pause *p, struct buf *out)
 	buf_put_u8(out, '}');
 }
 
+static void
+write_leave(const struct overlay_leave *l, struct buf *out)
+{
+	buf_printf(out, "{\"backend\":\"" STR_FMT "\"", STR_ARG(l->backend));
+	plan_json_put_text(out, "server", l->server);
+	plan_json_put_text(out, "address", l->address);
+	plan_json_put_int(out, "port", l->port);
+	plan_json_put_int(out, "at_ms", l->at_wall_ms);
+	plan_json_put_bool(out, "released", l->is_released);
+	buf_put_u8(out, '}');
+}
+
 enum err_code
 overlay_write(const struct overlay *o, struct buf *out, struct err *e)
 {
@@ -614,6 +793,11 @@ overlay_write(const struct overlay *o, struct buf *out, struct err *e)
 	for (size_t i = 0; i < o->n_pauses; i++) {
 		buf_put(out, i > 0 ? STR(",\n") : STR("\n"));
 		write_pause(&o->pauses[i]->value, out);
+	}
+	buf_put(out, STR("],\n\"leaves\":["));
+	for (size_t i = 0; i < o->n_leaves; i++) {
+		buf_put(out, i > 0 ? STR(",\n") : STR("\n"));
+		write_leave(&o->leaves[i]->value, out);
 	}
 	buf_put(out, STR("]}\n"));
 	return buf_failed(out, e);
@@ -700,6 +884,25 @@ read_pause(struct overlay *o, const struct ecs_json *item, struct err *e)
 	return code;
 }
 
+static enum err_code
+read_leave(struct overlay *o, const struct ecs_json *item, struct err *e)
+{
+	struct overlay_leave l = { .backend = STR(""), .server = STR(""), .address = STR("") };
+	enum err_code code = plan_json_name(item, "backend", &l.backend, e);
+
+	if (code == ERR_OK)
+		code = plan_json_name(item, "server", &l.server, e);
+	if (code == ERR_OK)
+		code = ecs_json_word(item, "address", PLAN_ADDRESS_TEXT_SIZE, &l.address, e);
+	if (code == ERR_OK)
+		code = plan_json_port(item, "port", &l.port, e);
+	if (code == ERR_OK)
+		code = plan_json_ms(item, "at_ms", &l.at_wall_ms, e);
+	if (code == ERR_OK)
+		code = ecs_json_bool(item, "released", &l.is_released, e);
+	return code == ERR_OK ? copy_leave(o, &l, e) : code;
+}
+
 typedef enum err_code read_item_fn(struct overlay *o, const struct ecs_json *item, struct err *e);
 
 static enum err_code
@@ -734,6 +937,8 @@ overlay_read(struct str text, struct overlay **ret, struct err *e)
 	}
 	if (code == ERR_OK)
 		code = read_list(o, &root, "pauses", OVERLAY_PAUSES_MAX, read_pause, e);
+	if (code == ERR_OK)
+		code = read_list(o, &root, "leaves", OVERLAY_LEAVES_MAX, read_leave, e);
 	if (code != ERR_OK)
 		return plan_json_refusal(code, e);
 	*ret = MOVE(o);

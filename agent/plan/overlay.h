@@ -23,7 +23,11 @@
 
 #define OVERLAY_HOLDS_MAX  10000
 #define OVERLAY_PAUSES_MAX 1000
+#define OVERLAY_LEAVES_MAX 10000
 #define OVERLAY_TEXT_MAX   ((size_t)16 << 20)
+/* How long a removal that was merely reported counts against removal_limit (design.md,
+ * section 6), and how long a release holds. */
+#define OVERLAY_LEAVE_KEPT_MS INT64_C(600000)
 
 enum overlay_admin { OVERLAY_FREE, OVERLAY_DRAIN, OVERLAY_MAINT };
 enum overlay_hand { OVERLAY_BY_ROLLCALL, OVERLAY_BY_HAPROXY }; /* our command; HAProxy's own socket */
@@ -49,6 +53,18 @@ struct overlay_hold {
 struct overlay_pause {
 	struct str backend; /* empty: all */
 	int64_t since_wall_ms, until_wall_ms;
+};
+
+/*
+ * A server that left on evidence that is no proof, or that an operator let go in spite
+ * of removal_limit (`rollcall release`).  Kept by server and address: what is reported
+ * may be a server that no task explains.
+ */
+struct overlay_leave {
+	struct str backend, server, address;
+	uint16_t port;
+	int64_t at_wall_ms;
+	bool is_released; /* may go whatever the limit says, and does not count against it */
 };
 
 /* Changes in place; owns all texts. */
@@ -78,6 +94,18 @@ NODISCARD enum err_code overlay_pause(
 bool overlay_resume(struct overlay *o, struct str backend);
 /* Paused by its own pause or by the one of all: that pause; else null. */
 const struct overlay_pause *overlay_find_pause(const struct overlay *o, struct str backend);
+
+/* Both keep the time of the first call; a release stays one.  ERR_LIMIT: too many.
+ * ERR_ARG: a name or an address that the file could not hold. */
+NODISCARD enum err_code overlay_note_leave(
+    struct overlay *o, const struct overlay_leave *leave, int64_t now_wall_ms, struct err *e);
+NODISCARD enum err_code overlay_release(
+    struct overlay *o, const struct overlay_leave *leave, int64_t now_wall_ms, struct err *e);
+/* That of this server at this address; null: none.  o may be null. */
+const struct overlay_leave *overlay_find_leave(
+    const struct overlay *o, struct str backend, struct str server, struct str address, uint16_t port);
+size_t overlay_count_leaves(const struct overlay *o);                            /* o may be null, here and below */
+const struct overlay_leave *overlay_leave_at(const struct overlay *o, size_t i); /* sorted by backend, server */
 
 /* Ends what is over: by time, or by its task (the roster knows that it has ended, or
  * has read its cluster whole and does not know it).  True: something changed.

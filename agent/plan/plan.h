@@ -21,8 +21,12 @@
  *   - a server that serves is touched by a removal only on the evidence that its
  *     candidate carries, by an operator's hold, or to come back with other settings:
  *     then one at a time, and never the last that takes calls;
- *   - what nothing explains is not touched, but for what had begun on proof, and the server of
- *     a task that is over and has lost its address;
+ *   - what no candidate explains is not touched, but for what had begun on proof, the server of
+ *     a task that is over and has lost its address, and what its server says of itself
+ *     (plan_orphan.h);
+ *   - what is only reported (MISSING, UNEXPOSED) takes servers within removal_limit or by the
+ *     operator's release, all of them or none, and never the last that takes calls; health
+ *     takes one only while the share of panic_threshold stays;
  *   - nothing is done against a hold, or in a paused backend, without proof;
  *   - nobody takes a call before a passed check, unless HAProxy does not check it, or it
  *     served under the process before;
@@ -116,10 +120,13 @@ struct plan_step {
 	const struct plan_ca *ca;         /* CA; ADD: the one its line names, or null */
 	bool starts_down;                 /* ADD: init-state down */
 	bool is_respec;                   /* MAINT, SHUTDOWN, DELETE: it comes back at once with other settings */
-	bool by_operator;   /* DRAIN, MAINT: a hold asks for it; ADDRESS, ADD: a hold keeps it from serving */
-	bool is_begun;      /* a removal that no candidate explains any more, but what was applied does */
-	bool is_overdue;    /* MAINT: it has waited for others to join as long as it may */
-	struct str because; /* EJECT: what its calls did, in words */
+	bool by_operator; /* DRAIN, MAINT: a hold asks for it; ADDRESS, ADD: a hold keeps it from serving */
+	bool is_begun;    /* a removal that no candidate explains any more, but what was applied does */
+	bool is_orphan;   /* a removal that no candidate explains, on what its server says itself: plan_orphan.h */
+	const struct roster_task *task;     /* is_orphan: its task, if that is known; else null */
+	const struct actual_server *actual; /* of who leaves, as it was read; else null */
+	bool is_overdue;                    /* MAINT: it has waited for others to join as long as it may */
+	struct str because;                 /* EJECT: what its calls did, in words */
 	enum evidence evidence;
 	const struct desired_server *why; /* the candidate behind it; null: none, the slot is vacant */
 	bool is_vacant;                   /* MAINT of a slot that holds no address and no session: nothing leaves */
@@ -147,8 +154,10 @@ struct plan_server {
 	bool is_joining;                 /* is to serve after its check, though a hold of its weight hides JOINING */
 	bool is_stale;                   /* was added with other settings than the configuration has now */
 	/* The candidate's; REPLACED also for the second server of one candidate; where there
-	 * is no candidate NONE, or what its removal had begun on. */
+	 * is no candidate what its removal had begun on, or what its server says itself. */
 	enum evidence evidence;
+	const struct roster_task *task; /* no candidate, but its task is known; else null */
+	bool is_orphan;                 /* no candidate, and nothing was begun: evidence is of plan_orphan.h */
 };
 
 enum plan_strategy { PLAN_STRATEGY_NONE, PLAN_STRATEGY_SLOTS, PLAN_STRATEGY_DYNAMIC };
@@ -164,9 +173,15 @@ struct plan_backend {
 	size_t n_unplaced;
 	size_t n_joining, n_draining; /* servers that do, the latter with sessions left: a reason to look again soon */
 	unsigned keep_percent;        /* of those that should serve; see plan_guard */
-	size_t n_without_agent;       /* servers that should serve, and cannot be ejected */
-	bool is_paused;               /* by the operator: only what is proven to end is touched */
-	bool is_closed;               /* nobody enters now: it is paused, or HAProxy is going down */
+	size_t n_needed;              /* that many must take calls, for all that ECS says of health */
+	unsigned removal_limit;       /* percent of those that serve that may go on what is only reported */
+	/* Filled by plan_guard: those that are reported against, or went so within ten minutes,
+	 * of how many, and whether that is too many: then none of them goes. */
+	size_t n_reported, n_counted;
+	bool is_frozen;
+	size_t n_without_agent; /* servers that should serve, and cannot be ejected */
+	bool is_paused;         /* by the operator: only what is proven to end is touched */
+	bool is_closed;         /* nobody enters now: it is paused, or HAProxy is going down */
 	/* Keys of the configuration that somebody wrote and that its slots cannot take (bits as
 	 * in conf_policy.set): their own line in HAProxy's configuration decides. */
 	uint32_t unheeded;
@@ -199,6 +214,8 @@ struct plan_memory_entry {
 struct plan_memory {
 	const struct plan_memory_entry *entries; /* sorted by backend, server */
 	size_t n;
+	const struct plan_memory_entry *unexplained; /* likewise: since when no known task explains it */
+	size_t n_unexplained;
 };
 
 struct plan {
@@ -225,10 +242,11 @@ struct plan_ejections {
 };
 
 struct plan_rules {
-	int64_t now_ms;                         /* monotonic */
-	const struct applied *applied;          /* of the process that actual was read from; null: nothing is known */
-	const struct applied *former;           /* of the one before, if trusted; null: every server is gated */
-	const struct overlay *overlay;          /* null: nobody's hand */
+	int64_t now_ms;                /* monotonic */
+	int64_t swept_twice_ms;        /* monotonic: every cluster was swept whole twice since then; 0: not yet */
+	const struct applied *applied; /* of the process that actual was read from; null: nothing is known */
+	const struct applied *former;  /* of the one before, if trusted; null: every server is gated */
+	const struct overlay *overlay; /* null: nobody's hand */
 	const struct plan_ejections *ejections; /* null: nobody, and who is gets back */
 	const struct plan_ca *cas;
 	size_t n_cas;

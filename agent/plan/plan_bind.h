@@ -28,6 +28,10 @@ struct plan_bound {
 	bool is_moved;                           /* it bears its candidate's name, but not its address:port */
 	const struct applied_server *applied;    /* of this process; null: nothing is known.  Filled by plan_servers */
 	bool is_replaced; /* it bears the name of nobody known; stands_for serves at its address:port by now */
+	bool is_given;    /* this plan gives the slot to another.  Filled by plan_enter_place */
+	/* Nobody explains it, but this is known of it (plan_orphan.h).  Filled by plan_servers. */
+	enum evidence orphan_evidence;
+	const struct roster_task *orphan_task;
 };
 
 struct plan_binding {

@@ -141,6 +141,7 @@ plan_backend(struct plan_draft *d, const struct desired_backend *desired, struct
 	p.strategy = strategy_of(d->actual, p.actual);
 	ret->name = desired->name;
 	ret->keep_percent = desired->conf->policy.outlier.panic_threshold_percent;
+	ret->removal_limit = desired->conf->policy.removal_limit_percent;
 	ret->exists = p.actual != NULL && p.actual->exists;
 	ret->strategy = p.strategy;
 	ret->is_paused = p.is_paused;
@@ -180,6 +181,7 @@ plan_diff(const struct plan_rules *rules, const struct desired *desired, const s
 		return err_set(e, ERR_NOMEM, "a plan: %s", err_text(ERR_NOMEM));
 	ok = plan_draft_start(&d, rules, actual, memory, a, scratch);
 	d.roster = desired->roster;
+	d.desired = desired;
 	ok = ok && plan_all(&d, desired, p);
 	plan_draft_free(&d);
 	if (!ok)

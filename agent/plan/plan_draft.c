@@ -16,6 +16,7 @@ plan_draft_start(struct plan_draft *d, const struct plan_rules *rules, const str
 		.arena = arena,
 		.scratch = scratch,
 		.memory = PLAN_LIST_OF(struct plan_memory_entry),
+		.unexplained = PLAN_LIST_OF(struct plan_memory_entry),
 		.held = PLAN_LIST_OF(struct plan_held),
 		.is_ca_loading = ARENA_ARRAY(scratch, bool, rules->n_cas),
 		.next_ms = INT64_MAX,
@@ -31,6 +32,7 @@ plan_draft_free(struct plan_draft *d)
 	for (size_t i = 0; i < PLAN_N_PHASES; i++)
 		plan_list_free(&d->steps[i]);
 	plan_list_free(&d->memory);
+	plan_list_free(&d->unexplained);
 	plan_list_free(&d->held);
 }
 
@@ -95,6 +97,26 @@ plan_draft_recall(const struct plan_draft *d, struct str backend, const struct a
 	return was != NULL && was->is_serving == anew.is_serving ? *was : anew;
 }
 
+int64_t
+plan_draft_unexplained_since(struct plan_draft *d, struct str backend, const struct actual_server *s)
+{
+	struct plan_memory_entry entry = { .backend = backend,
+		.server = s->name,
+		.address = s->address,
+		.port = s->port,
+		.drain_since_ms = d->rules->now_ms };
+	const struct plan_memory_entry *was = NULL;
+	struct plan_memory_entry *to = plan_list_add(&d->unexplained);
+
+	if (d->before->n_unexplained > 0)
+		was = bsearch(&entry, d->before->unexplained, d->before->n_unexplained, sizeof(entry), by_server);
+	if (was != NULL && was->port == s->port && str_eq(was->address, s->address))
+		entry.drain_since_ms = was->drain_since_ms;
+	if (to != NULL)
+		*to = entry;
+	return entry.drain_since_ms;
+}
+
 void
 plan_draft_remember(struct plan_draft *d, struct plan_memory_entry entry)
 {
@@ -146,22 +168,32 @@ freeze_entry(struct arena *a, struct plan_memory_entry *m)
 
 /* The texts are copied: memory outlives the read-back it was made from. */
 static bool
-freeze_memory(struct plan_draft *d, struct plan *p)
+freeze_entries(struct arena *a, const struct plan_list *list, const struct plan_memory_entry **ret, size_t *ret_n)
 {
-	size_t n = d->memory.n;
-	struct plan_memory_entry *entries = ARENA_ARRAY(d->arena, struct plan_memory_entry, n);
+	size_t n = list->n;
+	struct plan_memory_entry *entries = ARENA_ARRAY(a, struct plan_memory_entry, n);
 
-	if (d->memory.failed || entries == NULL)
+	if (list->failed || entries == NULL)
 		return false;
 	if (n > 0) {
-		memcpy(entries, d->memory.items, n * sizeof(*entries));
+		memcpy(entries, list->items, n * sizeof(*entries));
 		qsort(entries, n, sizeof(*entries), by_server);
 	}
 	for (size_t i = 0; i < n; i++)
-		if (!freeze_entry(d->arena, &entries[i]))
+		if (!freeze_entry(a, &entries[i]))
 			return false;
-	p->memory = (struct plan_memory){ .entries = entries, .n = n };
+	*ret = entries;
+	*ret_n = n;
 	return true;
+}
+
+static bool
+freeze_memory(struct plan_draft *d, struct plan *p)
+{
+	struct plan_memory *m = &p->memory;
+
+	return freeze_entries(d->arena, &d->memory, &m->entries, &m->n) &&
+	       freeze_entries(d->arena, &d->unexplained, &m->unexplained, &m->n_unexplained);
 }
 
 static bool

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "plan/plan.h"
 #include "plan/plan_list.h"
+#include "plan/plan_orphan.h"
 
 /* The order of steps in the plan. */
 enum plan_phase {
@@ -36,9 +37,11 @@ struct plan_draft {
 	struct arena *arena;   /* the plan's */
 	struct arena *scratch; /* of this call */
 	struct plan_list steps[PLAN_N_PHASES];
-	struct plan_list memory;
+	struct plan_list memory, unexplained;
 	struct plan_list held;
 	bool *is_ca_loading; /* by rules->cas: a step of this plan loads it */
+	const struct desired *desired;
+	struct plan_orphan_index *tasks; /* made when the first server is met that no candidate explains */
 	int64_t next_ms;
 };
 
@@ -51,6 +54,8 @@ void plan_draft_step(struct plan_draft *d, enum plan_phase phase, struct plan_st
  * or a new entry as of now. */
 struct plan_memory_entry plan_draft_recall(
     const struct plan_draft *d, struct str backend, const struct actual_server *s);
+/* Since when no known task explains this server, as remembered; from now on it is. */
+int64_t plan_draft_unexplained_since(struct plan_draft *d, struct str backend, const struct actual_server *s);
 void plan_draft_remember(struct plan_draft *d, struct plan_memory_entry entry);
 void plan_draft_hold(struct plan_draft *d, struct plan_held held);
 void plan_draft_wake(struct plan_draft *d, int64_t at_ms);

@@ -190,6 +190,8 @@ plan_enter_is_free(const struct plan_bound *s)
 static int
 cost(const struct plan_bound *s)
 {
+	if (s->stands_for != NULL && plan_pass_evidence(s) == EVIDENCE_UNHEALTHY)
+		return 3; /* it may come back */
 	if (s->server->admin != ACTUAL_MAINT)
 		return 2;
 	return plan_pass_has_address(s) ? 1 : 0;
@@ -238,6 +240,7 @@ take_slot(struct plan_pass *p, const struct plan_bound *s, const struct desired_
 	const struct overlay_hold *h = plan_pass_hold_on(p, d);
 	struct plan_step address = plan_pass_step(p, PLAN_ADDRESS, s->server, d);
 
+	p->bound.servers[s - p->bound.servers].is_given = true;
 	close_vacant(p, s);
 	address.address = d->address;
 	address.port = d->port;

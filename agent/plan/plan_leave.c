@@ -23,8 +23,10 @@
 struct removal {
 	enum evidence evidence;
 	const struct desired_server *why; /* null: forgotten */
-	bool is_respec, is_begun;
-	bool may_shut; /* else its streams run on, to a task that stays */
+	const struct roster_task *task;   /* forgotten, but this is known; null: not even that */
+	bool is_respec, is_begun, is_orphan;
+	bool may_shut;   /* else its streams run on, to a task that stays */
+	bool may_return; /* only taken out of service: its streams and its place stay */
 	int64_t drain_ms;
 };
 
@@ -41,9 +43,12 @@ removal_step(const struct plan_pass *p, enum plan_step_kind kind, const struct p
 {
 	struct plan_step step = plan_pass_step(p, kind, s->server, r->why);
 
+	step.actual = s->server;
 	step.evidence = r->evidence;
 	step.is_respec = r->is_respec;
 	step.is_begun = r->is_begun;
+	step.is_orphan = r->is_orphan;
+	step.task = r->task;
 	step.takes_calls = kind == PLAN_MAINT && plan_pass_takes_calls(s);
 	return step;
 }
@@ -112,7 +117,7 @@ remove_by(struct plan_pass *p, const struct plan_bound *s, const struct removal 
 {
 	if (s->server->admin != ACTUAL_MAINT)
 		take_out(p, s, r);
-	else
+	else if (!r->may_return)
 		empty(p, s, r);
 }
 
@@ -126,6 +131,7 @@ plan_leave(struct plan_pass *p, const struct plan_bound *s)
 		.evidence = plan_pass_evidence(s),
 		.why = s->stands_for,
 		.may_shut = !runs_on,
+		.may_return = plan_pass_evidence(s) == EVIDENCE_UNHEALTHY,
 		.drain_ms = s->stands_for->drain_timeout_ms,
 	};
 
@@ -166,6 +172,29 @@ was_renewing(const struct plan_bound *s)
 	return known != NULL && known->intent == APPLIED_RENEWING && s->server->admin == ACTUAL_MAINT;
 }
 
+/* How long its streams have, as far as the configuration says so without its task. */
+static int64_t
+drain_ms_of(const struct plan_pass *p)
+{
+	int64_t ms = p->desired->conf->policy.drain_timeout_ms;
+
+	return ms != CONF_DRAIN_AUTO ? ms : DEFAULT_MS;
+}
+
+static void
+leave_orphan(struct plan_pass *p, const struct plan_bound *s)
+{
+	const struct removal r = {
+		.evidence = s->orphan_evidence,
+		.task = s->orphan_task,
+		.is_orphan = true,
+		.may_shut = s->orphan_evidence != EVIDENCE_REPLACED,
+		.drain_ms = drain_ms_of(p),
+	};
+
+	remove_by(p, s, &r);
+}
+
 /* A daemon was killed between two commands, and came back to a roster without the
  * task.  A renewal that cannot end so is ended as far as it harms nobody: the server
  * takes no calls and has no streams, and its name is in the way of the new one. */
@@ -181,6 +210,8 @@ plan_leave_unknown(struct plan_pass *p, const struct plan_bound *s)
 	} else if (was_renewing(s)) {
 		r.is_respec = true;
 		empty(p, s, &r);
+	} else if (s->orphan_evidence != EVIDENCE_NONE) {
+		leave_orphan(p, s);
 	}
 }
 

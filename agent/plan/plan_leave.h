@@ -8,7 +8,8 @@
 
 /* On the evidence of the candidate that it stands for. */
 void plan_leave(struct plan_pass *p, const struct plan_bound *s);
-/* One that no candidate explains: on plan_leave_unknown_evidence. */
+/* One that no candidate explains: on plan_leave_unknown_evidence, else on what is known of
+ * its task (plan_orphan.h). */
 void plan_leave_unknown(struct plan_pass *p, const struct plan_bound *s);
 /* What its removal had begun on; else that its task, by what was applied, is over: one that
  * has stopped may have lost the address that it would be known by.  NONE: nothing. */

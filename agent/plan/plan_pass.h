@@ -23,6 +23,9 @@ struct plan_pass {
 	size_t n_put_off; /* steps that the pause keeps back */
 	/* Of those that stay: who takes calls, who is about to, who comes back with other settings. */
 	size_t n_up, n_joining, n_renewing;
+	/* Of health (plan_health.h): how many must take calls, whatever ECS calls them; of those that
+	 * it took out, how many come back, and how many of them wait for their check already. */
+	size_t n_needed, n_back, n_back_gated;
 };
 
 /* ---- who is who ---- */

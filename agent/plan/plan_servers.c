@@ -5,6 +5,7 @@
 
 #include "plan/plan_eject.h"
 #include "plan/plan_enter.h"
+#include "plan/plan_health.h"
 #include "plan/plan_leave.h"
 
 /* ---- how the backend stands ---- */
@@ -72,12 +73,21 @@ leave(struct plan_pass *p, const struct plan_bound *s, const struct overlay_hold
 }
 
 static void
+take_out_for_health(struct plan_pass *p, const struct plan_bound *s, const struct overlay_hold *h)
+{
+	plan_health(p, s);
+	keep(p, s, h);
+}
+
+static void
 decide(struct plan_pass *p, const struct plan_bound *s)
 {
 	const struct overlay_hold *h = plan_pass_hold(p, s);
 
 	if (s->stands_for == NULL)
 		plan_leave_unknown(p, s);
+	else if (plan_health_is_case(p, s))
+		take_out_for_health(p, s, h);
 	else if (plan_pass_is_leaving(s) && plan_pass_held_admin(h) == OVERLAY_FREE)
 		leave(p, s, h);
 	else if (plan_pass_should_serve(s))
@@ -116,8 +126,15 @@ show(const struct plan_pass *p, const struct plan_bound *s, struct plan_server *
 		.hold = h,
 		.is_joining = is_joining,
 		.is_stale = plan_pass_is_stale(p, s),
-		.evidence = s->stands_for != NULL ? plan_pass_evidence(s) : plan_leave_unknown_evidence(p, s),
+		.evidence = plan_pass_evidence(s),
 	};
+	if (s->stands_for == NULL) {
+		ret->evidence = plan_leave_unknown_evidence(p, s);
+		ret->is_orphan = ret->evidence == EVIDENCE_NONE;
+		ret->task = s->orphan_task;
+		if (ret->is_orphan)
+			ret->evidence = s->orphan_evidence;
+	}
 	b->n_joining += is_joining ? 1 : 0;
 	b->n_without_agent += plan_pass_should_serve(s) && !s->server->has_agent ? 1 : 0;
 	b->n_draining += state == PLAN_STATE_DRAINING && s->server->sessions > 0 ? 1 : 0;
@@ -133,21 +150,64 @@ show_all(const struct plan_pass *p, struct plan_backend *ret)
 	for (size_t i = 0; i < p->bound.n_servers; i++) {
 		const struct plan_bound *s = &p->bound.servers[i];
 
-		if (plan_pass_has_address(s) && !plan_enter_is_free(s))
+		if (plan_pass_has_address(s) && (!plan_enter_is_free(s) || plan_health_is_case(p, s)))
 			show(p, s, &servers[ret->n_servers++], ret);
 	}
 	ret->servers = servers;
 	return true;
 }
 
+/* ---- who is nobody's ---- */
+
+static bool
+ask_tasks(struct plan_draft *d)
+{
+	if (d->tasks == NULL)
+		d->tasks = plan_orphan_index_new(d->scratch, d->desired->roster);
+	return d->tasks != NULL;
+}
+
+static void
+explain(struct plan_pass *p, struct plan_bound *s)
+{
+	const struct plan_rules *rules = p->draft->rules;
+	const struct plan_orphan found = plan_orphan_of(p->draft->tasks, p->draft->desired, p->desired->name, s);
+	int64_t since_ms;
+
+	s->orphan_evidence = found.evidence;
+	s->orphan_task = found.task;
+	if (!found.is_unexplained)
+		return;
+	since_ms = plan_draft_unexplained_since(p->draft, p->desired->name, s->server);
+	if (rules->swept_twice_ms > 0 && since_ms <= rules->swept_twice_ms)
+		s->orphan_evidence = EVIDENCE_MISSING;
+}
+
+/* Free slots keep the address of their last task, and are nobody's. */
+static bool
+explain_all(struct plan_pass *p)
+{
+	for (size_t i = 0; i < p->bound.n_servers; i++) {
+		struct plan_bound *s = &p->bound.servers[i];
+
+		s->applied = plan_pass_find_applied(p, s);
+		if (s->stands_for != NULL || !plan_pass_has_address(s) || plan_enter_is_free(s))
+			continue;
+		if (!ask_tasks(p->draft))
+			return false;
+		explain(p, s);
+	}
+	return true;
+}
+
 bool
 plan_servers(struct plan_pass *p, struct plan_backend *ret)
 {
-	if (!plan_bind(p->draft->scratch, p->desired, p->actual, &p->bound))
+	if (!plan_bind(p->draft->scratch, p->desired, p->actual, &p->bound) || !explain_all(p))
 		return false;
-	for (size_t i = 0; i < p->bound.n_servers; i++)
-		p->bound.servers[i].applied = plan_pass_find_applied(p, &p->bound.servers[i]);
 	count(p);
+	plan_health_count(p);
+	ret->n_needed = p->n_needed;
 	if (!plan_enter_place(p, ret))
 		return false;
 	for (size_t i = 0; i < p->bound.n_servers; i++)

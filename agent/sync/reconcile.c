@@ -400,11 +400,22 @@ blame_unheeded(const struct plan_backend *b, struct err *ret)
 }
 
 static void
+blame_frozen(const struct plan_backend *b, struct err *ret)
+{
+	err_fill(ret, ERR_REFUSED, 0,
+	    "backend `" STR_FMT
+	    "` is frozen: %zu of %zu servers are reported missing or not exposed within 10 minutes, "
+	    "more than its removal_limit of %u %%: none of them leaves without proof; `rollcall why` tells of each, "
+	    "`rollcall release " STR_FMT "` lets them go",
+	    STR_ARG(b->name), b->n_reported, b->n_counted, b->removal_limit, STR_ARG(b->name));
+}
+
+static void
 judge_backend(struct reconcile *r, size_t i, int64_t now_ms, struct reconcile_actions *out)
 {
 	const struct plan_backend *b = &r->plan->backends[i];
 	const size_t n_notes = out->n_notes;
-	const bool was_paused = r->backend_faults[i].err.code == ERR_CANCELLED;
+	const enum err_code was = r->backend_faults[i].err.code;
 	struct err e = ERR_INIT;
 
 	blame_places(r, b, &e);
@@ -412,12 +423,15 @@ judge_backend(struct reconcile *r, size_t i, int64_t now_ms, struct reconcile_ac
 		err_fill(&e, ERR_CANCELLED, 0,
 		    "backend `" STR_FMT "` is paused: only what is proven to end is touched, until `rollcall resume`",
 		    STR_ARG(b->name));
+	else if (e.code == ERR_OK && b->is_frozen)
+		blame_frozen(b, &e);
 	else if (e.code == ERR_OK && b->unheeded != 0)
 		blame_unheeded(b, &e);
 	if (e.code != ERR_OK)
 		raise_backend(r, i, now_ms, out, &e);
 	else if (fault_clear(&r->backend_faults[i]))
-		note(out, LOG_INFO, "backend `" STR_FMT "`: %s", STR_ARG(b->name), was_paused ? "goes on" : "mended");
+		note(out, LOG_INFO, "backend `" STR_FMT "`: %s", STR_ARG(b->name),
+		    was == ERR_CANCELLED || was == ERR_REFUSED ? "goes on" : "mended");
 	for (size_t n = n_notes; n < out->n_notes; n++)
 		out->notes[n].backend = b->name;
 }
@@ -444,6 +458,18 @@ derive(struct reconcile *r, int64_t now_ms, struct reconcile_actions *out)
 	return true;
 }
 
+/* Since when every cluster was swept whole twice; 0: not yet. */
+static int64_t
+swept_twice_ms(const struct roster *roster)
+{
+	int64_t since_ms = roster->n_clusters > 0 ? INT64_MAX : 0;
+
+	for (size_t i = 0; i < roster->n_clusters; i++)
+		if (roster->clusters[i].complete_before_mono_ms < since_ms)
+			since_ms = roster->clusters[i].complete_before_mono_ms;
+	return since_ms;
+}
+
 static bool
 make_plan(struct reconcile *r, const struct plan_memory *memory, const struct reconcile_event *ev,
     struct reconcile_actions *out)
@@ -452,6 +478,7 @@ make_plan(struct reconcile *r, const struct plan_memory *memory, const struct re
 	struct plan_rules rules = {
 		.now_ms = now_ms,
 		.ejections = &r->ejections,
+		.swept_twice_ms = swept_twice_ms(r->roster),
 		.cas = r->config.cas,
 		.n_cas = r->config.n_cas,
 		.may_add_backends = r->config.may_add_backends,
@@ -550,6 +577,19 @@ recall(const struct reconcile *r, const struct plan *before, const struct reconc
 	}
 	memory.entries = entries;
 	return memory;
+}
+
+/* Who leaves on what is only reported counts from now on; what cannot be counted stays. */
+static bool
+note_leaves(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_actions *out)
+{
+	struct err e = ERR_INIT;
+
+	if (reconcile_state_note_leaves(&r->state, r->plan, ev->wall_ms, &e) == ERR_OK)
+		return true;
+	note_fault(out, &r->hold_fault, ev->mono_ms, &e, "nothing is changed");
+	look_again_in(r, ev->mono_ms, RECONCILE_CALM_MS);
+	return false;
 }
 
 static bool
@@ -681,7 +721,7 @@ carry_on(struct reconcile *r, const struct reconcile_event *ev, struct reconcile
 		return;
 	}
 	r->in_step = false;
-	if (!may_execute(r, ev->mono_ms) || !expect(r, ev, out))
+	if (!may_execute(r, ev->mono_ms) || !note_leaves(r, ev, out) || !expect(r, ev, out))
 		return;
 	r->rounds++;
 	r->ran_steps = steps_mark(r->plan);

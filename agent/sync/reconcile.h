@@ -53,6 +53,7 @@ enum reconcile_order_kind {
 	RECONCILE_WEIGH_SERVER,  /* or back to what it would be by itself */
 	RECONCILE_PAUSE_BACKEND, /* only what is proven to end is touched */
 	RECONCILE_RESUME_BACKEND,
+	RECONCILE_RELEASE_BACKEND, /* who is reported against now may go, whatever removal_limit says */
 	/* Of servers, and not the reconciler's to carry out: app_outlier.h. */
 	RECONCILE_EJECT_SERVER,
 	RECONCILE_UNEJECT_SERVER
@@ -61,7 +62,7 @@ enum reconcile_order_kind {
 /* What an operator asks of us.  Borrowed texts, from outside. */
 struct reconcile_order {
 	enum reconcile_order_kind kind;
-	struct str backend; /* PAUSE, RESUME: empty is all */
+	struct str backend; /* PAUSE, RESUME: empty is all; RELEASE: one */
 	struct str server;  /* as the backend lists it */
 	bool weight_is_auto;
 	unsigned weight; /* 0..256, HAProxy's */

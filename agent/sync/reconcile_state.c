@@ -220,6 +220,37 @@ reconcile_state_rules(struct reconcile_state *s, const struct roster *roster, in
 	return code;
 }
 
+/* ---- who leaves without proof ---- */
+
+static struct overlay_leave
+leave_of(struct str backend, const struct actual_server *a)
+{
+	return (struct overlay_leave){
+		.backend = backend,
+		.server = a->name,
+		.address = a->address,
+		.port = a->port,
+	};
+}
+
+enum err_code
+reconcile_state_note_leaves(struct reconcile_state *s, const struct plan *p, int64_t now_wall_ms, struct err *e)
+{
+	enum err_code code = ERR_OK;
+
+	for (size_t i = 0; i < p->n_steps && code == ERR_OK; i++) {
+		const struct plan_step *st = &p->steps[i];
+		struct overlay_leave leave;
+
+		if (st->kind != PLAN_MAINT || st->actual == NULL || !evidence_is_reported(st->evidence))
+			continue;
+		leave = leave_of(st->backend, st->actual);
+		code = overlay_note_leave(s->overlay, &leave, now_wall_ms, e);
+		overlay_changed(s);
+	}
+	return code;
+}
+
 /* ---- the files ---- */
 
 static bool
@@ -369,8 +400,47 @@ resume_backend(struct reconcile_state *s, const struct order *x, struct buf *sai
 	return ERR_OK;
 }
 
+/* Those that are in service: the others have left. */
+static bool
+may_be_released(const struct plan_server *v)
+{
+	bool leaves = v->is_orphan || (v->desired != NULL && v->desired->want == DESIRED_LEAVE);
+
+	return leaves && evidence_is_reported(v->evidence) && v->actual->admin != ACTUAL_MAINT;
+}
+
 static enum err_code
-carry_out(struct reconcile_state *s, const struct order *x, struct buf *said, struct err *e)
+release(struct reconcile_state *s, const struct plan *plan, const struct order *x, struct buf *said, struct err *e)
+{
+	const struct plan_backend *b = plan != NULL ? plan_find(plan, x->o->backend) : NULL;
+	enum err_code code = ERR_OK;
+	size_t n = 0;
+
+	if (plan == NULL)
+		return err_set(e, ERR_REFUSED, "what HAProxy holds is not known yet: try again in a moment");
+	for (size_t i = 0; b != NULL && i < b->n_servers && code == ERR_OK; i++) {
+		struct overlay_leave leave = leave_of(b->name, b->servers[i].actual);
+
+		if (!may_be_released(&b->servers[i]))
+			continue;
+		code = overlay_release(s->overlay, &leave, x->now_wall_ms, e);
+		n++;
+	}
+	if (code != ERR_OK)
+		return code;
+	if (n == 0)
+		buf_printf(said, "backend " STR_FMT " holds nothing back", STR_ARG(x->o->backend));
+	else
+		buf_printf(said,
+		    "backend " STR_FMT
+		    " is released: %zu server%s reported missing or not exposed may go, for 10 minutes "
+		    "from now; others that are reported later may not",
+		    STR_ARG(x->o->backend), n, n == 1 ? "" : "s");
+	return ERR_OK;
+}
+
+static enum err_code
+carry_out(struct reconcile_state *s, const struct plan *plan, const struct order *x, struct buf *said, struct err *e)
 {
 	enum err_code code = ERR_OK;
 
@@ -391,6 +461,8 @@ carry_out(struct reconcile_state *s, const struct order *x, struct buf *said, st
 		return pause_backend(s, x, said, e);
 	case RECONCILE_RESUME_BACKEND:
 		return resume_backend(s, x, said);
+	case RECONCILE_RELEASE_BACKEND:
+		return release(s, plan, x, said, e);
 	case RECONCILE_EJECT_SERVER:
 	case RECONCILE_UNEJECT_SERVER:
 		return err_set(e, ERR_ARG, "not an order of this kind");
@@ -436,7 +508,7 @@ reconcile_state_order(struct reconcile_state *s, const struct conf *conf, const 
 	if (code == ERR_OK && is_about_a_server(o->kind))
 		code = find_key(actual, plan, o, &x.key, e);
 	if (code == ERR_OK)
-		code = carry_out(s, &x, ret_said, e);
+		code = carry_out(s, plan, &x, ret_said, e);
 	if (code == ERR_OK)
 		overlay_changed(s);
 	return code;

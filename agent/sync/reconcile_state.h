@@ -41,6 +41,9 @@ NODISCARD enum err_code reconcile_state_rules(struct reconcile_state *s, const s
 /* The plan is about to be carried out, or asks for nothing. */
 NODISCARD enum err_code reconcile_state_expect(
     struct reconcile_state *s, const struct actual *actual, const struct plan *p, int64_t now_wall_ms, struct err *e);
+/* Notes who leaves in p on what is only reported: before it is carried out. */
+NODISCARD enum err_code reconcile_state_note_leaves(
+    struct reconcile_state *s, const struct plan *p, int64_t now_wall_ms, struct err *e);
 /* Since when servers drain, or wait to, by a daemon before this one; entries live in a.  None if
  * the arena refuses: then they drain a little longer. */
 struct plan_memory reconcile_state_drains(

@@ -268,34 +268,96 @@ def test_a_cluster_that_seems_to_be_empty_is_kept(aws: Aws, rollcalld: Rollcalld
     wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
 
 
-def test_a_task_that_aws_has_forgotten_is_kept(aws: Aws, start_haproxy: Callable[..., HAProxy],
-                                               start_rollcalld: Callable[..., Rollcalld]) -> None:
-    """MISSING, while its cluster answers otherwise: reported, but this version takes nothing out for it."""
+@pytest.fixture
+def forgetful(aws: Aws, start_haproxy: Callable[..., HAProxy],
+              start_rollcalld: Callable[..., Rollcalld]) -> tuple[Rollcalld, HAProxy, list[dict[str, Any]]]:
+    """Three address-only tasks in slots, without health checks."""
     aws.control.register(family="address", process="none")
     arns = aws.control.run_tasks(cluster="main", definition="address", count=3, instantly=True)
     haproxy = start_haproxy(check="")
     daemon = start_rollcalld(lambda c: c["backends"][0].update(match={"service": "family:address"}), haproxy=haproxy)
-    before, forgotten = haproxy.runtime.held(), aws.control.task(task=arns[0])
-    aws.control.forget_task(task=forgotten["id"])
-    wait_until(lambda: (daemon.server_of("grpc", forgotten) or {}).get("evidence") == "missing", what="missing")
-    assert haproxy.runtime.held() == before
-    assert [server["state"] for server in daemon.servers("grpc")] == ["ready"] * 3
+    return daemon, haproxy, [aws.control.task(task=arn) for arn in arns]
 
 
-def test_an_unhealthy_task_stays_but_does_not_enter(aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy) -> None:
-    """ECS's own health check: no proof against a server that serves, but reason enough not to begin."""
-    serving, _ = aws.control.running(**SERVICE)
-    before = haproxy.runtime.held()
-    aws.control.set_health(task=serving["id"], health="UNHEALTHY")
-    wait_until(lambda: rollcalld.server_of("grpc", serving)["evidence"] == "unhealthy", what="known")
-    assert haproxy.runtime.held() == before
+def in_maintenance(haproxy: HAProxy, task: dict[str, Any]) -> bool:
+    server = haproxy.runtime.server_of("grpc", task)
+    return server is not None and server.in_maintenance
+
+
+def test_what_aws_has_forgotten_drains_within_the_limit_and_that_outlives_a_restart(
+        aws: Aws, forgetful: tuple[Rollcalld, HAProxy, list[dict[str, Any]]]) -> None:
+    """MISSING, while its cluster answers otherwise, in two full sweeps: one of three goes, the second within ten
+    minutes is one too many, and a daemon that begins anew knows that."""
+    daemon, haproxy, tasks = forgetful
+    aws.control.forget_task(task=tasks[0]["id"])
+    wait_until(lambda: in_maintenance(haproxy, tasks[0]), 20, "the first drains")
+    assert daemon.wait_line("drains: no new call.*evidence missing")
+    daemon.restart()
+    daemon.wait_ready()
+    aws.control.forget_task(task=tasks[1]["id"])
+    wait_until(lambda: daemon.status()["frozen"] == ["grpc"], 20, "frozen")
+    shown = daemon.server_of("grpc", tasks[1])
+    assert shown is not None and (shown["state"], shown["evidence"]) == ("ready", "missing")
+    assert "held: removal_limit: 2 of 3 servers" in shown["reason"]
+    stays(lambda: not in_maintenance(haproxy, tasks[1]), 1.0, "it serves on")
+    assert daemon.get("/v1/backends/grpc")["frozen"] is True
+
+
+def test_a_frozen_backend_lets_go_when_it_is_released(
+        aws: Aws, forgetful: tuple[Rollcalld, HAProxy, list[dict[str, Any]]]) -> None:
+    """All three are MISSING: two go by the operator's word, the last one stays."""
+    daemon, haproxy, tasks = forgetful
+    for task in tasks:
+        aws.control.forget_task(task=task["id"])
+    wait_until(lambda: daemon.status()["frozen"] == ["grpc"], 20, "frozen")
+    assert "is frozen: 3 of 3 servers" in daemon.problems()
+    assert not any(in_maintenance(haproxy, task) for task in tasks)
+    aws.control.run_tasks(cluster="main", definition="address", count=1, instantly=True)
+    wait_until(lambda: len([s for s in daemon.servers("grpc") if s["state"] == "ready"]) == 4, 20, "one enters still")
+    done = daemon.rollcall("release", "grpc")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("backend grpc is released: 3 servers reported missing")
+    wait_until(lambda: all(in_maintenance(haproxy, task) for task in tasks), what="all three drain")
+    wait_until(lambda: daemon.status()["frozen"] == [], what="not frozen any more")
+    assert daemon.rollcall("release", "grpc").stdout == "backend grpc holds nothing back\n"
+    assert daemon.rollcall("release", "nobody").returncode == 1
+
+
+def test_the_last_of_the_missing_stays(aws: Aws,
+                                       forgetful: tuple[Rollcalld, HAProxy, list[dict[str, Any]]]) -> None:
+    """Whatever the limit, and released or not: to keep it costs nothing that HAProxy's checks do not save."""
+    daemon, haproxy, tasks = forgetful
+    for task in tasks:
+        aws.control.forget_task(task=task["id"])
+    wait_until(lambda: daemon.status()["frozen"] == ["grpc"], 20, "frozen")
+    assert daemon.rollcall("release", "grpc").returncode == 0
+    wait_until(lambda: sum(in_maintenance(haproxy, task) for task in tasks) == 2, what="two drain")
+    last, = (task for task in tasks if not in_maintenance(haproxy, task))
+    shown = daemon.server_of("grpc", last)
+    assert shown is not None and "held: never the last" in shown["reason"]
+    stays(lambda: not in_maintenance(haproxy, last), 1.0, "it serves on")
+
+
+def test_an_unhealthy_task_is_taken_out_and_comes_back_and_none_enters(
+        aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy) -> None:
+    """ECS's own health check: half of the backend stays, whatever it says of them all."""
+    first, second = aws.control.running(**SERVICE)
+    aws.control.set_health(task=first["id"], health="UNHEALTHY")
+    wait_until(lambda: in_maintenance(haproxy, first), what="taken out")
+    shown = rollcalld.server_of("grpc", first)
+    assert shown is not None and (shown["state"], shown["evidence"]) == ("draining", "unhealthy")
+    aws.control.set_health(task=second["id"], health="UNHEALTHY")
+    wait_until(lambda: (rollcalld.server_of("grpc", second) or {})["evidence"] == "unhealthy", what="known")
+    assert "held: never the last" in (rollcalld.server_of("grpc", second) or {})["reason"]
+    assert client.call_many(haproxy.target, 10).failed == 0
     arn, = aws.control.run_tasks(cluster="main", definition="rng", service="rng-service")
     aws.control.set_health(task=arn, health="UNHEALTHY")
     late = aws.control.wait_task(arn, "RUNNING")
     wait_until(lambda: rollcalld.endpoints(late)[0]["reason"] == "unhealthy", what="known, too")
-    assert haproxy.runtime.held() == before
-    aws.control.set_health(task=arn, health="HEALTHY")
-    wait_until(lambda: haproxy.runtime.server_of("grpc", late), what="it enters")
+    assert haproxy.runtime.server_of("grpc", late) is None
+    for task in (first["id"], second["id"], arn):
+        aws.control.set_health(task=task, health="HEALTHY")
+    wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
 
 
 def test_all_tasks_that_stop_at_once_drain_at_once(aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy) -> None:

@@ -51,10 +51,18 @@ may_wait(const struct plan *asked, const struct plan_step *st)
 	       is_somebody_coming(asked, st->backend);
 }
 
+/* Evidence of the second kind: laws_check_soft tells what it carries. */
+static bool
+is_soft(const struct plan_step *st)
+{
+	return st->evidence == EVIDENCE_MISSING || st->evidence == EVIDENCE_UNEXPOSED ||
+	       (st->evidence == EVIDENCE_UNHEALTHY && st->kind == PLAN_MAINT);
+}
+
 static const char *
 check_one_guarded(const struct plan *asked, const struct plan_step *st, bool goes)
 {
-	if (goes && laws_is_removal(st) && !evidence_is_proven(st->evidence))
+	if (goes && laws_is_removal(st) && !evidence_is_proven(st->evidence) && !is_soft(st))
 		return "a removal without proof";
 	if (!goes && !plan_step_removes(st->kind))
 		return "an addition was held";
@@ -123,9 +131,10 @@ check_kept(const struct laws_round *r, const struct actual_backend *b, const str
 		return "what is not ours was touched";
 	if (!s->is_ours || s->admin != ACTUAL_READY || s->address.len == 0)
 		return NULL;
-	if (who.candidate == NULL && !who.is_begun && !serves_as_before)
+	if (who.candidate == NULL && !who.is_begun && !serves_as_before && laws_orphan(r, b->name, s) == EVIDENCE_NONE)
 		return "what nothing explains was taken away";
-	if (who.candidate == NULL || evidence_is_proven(who.evidence) || who.is_moved || laws_is_stale(r, b->name, s) ||
+	if (who.candidate == NULL || evidence_is_proven(who.evidence) || who.evidence == EVIDENCE_MISSING ||
+	    who.evidence == EVIDENCE_UNHEALTHY || who.is_moved || laws_is_stale(r, b->name, s) ||
 	    laws_held(r, b->name, who.candidate) != OVERLAY_FREE)
 		return NULL;
 	return is_served(after, s->address, s->port) ? NULL : "a place went out of service without proof";
@@ -306,8 +315,14 @@ count_steps(const struct laws_round *r)
 		t->obeyed += st->by_operator && plan_step_removes(st->kind) ? 1 : 0;
 		t->backends += st->kind == PLAN_BACKEND ? 1 : 0;
 		t->cas += st->kind == PLAN_CA ? 1 : 0;
+		t->reported += laws_is_removal(st) && evidence_is_reported(st->evidence) ? 1 : 0;
+		t->orphans += laws_is_removal(st) && st->is_orphan ? 1 : 0;
+		t->unhealthy += laws_is_removal(st) && st->evidence == EVIDENCE_UNHEALTHY ? 1 : 0;
+		t->back += st->kind == PLAN_JOIN && st->evidence == EVIDENCE_UNHEALTHY ? 1 : 0;
 		t->trusted += st->kind == PLAN_READY && laws_is_trusted(r, st->backend, st->why) ? 1 : 0;
 	}
+	for (size_t i = 0; i < r->plan->n_backends; i++)
+		t->frozen += r->plan->backends[i].is_frozen ? 1 : 0;
 	t->held += r->plan->n_held;
 	t->rounds++;
 }
@@ -329,6 +344,8 @@ check_round(struct laws_round *r, struct laws_dice *cut, struct actual **ret_aft
 	if (plan_guard(r->rules, r->plan, NULL) != ERR_OK)
 		return "a plan could not be guarded";
 	broken = check_guard(r, &asked);
+	if (broken == NULL)
+		broken = laws_check_soft(r);
 	if (broken != NULL)
 		return broken;
 	count_steps(r);
@@ -391,11 +408,32 @@ observe(struct story *s)
 	return findings.n > 0 ? "our own hand was taken for another's" : NULL;
 }
 
+/* As the reconciler does; nobody forgets them here. */
+static void
+note_leaves(struct story *s)
+{
+	for (size_t i = 0; i < s->r.plan->n_steps; i++) {
+		const struct plan_step *st = &s->r.plan->steps[i];
+		struct overlay_leave leave = { .backend = st->backend, .server = st->server };
+		enum err_code code;
+
+		if (st->kind != PLAN_MAINT || st->actual == NULL || !evidence_is_reported(st->evidence))
+			continue;
+		leave.address = st->actual->address;
+		leave.port = st->actual->port;
+		code = overlay_note_leave(world_overlay(s->w), &leave, 1, NULL);
+		assert(code == ERR_OK);
+		(void)code;
+	}
+	s->rules.overlay = world_overlay(s->w);
+}
+
 static const char *
 expect(struct story *s)
 {
 	struct applied *next = NULL;
 
+	note_leaves(s);
 	if (!s->keeps_applied)
 		return NULL;
 	if (applied_expect(s->applied, s->rules.former, s->now, s->r.plan, WALL_MS + s->rules.now_ms, &next, NULL) !=
@@ -466,6 +504,7 @@ go_on(struct story *s, struct actual *after, size_t round)
 	actual_free(s->now);
 	s->now = after;
 	s->rules.now_ms += ROUND_MS;
+	s->rules.swept_twice_ms = s->rules.now_ms - 2 * ROUND_MS;
 	if (s->is_cut)
 		forget(s);
 	if (s->is_stormy && round < STORMY && laws_roll(s->dice, 12) == 11)

@@ -23,6 +23,7 @@ struct laws_dice {
 struct laws_tally {
 	size_t worlds, rounds, adds, removals, shutdowns, held, unplaced, replaced;
 	bool is_traced; /* tell each round on standard output */
+	size_t reported, orphans, unhealthy, back, frozen;
 	size_t deletes, renewals, obeyed, trusted, backends, cas, crashes, reloads;
 };
 

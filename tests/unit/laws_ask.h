@@ -47,5 +47,10 @@ bool laws_is_removal(const struct plan_step *st);
 /* Null, or the law that was broken. */
 const char *laws_check_desired(const struct desired *d);
 const char *laws_check_plan(const struct laws_round *r); /* before the guard */
+const char *laws_check_soft(const struct laws_round *r); /* after it: what is no proof */
+/* Do fewer take calls than panic_threshold asks for, before this plan? */
+bool laws_is_short(const struct laws_round *r, struct str backend);
+/* What is known of a server that no candidate explains. */
+enum evidence laws_orphan(const struct laws_round *r, struct str backend, const struct actual_server *s);
 
 #endif

@@ -63,6 +63,14 @@ is_checked(const struct desired_server *d)
 
 /* ---- leaving ---- */
 
+static int64_t
+drain_of_nobodys(const struct step *x)
+{
+	int64_t ms = desired_find(x->r->desired, x->st->backend)->conf->policy.drain_timeout_ms;
+
+	return x->st->is_orphan && ms != CONF_DRAIN_AUTO ? ms : FORGOTTEN_DRAIN_MS;
+}
+
 static const char *
 check_streams(const struct step *x)
 {
@@ -76,15 +84,20 @@ check_streams(const struct step *x)
 		return s->is_slot || s->sessions > 0 || s->queued > 0 ? "a slot, or one in use, is deleted" : NULL;
 	if (s->sessions == 0 || runs_on)
 		return "streams are shut that are not there, or run on";
-	if (!is_drained(x->r, x->st, d != NULL ? d->drain_timeout_ms : FORGOTTEN_DRAIN_MS))
+	if (!is_drained(x->r, x->st, d != NULL ? d->drain_timeout_ms : drain_of_nobodys(x)))
 		return "streams are shut before their time";
 	return NULL;
 }
 
-/* One that no task explains goes on only as it began. */
+/* One that no task explains goes on only as it began, or by what is known of its task. */
 static const char *
 check_begun(const struct step *x)
 {
+	if (!x->who.is_begun && x->st->is_orphan && x->st->why == NULL && x->st->evidence != EVIDENCE_NONE) {
+		if (x->st->evidence != laws_orphan(x->r, x->st->backend, x->s))
+			return "a removal of nobody's server on evidence that is not there";
+		return x->st->kind == PLAN_MAINT ? NULL : check_streams(x);
+	}
 	if (!x->who.is_begun || !x->st->is_begun || x->st->why != NULL)
 		return "a removal that no candidate explains";
 	if (x->st->evidence != x->who.evidence)
@@ -267,6 +280,15 @@ find_add(const struct step *x)
 	return NULL;
 }
 
+/* Taken out for its health, and let in again: too few are left. */
+static bool
+is_needed(const struct step *x)
+{
+	return x->s != NULL && x->st->why != NULL && x->st->why == x->who.candidate &&
+	       x->who.evidence == EVIDENCE_UNHEALTHY && laws_held(x->r, x->st->backend, x->st->why) == OVERLAY_FREE &&
+	       laws_is_short(x->r, x->st->backend);
+}
+
 static const char *
 check_ready(const struct step *x)
 {
@@ -274,6 +296,8 @@ check_ready(const struct step *x)
 
 	if (x->who.is_moved)
 		return "ready at an address that is not its task's";
+	if (is_needed(x))
+		return has_passed(x) ? NULL : "ready before its check passed";
 	if (!is_wanted(st) || laws_held(x->r, st->backend, st->why) != OVERLAY_FREE)
 		return "ready, though it should not serve, or is held";
 	if (laws_is_trusted(x->r, st->backend, st->why))
@@ -288,7 +312,7 @@ check_ready(const struct step *x)
 static const char *
 check_join(const struct step *x)
 {
-	if (!is_wanted(x->st) || laws_held(x->r, x->st->backend, x->st->why) == OVERLAY_MAINT)
+	if (!is_needed(x) && (!is_wanted(x->st) || laws_held(x->r, x->st->backend, x->st->why) == OVERLAY_MAINT))
 		return "joins, though it should not, or is held";
 	if (x->s != NULL && !is_in_maint(x))
 		return "joins from out of maintenance";

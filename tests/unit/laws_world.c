@@ -57,6 +57,7 @@ make_entry(struct world *w, struct laws_dice *d)
 	static const char *const wanted[] = { "*", "*", "a", "b", "family:rng" };
 	static const uint16_t ports[] = { 50051, 0, 8080 };
 	static const unsigned weights[] = { 100, 1, 0, 1000000, 7 };
+	static const unsigned limits[] = { 50, 50, 100, 20 };
 	static const int64_t drains[] = { CONF_DRAIN_AUTO, 0, 20000, INT64_MAX };
 	struct conf_backend *b = world_entry(w, PICK(d, backends), PICK(d, wanted), PICK(d, ports));
 
@@ -65,6 +66,7 @@ make_entry(struct world *w, struct laws_dice *d)
 	b->policy.drain_timeout_ms = PICK(d, drains);
 	b->policy.check.type = one_in(d, 4) ? CONF_CHECK_OFF : CONF_CHECK_INHERIT;
 	b->policy.slowstart_ms = one_in(d, 4) ? 1000 : 0;
+	b->policy.removal_limit_percent = PICK(d, limits);
 	b->policy.outlier.panic_threshold_percent = one_in(d, 2) ? 50 : 0;
 	b->managed = one_in(d, 2);
 	if (one_in(d, 5)) {
@@ -257,12 +259,35 @@ make_hold(struct world *w, struct laws_dice *d, const struct desired *known)
 }
 
 static void
+release_some(struct world *w, struct laws_dice *d)
+{
+	const struct actual *a = world_actual(w);
+
+	for (size_t i = 0; i < a->n_backends; i++)
+		for (size_t k = 0; k < a->backends[i].n_servers; k++) {
+			const struct actual_server *s = &a->backends[i].servers[k];
+			const struct overlay_leave leave = { a->backends[i].name, s->name, s->address, s->port, 0,
+				false };
+			enum err_code code;
+
+			if (!s->is_ours || s->address.len == 0 || one_in(d, 2))
+				continue;
+			code = one_in(d, 2) ? overlay_release(world_overlay(w), &leave, 1, NULL)
+					    : overlay_note_leave(world_overlay(w), &leave, 1, NULL);
+			assert(code == ERR_OK);
+			(void)code;
+		}
+}
+
+static void
 make_hands(struct world *w, struct laws_dice *d, const struct desired *known)
 {
 	unsigned n = one_in(d, 2) ? roll(d, 4) : 0;
 
 	while (n-- > 0 && known->n_backends > 0)
 		make_hold(w, d, known);
+	if (one_in(d, 4))
+		release_some(w, d);
 	if (one_in(d, 10)) {
 		enum err_code code = overlay_pause(world_overlay(w), one_in(d, 3) ? STR("") : STR("grpc"), 1, 0, NULL);
 

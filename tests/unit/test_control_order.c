@@ -46,6 +46,7 @@ an_act_becomes_its_order(void **state)
 		{ "/v1/pause", "backend=grpc&for=1h",
 		    { .kind = RECONCILE_PAUSE_BACKEND, .for_ms = (int64_t)60 * MINUTE_MS } },
 		{ "/v1/resume", "backend=grpc", { .kind = RECONCILE_RESUME_BACKEND } },
+		{ "/v1/backends/grpc/release", "", { .kind = RECONCILE_RELEASE_BACKEND } },
 	};
 	struct control_response answer;
 	struct control_order o;
@@ -150,8 +151,10 @@ what_cannot_be_meant_is_refused_before_anybody_acts(void **state)
 		{ "GET", "/v1/refresh", "", 405, "method_not_allowed", "POST only" },
 		{ "POST", "/v1/log", "", 400, "bad_parameter", "which level?" },
 		{ "POST", "/v1/log", "level=loud", 400, "bad_parameter", "error, warn, info or debug" },
-		{ "POST", "/v1/backends/grpc/release", "", 404, "not_built", "not part of this version" },
 		{ "GET", SERVER "/eject", "", 405, "method_not_allowed", "POST only" },
+		{ "GET", "/v1/backends/grpc/release", "", 405, "method_not_allowed", "POST only" },
+		{ "POST", "/v1/backends/grpc/release", "for=5m", 400, "bad_parameter", "no parameter `for`" },
+		{ "POST", "/v1/backends/g%20c/release", "", 404, "not_found", "no backend has such a name" },
 	};
 	struct control_response answer;
 	struct control_order o;

@@ -325,6 +325,9 @@ a_damaged_file_is_refused_whole(void **state)
 		"{\"rollcall_overlay\":1,\"holds\":{}}",
 		"{\"rollcall_overlay\":1,\"holds\":[1]}",
 		"{\"rollcall_overlay\":1,\"pauses\":[{\"backend\":\"a b\"}]}",
+		"{\"rollcall_overlay\":1,\"leaves\":[{\"backend\":\"g\"}]}",
+		"{\"rollcall_overlay\":1,\"leaves\":[{\"backend\":\"g\",\"server\":\"a "
+		"b\",\"address\":\"1\",\"port\":1}]}",
 		HOLD("\"weight\":1"),
 		HOLD(GOOD ",\"weight\":257"),
 		HOLD(GOOD ",\"weight\":-1"),
@@ -361,6 +364,101 @@ members_that_are_not_known_are_left_alone(void **state)
 	overlay_free(NULL);
 }
 
+/* ---- who left without proof ---- */
+
+static struct overlay_leave
+leave_from(const char *server, const char *address)
+{
+	return (struct overlay_leave){ .backend = STR("grpc"),
+		.server = str_from_cstr(server),
+		.address = str_from_cstr(address),
+		.port = 50051 };
+}
+
+static void
+who_left_is_remembered_for_ten_minutes_by_its_place(void **state)
+{
+	struct overlay *o = fresh();
+	struct overlay_leave a = leave_from("rc_1", "10.0.0.1"), b = leave_from("rc_1", "10.0.0.2");
+	int64_t next_ms;
+
+	(void)state;
+	assert_int_equal(overlay_note_leave(o, &a, NOW_MS, NULL), ERR_OK);
+	assert_int_equal(overlay_note_leave(o, &a, NOW_MS + 5000, NULL), ERR_OK); /* the first time counts */
+	assert_int_equal(overlay_count_leaves(o), 1);
+	assert_non_null(overlay_find_leave(o, a.backend, a.server, a.address, a.port));
+	assert_null(overlay_find_leave(o, b.backend, b.server, b.address, b.port));
+	assert_null(overlay_find_leave(NULL, a.backend, a.server, a.address, a.port));
+	assert_false(overlay_prune(o, NULL, NOW_MS + OVERLAY_LEAVE_KEPT_MS - 1, &next_ms));
+	assert_int_equal(next_ms, NOW_MS + OVERLAY_LEAVE_KEPT_MS);
+	assert_true(overlay_prune(o, NULL, NOW_MS + OVERLAY_LEAVE_KEPT_MS, &next_ms));
+	assert_int_equal(overlay_count_leaves(o), 0);
+	overlay_free(o);
+}
+
+static void
+a_release_begins_its_own_time_and_stays_one(void **state)
+{
+	struct overlay *o = fresh(), *copy = NULL;
+	struct overlay_leave a = leave_from("rc_1", "10.0.0.1");
+	int64_t next_ms;
+
+	(void)state;
+	assert_int_equal(overlay_note_leave(o, &a, NOW_MS, NULL), ERR_OK);
+	assert_int_equal(overlay_release(o, &a, NOW_MS + 60000, NULL), ERR_OK);
+	assert_int_equal(overlay_note_leave(o, &a, NOW_MS + 70000, NULL), ERR_OK);
+	assert_int_equal(overlay_copy(o, &copy, NULL), ERR_OK);
+	assert_true(overlay_leave_at(copy, 0)->is_released);
+	assert_int_equal(overlay_leave_at(copy, 0)->at_wall_ms, NOW_MS + 60000);
+	/* A clock that was set back ends it, too: nobody knows how old it is. */
+	assert_true(overlay_prune(copy, NULL, NOW_MS, &next_ms));
+	assert_int_equal(overlay_count_leaves(copy), 0);
+	overlay_free(copy);
+	overlay_free(o);
+}
+
+static void
+who_left_is_written_and_read_back(void **state)
+{
+	struct overlay *o = fresh(), *again = NULL;
+	struct overlay_leave a = leave_from("rc_t1_app_50051", "fd00::1"), b = leave_from("rc_1", "10.0.0.1");
+	struct buf text = buf_make(OVERLAY_TEXT_MAX);
+
+	(void)state;
+	assert_int_equal(overlay_note_leave(o, &a, NOW_MS, NULL), ERR_OK);
+	assert_int_equal(overlay_release(o, &b, NOW_MS, NULL), ERR_OK);
+	assert_int_equal(overlay_write(o, &text, NULL), ERR_OK);
+	assert_int_equal(overlay_read(buf_str(&text), &again, NULL), ERR_OK);
+	assert_int_equal(overlay_count_leaves(again), 2);
+	assert_str(overlay_leave_at(again, 0)->server, "rc_1");
+	assert_true(overlay_leave_at(again, 0)->is_released);
+	assert_false(overlay_leave_at(again, 1)->is_released);
+	assert_str(overlay_leave_at(again, 1)->address, "fd00::1");
+	buf_free(&text);
+	overlay_free(again);
+	overlay_free(o);
+}
+
+static void
+so_many_leave_and_no_more(void **state)
+{
+	struct overlay *o = fresh();
+	struct overlay_leave bad = leave_from("a b", "10.0.0.1");
+	struct err e = ERR_INIT;
+	char name[32];
+
+	(void)state;
+	for (int i = 0; i <= OVERLAY_LEAVES_MAX; i++) {
+		struct overlay_leave l;
+
+		(void)snprintf(name, sizeof(name), "rc_%d", i);
+		l = leave_from(name, "10.0.0.1");
+		assert_int_equal(overlay_note_leave(o, &l, NOW_MS, &e), i < OVERLAY_LEAVES_MAX ? ERR_OK : ERR_LIMIT);
+	}
+	assert_int_equal(overlay_note_leave(o, &bad, NOW_MS, NULL), ERR_ARG);
+	overlay_free(o);
+}
+
 int
 main(void)
 {
@@ -377,6 +475,10 @@ main(void)
 		cmocka_unit_test(what_is_written_is_read_back),
 		cmocka_unit_test(a_damaged_file_is_refused_whole),
 		cmocka_unit_test(members_that_are_not_known_are_left_alone),
+		cmocka_unit_test(who_left_is_remembered_for_ten_minutes_by_its_place),
+		cmocka_unit_test(a_release_begins_its_own_time_and_stays_one),
+		cmocka_unit_test(who_left_is_written_and_read_back),
+		cmocka_unit_test(so_many_leave_and_no_more),
 	};
 
 	return cmocka_run_group_tests_name("overlay", tests, NULL, NULL);

@@ -31,11 +31,6 @@ only_proof_takes_a_server_away(void **state)
 		{ EVIDENCE_REPLACED, true, "" },
 		{ EVIDENCE_NONE, false, "task a may still run; kept" },
 		{ EVIDENCE_RUNNING, false, "task a may still run; kept" },
-		{ EVIDENCE_MISSING, false,
-		    "task a is called MISSING by AWS; kept until there is proof that it is gone" },
-		{ EVIDENCE_UNHEALTHY, false,
-		    "task a is called UNHEALTHY by ECS; kept, HAProxy's own checks decide, until ECS stops it" },
-		{ EVIDENCE_UNEXPOSED, false, "task a is not exposed any more; kept" },
 	};
 	static const enum plan_step_kind removals[] = { PLAN_MAINT, PLAN_SHUTDOWN };
 	const struct roster_task task = { .id = STR("a") };

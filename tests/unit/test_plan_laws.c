@@ -52,8 +52,12 @@ the_laws_hold_in_any_world(void **state)
 	    "# %zu deleted, %zu renewed, %zu by hand, %zu trusted, %zu backends, %zu CAs; %zu crashes, %zu reloads\n",
 	    tally.deletes, tally.renewals, tally.obeyed, tally.trusted, tally.backends, tally.cas, tally.crashes,
 	    tally.reloads);
+	print_message("# %zu reported, %zu of nobody's servers, %zu for health, %zu back; %zu frozen\n", tally.reported,
+	    tally.orphans, tally.unhealthy, tally.back, tally.frozen);
 	if (n < WORLDS)
 		return;
+	assert_true(tally.reported > 100 && tally.orphans > 100 && tally.unhealthy > 20);
+	assert_true(tally.back > 20 && tally.frozen > 100);
 	/* The worlds are such that everything happens. */
 	assert_true(tally.adds > 100 && tally.removals > 100 && tally.shutdowns > 20);
 	assert_true(tally.replaced > 20 && tally.held > 20 && tally.unplaced > 100);

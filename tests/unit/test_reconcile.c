@@ -1519,6 +1519,81 @@ a_paused_backend_is_in_step_and_goes_on_when_told(void **state)
 	end(s);
 }
 
+/* Four tasks serve, and AWS calls three of them MISSING: too many to be true. */
+static void
+what_is_frozen_goes_when_it_is_released(void **state)
+{
+	static const char *const ids[] = { "bbbb2222", "cccc3333", "dddd4444" };
+	struct stage *s = stage_with(4);
+	struct roster_task *tasks[4];
+
+	(void)state;
+	tasks[0] = begin_serving(s);
+	for (size_t i = 0; i < 3; i++) {
+		char ip[16];
+
+		(void)snprintf(ip, sizeof(ip), "10.0.0.%zu", i + 2);
+		tasks[i + 1] = world_task(s->w, ids[i], ROSTER_RUNNING, ip);
+	}
+	publish(s);
+	let_checks_pass(s);
+	wait_ms(s, RECONCILE_CALM_MS);
+	assert_int_equal(s->slots[3]->admin, ACTUAL_READY);
+	assert_int_equal(order(s, order_of(RECONCILE_RELEASE_BACKEND, ""), "backend grpc holds nothing back"), ERR_OK);
+	for (size_t i = 0; i < 3; i++) {
+		tasks[i]->missing = 2;
+		tasks[i]->listed = false;
+	}
+	publish(s);
+	wait_ms(s, 2000);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(s->slots[i]->admin, ACTUAL_READY);
+	assert_true(reconcile_view(s->r).plan->backends[0].is_frozen);
+	assert_int_equal(count_notes(s, "backend `grpc` is frozen: 3 of 4 servers"), 1);
+	assert_int_equal(order(s, order_of(RECONCILE_RELEASE_BACKEND, ""), "3 servers reported missing"), ERR_OK);
+	assert_non_null(strstr(s->overlay_text, "\"released\":true"));
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(s->slots[i]->admin, ACTUAL_MAINT);
+	assert_int_equal(s->slots[3]->admin, ACTUAL_READY);
+	assert_int_equal(count_notes(s, "backend `grpc`: goes on"), 1);
+	end(s);
+}
+
+/* Two of four went; the third is one too many until ten minutes have passed. */
+static void
+who_went_on_a_report_counts_for_ten_minutes(void **state)
+{
+	static const char *const ids[] = { "bbbb2222", "cccc3333", "dddd4444" };
+	struct stage *s = stage_with(4);
+	struct roster_task *tasks[4];
+
+	(void)state;
+	tasks[0] = begin_serving(s);
+	for (size_t i = 0; i < 3; i++) {
+		char ip[16];
+
+		(void)snprintf(ip, sizeof(ip), "10.0.0.%zu", i + 2);
+		tasks[i + 1] = world_task(s->w, ids[i], ROSTER_RUNNING, ip);
+	}
+	publish(s);
+	let_checks_pass(s);
+	wait_ms(s, RECONCILE_CALM_MS);
+	tasks[0]->missing = tasks[1]->missing = 2;
+	publish(s);
+	wait_ms(s, 1000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_MAINT);
+	assert_int_equal(s->slots[1]->admin, ACTUAL_MAINT);
+	assert_non_null(strstr(s->overlay_text, "\"leaves\":[\n{"));
+	tasks[2]->missing = 2;
+	publish(s);
+	wait_ms(s, OVERLAY_LEAVE_KEPT_MS - 10000);
+	assert_int_equal(s->slots[2]->admin, ACTUAL_READY);
+	wait_ms(s, 12000);
+	assert_int_equal(s->slots[2]->admin, ACTUAL_MAINT);
+	assert_int_equal(s->slots[3]->admin, ACTUAL_READY);
+	end(s);
+}
+
 static void
 a_hold_outlives_haproxy_and_ends_with_its_task(void **state)
 {
@@ -1690,6 +1765,8 @@ main(void)
 		cmocka_unit_test(an_order_is_written_at_once_and_carried_out),
 		cmocka_unit_test(what_cannot_be_held_is_refused_by_name),
 		cmocka_unit_test(a_paused_backend_is_in_step_and_goes_on_when_told),
+		cmocka_unit_test(what_is_frozen_goes_when_it_is_released),
+		cmocka_unit_test(who_went_on_a_report_counts_for_ten_minutes),
 		cmocka_unit_test(a_hold_outlives_haproxy_and_ends_with_its_task),
 		cmocka_unit_test(a_backend_that_is_not_there_is_said_once_and_mended_once),
 		cmocka_unit_test(a_backend_without_slots_is_told_what_to_add),

@@ -176,6 +176,7 @@ world_entry(struct world *w, const char *backend, const char *service, uint16_t 
 	b->policy.weight = 100;
 	b->policy.drain_timeout_ms = CONF_DRAIN_AUTO;
 	b->policy.check.timeout_ms = CONF_CHECK_TIMEOUT_MS;
+	b->policy.removal_limit_percent = 50;
 	return b;
 }
 

@@ -1,0 +1,504 @@
+/* The table of design.md, section 6: each line, and what keeps it back. */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "plan/plan.h"
+#include "unit.h"
+#include "worlds.h"
+
+/* n tasks t1 .. tn serve in slots rc_1 .. rc_n of backend grpc. */
+struct scene {
+	struct world *w;
+	struct conf_backend *entry;
+	struct actual_backend *b;
+	struct roster_task *tasks[12];
+	struct actual_server *servers[12];
+	int64_t now_ms;
+	const struct plan_memory *memory;
+};
+
+static void
+end_scene(struct scene *s)
+{
+	world_free(s->w);
+}
+
+static struct scene
+scene_of(unsigned n)
+{
+	struct scene s = { .w = world_new() };
+
+	s.entry = world_entry(s.w, "grpc", "rng", 50051);
+	s.entry->policy.removal_limit_percent = 50;
+	s.entry->policy.outlier.panic_threshold_percent = 50;
+	s.b = world_backend(s.w, "grpc");
+	for (unsigned i = 0; i < n; i++) {
+		char id[8], name[8], ip[16], at[24];
+
+		(void)snprintf(id, sizeof(id), "t%u", i + 1);
+		(void)snprintf(name, sizeof(name), "rc_%u", i + 1);
+		(void)snprintf(ip, sizeof(ip), "10.0.0.%u", i + 1);
+		(void)snprintf(at, sizeof(at), "10.0.0.%u:50051", i + 1);
+		s.tasks[i] = world_task(s.w, id, ROSTER_RUNNING, ip);
+		s.servers[i] = world_server(s.w, s.b, name, ACTUAL_READY, at);
+	}
+	return s;
+}
+
+static void
+forget(struct roster_task *t)
+{
+	t->missing = 2;
+	t->listed = false;
+}
+
+static struct plan *
+guarded(struct scene *s)
+{
+	struct plan_rules rules = world_all_rules(s->w);
+	struct plan *p = world_plan(s->w, s->now_ms, s->memory);
+
+	rules.now_ms = s->now_ms;
+	assert_int_equal(plan_guard(&rules, p, NULL), ERR_OK);
+	return p;
+}
+
+#define assert_steps(s, text) assert_string_equal(world_steps((s)->w, guarded(s)), text)
+
+static const char *
+held(const struct plan *p, const char *server)
+{
+	for (size_t i = 0; i < p->n_held; i++)
+		if (str_eq(p->held[i].server, str_from_cstr(server)))
+			return p->held[i].message.ptr;
+	return "";
+}
+
+#define assert_says(text, part)                                                 \
+	do {                                                                    \
+		if (strstr((text), (part)) == NULL)                             \
+			fail_msg("\"%s\" does not say \"%s\"", (text), (part)); \
+	} while (0)
+
+/* ---- missing ---- */
+
+static void
+a_missing_task_goes_within_the_limit(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(4);
+
+	(void)state;
+	forget(s.tasks[1]);
+	assert_steps(&s, "rc_2: maint (missing)");
+}
+
+static void
+once_missing_is_no_evidence(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(4);
+
+	(void)state;
+	forget(s.tasks[1]);
+	s.tasks[1]->missing = 1;
+	assert_steps(&s, "");
+}
+
+static void
+half_of_a_backend_is_within_a_limit_of_half(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(4);
+
+	(void)state;
+	forget(s.tasks[0]);
+	forget(s.tasks[3]);
+	assert_steps(&s, "rc_1: maint (missing); rc_4: maint (missing)");
+}
+
+static void
+beyond_the_limit_none_goes_and_the_backend_is_frozen(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(4);
+	struct plan *p;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		forget(s.tasks[i]);
+	(void)world_task(s.w, "t9", ROSTER_RUNNING, "10.0.0.9");
+	world_slots(s.w, s.b, 0);
+	(void)world_server(s.w, s.b, "rc_9", ACTUAL_MAINT, "");
+	p = guarded(&s);
+	assert_true(p->backends[0].is_frozen);
+	assert_int_equal(p->backends[0].n_reported, 3);
+	assert_int_equal(p->backends[0].n_counted, 4);
+	assert_says(held(p, "rc_1"), "task t1 is called MISSING by AWS; held: removal_limit: 3 of 4 servers");
+	assert_says(held(p, "rc_1"), "`rollcall release grpc`");
+	/* Who comes, comes. */
+	assert_string_equal(world_steps(s.w, p), "rc_9: address 10.0.0.9:50051; rc_9: weight 256; rc_9: join");
+}
+
+static void
+a_frozen_backend_lets_go_on_proof(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(4);
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		forget(s.tasks[i]);
+	s.tasks[0]->last_status = ROSTER_STOPPED;
+	s.tasks[0]->desired_status = ROSTER_STOPPED;
+	assert_steps(&s, "rc_1: maint (stopped)"); /* 2 of the other 3 are too many still */
+	s.tasks[1]->last_status = ROSTER_STOPPED;
+	s.tasks[1]->desired_status = ROSTER_STOPPED;
+	assert_steps(&s, "rc_1: maint (stopped); rc_2: maint (stopped); rc_3: maint (missing)");
+}
+
+static struct overlay_leave
+leave_of(const struct actual_server *a)
+{
+	return (
+	    struct overlay_leave){ .backend = STR("grpc"), .server = a->name, .address = a->address, .port = a->port };
+}
+
+static void
+who_left_within_ten_minutes_counts_against_the_limit(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(4);
+	int64_t next_ms;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct overlay_leave leave = leave_of(s.servers[i]);
+
+		forget(s.tasks[i]);
+		s.servers[i]->admin = ACTUAL_MAINT;
+		assert_int_equal(overlay_note_leave(world_overlay(s.w), &leave, 1000, NULL), ERR_OK);
+	}
+	forget(s.tasks[2]);
+	assert_steps(&s, ""); /* 3 of 4 */
+	assert_true(overlay_prune(world_overlay(s.w), NULL, 1000 + OVERLAY_LEAVE_KEPT_MS, &next_ms));
+	assert_steps(&s, "rc_3: maint (missing)"); /* 1 of 2 */
+}
+
+static void
+a_release_lets_go_what_is_reported_but_the_last_of_the_missing(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(3);
+	struct plan *p;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct overlay_leave leave = leave_of(s.servers[i]);
+
+		forget(s.tasks[i]);
+		assert_int_equal(overlay_release(world_overlay(s.w), &leave, 1000, NULL), ERR_OK);
+	}
+	p = guarded(&s);
+	assert_string_equal(world_steps(s.w, p), "rc_1: maint (missing); rc_2: maint (missing)");
+	assert_says(held(p, "rc_3"), "held: never the last");
+	assert_false(p->backends[0].is_frozen);
+}
+
+static void
+the_last_that_takes_calls_is_not_missing(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(2);
+	struct plan *p;
+
+	(void)state;
+	forget(s.tasks[0]);
+	s.servers[1]->up = false; /* down by HAProxy's checks: it takes none */
+	p = guarded(&s);
+	assert_string_equal(world_steps(s.w, p), "");
+	assert_says(held(p, "rc_1"), "task t1 is called MISSING by AWS; held: never the last");
+}
+
+static void
+streams_of_the_missing_are_shut_when_their_time_is_over(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(4);
+	struct plan *p;
+
+	(void)state;
+	forget(s.tasks[0]);
+	s.servers[0]->admin = ACTUAL_MAINT;
+	s.servers[0]->sessions = 2;
+	p = guarded(&s);
+	assert_string_equal(world_steps(s.w, p), "");
+	s.memory = &p->memory;
+	s.now_ms = 30000;
+	assert_steps(&s, "rc_1: shutdown (missing)");
+}
+
+/* ---- unhealthy ---- */
+
+static void
+an_unhealthy_task_goes_while_its_share_stays(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(4);
+	struct plan *p;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		s.tasks[i]->health = ROSTER_UNHEALTHY;
+	p = guarded(&s);
+	assert_string_equal(world_steps(s.w, p), "rc_1: maint (unhealthy); rc_2: maint (unhealthy)");
+	assert_says(held(p, "rc_3"), "task t3 is called UNHEALTHY by ECS; held: panic_threshold: at least 50 %");
+}
+
+static void
+servers_that_are_down_count_as_out(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(4);
+
+	(void)state;
+	s.servers[2]->up = s.servers[3]->up = false;
+	s.tasks[0]->health = ROSTER_UNHEALTHY;
+	assert_steps(&s, "");
+	s.servers[3]->up = true;
+	assert_steps(&s, "rc_1: maint (unhealthy)");
+}
+
+static void
+the_last_is_never_unhealthy_enough(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(2);
+	struct plan *p;
+
+	(void)state;
+	s.entry->policy.outlier.panic_threshold_percent = 0;
+	s.tasks[0]->health = s.tasks[1]->health = ROSTER_UNHEALTHY;
+	p = guarded(&s);
+	assert_string_equal(world_steps(s.w, p), "rc_1: maint (unhealthy)");
+	assert_says(held(p, "rc_2"), "held: never the last");
+}
+
+static void
+it_comes_back_when_it_is_healthy_and_keeps_its_streams_meanwhile(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(2);
+	struct plan *p;
+
+	(void)state;
+	s.tasks[0]->health = ROSTER_UNHEALTHY;
+	s.servers[0]->admin = ACTUAL_MAINT;
+	s.servers[0]->sessions = 3;
+	p = guarded(&s);
+	s.memory = &p->memory;
+	s.now_ms = 3600000;
+	p = guarded(&s);
+	assert_string_equal(world_steps(s.w, p), ""); /* neither shut nor deleted */
+	assert_int_equal(p->backends[0].n_servers, 2);
+	assert_int_equal(p->backends[0].servers[0].evidence, EVIDENCE_UNHEALTHY);
+	s.tasks[0]->health = ROSTER_HEALTHY;
+	s.servers[0]->sessions = 0;
+	assert_steps(&s, "rc_1: weight 256; rc_1: join");
+}
+
+static void
+one_without_streams_is_shown_and_its_slot_is_used_last(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(2);
+	struct plan *p;
+
+	(void)state;
+	s.tasks[0]->health = ROSTER_UNHEALTHY;
+	s.servers[0]->admin = ACTUAL_MAINT;
+	(void)world_server(s.w, s.b, "rc_8", ACTUAL_MAINT, "");
+	p = guarded(&s);
+	assert_int_equal(p->backends[0].n_servers, 2);
+	(void)world_task(s.w, "t8", ROSTER_RUNNING, "10.0.0.8");
+	assert_steps(&s, "rc_8: address 10.0.0.8:50051; rc_8: weight 256; rc_8: join");
+}
+
+/* The two that were healthy are down now: those that ECS calls unhealthy are better than none. */
+static void
+they_are_let_in_again_where_too_few_are_left(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(4);
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		s.tasks[i]->health = ROSTER_UNHEALTHY;
+		s.servers[i]->admin = ACTUAL_MAINT;
+	}
+	s.servers[2]->up = s.servers[3]->up = false;
+	assert_steps(&s, "rc_1: join; rc_2: join");
+	s.servers[0]->admin = ACTUAL_DRAIN;
+	s.servers[0]->check = ACTUAL_CHECK_PASSED;
+	assert_steps(&s, "rc_2: join; rc_1: ready");
+	s.servers[2]->up = s.servers[3]->up = true;
+	assert_steps(&s, "rc_1: maint (unhealthy)"); /* not needed after all */
+}
+
+/* ---- unexposed, and nobody's ---- */
+
+static struct actual_server *
+named(struct scene *s, const char *name, const char *at)
+{
+	world_version(s->w, 3, 0);
+	return world_server(s->w, s->b, name, ACTUAL_READY, at);
+}
+
+static struct scene
+scene_of_named(unsigned n)
+{
+	struct scene s = scene_of(0);
+
+	for (unsigned i = 0; i < n; i++) {
+		char id[8], name[32], ip[16], at[24];
+
+		(void)snprintf(id, sizeof(id), "t%u", i + 1);
+		(void)snprintf(name, sizeof(name), "rc_t%u_app_50051", i + 1);
+		(void)snprintf(ip, sizeof(ip), "10.0.0.%u", i + 1);
+		(void)snprintf(at, sizeof(at), "10.0.0.%u:50051", i + 1);
+		s.tasks[i] = world_task(s.w, id, ROSTER_RUNNING, ip);
+		s.servers[i] = named(&s, name, at);
+	}
+	return s;
+}
+
+static void
+a_task_that_no_entry_takes_any_more_goes_within_the_limit(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of_named(3);
+	struct plan *p;
+
+	(void)state;
+	s.tasks[0]->service = STR("other");
+	p = guarded(&s);
+	assert_string_equal(world_steps(s.w, p), "rc_t1_app_50051: maint (unexposed)");
+	assert_int_equal(p->backends[0].servers[0].evidence, EVIDENCE_UNEXPOSED);
+	assert_str(p->backends[0].servers[0].task->id, "t1");
+	s.tasks[1]->service = STR("other");
+	p = guarded(&s);
+	assert_string_equal(world_steps(s.w, p), "");
+	assert_says(held(p, "rc_t1_app_50051"), "task t1 is not exposed any more; held: removal_limit: 2 of 3");
+}
+
+static void
+what_is_not_known_for_sure_is_not_unexposed(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of_named(3);
+
+	(void)state;
+	s.tasks[0]->service = STR("other");
+	s.tasks[0]->definition = NULL; /* not read yet */
+	assert_steps(&s, "");
+	s.tasks[0]->definition = s.tasks[1]->definition;
+	s.tasks[0]->listed = false; /* nor while the list does not have it */
+	assert_steps(&s, "");
+	s.tasks[0]->listed = true;
+	assert_steps(&s, "rc_t1_app_50051: maint (unexposed)");
+	s.tasks[0]->n_containers = 0; /* nor if an answer leaves out what it has */
+	assert_steps(&s, "");
+}
+
+static void
+an_operator_may_let_the_last_of_what_is_not_exposed_go(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of_named(1);
+	struct overlay_leave leave = leave_of(s.servers[0]);
+
+	(void)state;
+	s.tasks[0]->service = STR("other");
+	assert_steps(&s, "");
+	assert_int_equal(overlay_release(world_overlay(s.w), &leave, 1, NULL), ERR_OK);
+	assert_steps(&s, "rc_t1_app_50051: maint (unexposed)");
+}
+
+static void
+the_end_of_a_task_that_no_entry_takes_any_more_is_proof(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of_named(1);
+
+	(void)state;
+	s.tasks[0]->service = STR("other");
+	s.tasks[0]->last_status = ROSTER_STOPPED;
+	s.tasks[0]->desired_status = ROSTER_STOPPED;
+	assert_steps(&s, "rc_t1_app_50051: maint (stopped)");
+}
+
+static void
+a_server_that_no_known_task_explains_waits_for_two_sweeps(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of_named(3);
+	struct plan *p;
+
+	(void)state;
+	(void)named(&s, "rc_gone_app_50051", "10.0.0.77:50051");
+	s.now_ms = 1000;
+	p = guarded(&s);
+	assert_string_equal(world_steps(s.w, p), "");
+	s.memory = &p->memory;
+	s.now_ms = 60000;
+	world_rules(s.w)->swept_twice_ms = 999; /* one of the two began before it was seen */
+	assert_steps(&s, "");
+	world_rules(s.w)->swept_twice_ms = 1000;
+	assert_steps(&s, "rc_gone_app_50051: maint (missing)");
+}
+
+static void
+a_whole_backend_of_nobodys_servers_stays(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of_named(0);
+	struct plan *p;
+
+	(void)state;
+	(void)world_task(s.w, "t9", ROSTER_PENDING, "");
+	(void)named(&s, "rc_a_app_50051", "10.0.0.77:50051");
+	(void)named(&s, "rc_b_app_50051", "10.0.0.78:50051");
+	p = guarded(&s);
+	s.memory = &p->memory;
+	world_rules(s.w)->swept_twice_ms = 1;
+	p = guarded(&s);
+	assert_string_equal(world_steps(s.w, p), "");
+	assert_says(held(p, "rc_a_app_50051"), "the server of no known task; held: removal_limit: 2 of 2");
+}
+
+/* Somebody's own server whose name begins as ours do. */
+static void
+a_name_that_is_not_made_by_us_is_nobodys_business(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of_named(3);
+	struct plan *p;
+
+	(void)state;
+	(void)named(&s, "rc_mine", "10.0.0.77:50051");
+	(void)named(&s, "rc_mine_app_80", "10.0.0.78:50051"); /* its port is another */
+	p = guarded(&s);
+	s.memory = &p->memory;
+	world_rules(s.w)->swept_twice_ms = 1;
+	assert_steps(&s, "");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_missing_task_goes_within_the_limit),
+		cmocka_unit_test(once_missing_is_no_evidence),
+		cmocka_unit_test(half_of_a_backend_is_within_a_limit_of_half),
+		cmocka_unit_test(beyond_the_limit_none_goes_and_the_backend_is_frozen),
+		cmocka_unit_test(a_frozen_backend_lets_go_on_proof),
+		cmocka_unit_test(who_left_within_ten_minutes_counts_against_the_limit),
+		cmocka_unit_test(a_release_lets_go_what_is_reported_but_the_last_of_the_missing),
+		cmocka_unit_test(the_last_that_takes_calls_is_not_missing),
+		cmocka_unit_test(streams_of_the_missing_are_shut_when_their_time_is_over),
+		cmocka_unit_test(an_unhealthy_task_goes_while_its_share_stays),
+		cmocka_unit_test(servers_that_are_down_count_as_out),
+		cmocka_unit_test(the_last_is_never_unhealthy_enough),
+		cmocka_unit_test(it_comes_back_when_it_is_healthy_and_keeps_its_streams_meanwhile),
+		cmocka_unit_test(one_without_streams_is_shown_and_its_slot_is_used_last),
+		cmocka_unit_test(they_are_let_in_again_where_too_few_are_left),
+		cmocka_unit_test(a_task_that_no_entry_takes_any_more_goes_within_the_limit),
+		cmocka_unit_test(what_is_not_known_for_sure_is_not_unexposed),
+		cmocka_unit_test(an_operator_may_let_the_last_of_what_is_not_exposed_go),
+		cmocka_unit_test(the_end_of_a_task_that_no_entry_takes_any_more_is_proof),
+		cmocka_unit_test(a_server_that_no_known_task_explains_waits_for_two_sweeps),
+		cmocka_unit_test(a_whole_backend_of_nobodys_servers_stays),
+		cmocka_unit_test(a_name_that_is_not_made_by_us_is_nobodys_business),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
