@@ -3,9 +3,10 @@
  *
  * Each request is one batch on the link, and begins with `show info`, so that what
  * comes back names its process; a plan's commands follow only if it is the one that
- * the plan was made for.  The one exception is a backend whose name a frontend has,
- * too: `show stat NAME` then means the frontend, and a second batch asks by number.  Requests under way are kept in a list only so that closing can
- * free them.
+ * the plan was made for.  Two take more than one batch: a plan that loads a CA, and
+ * a reading of a backend whose name a frontend has, too: `show stat NAME` then means
+ * the frontend, and a second batch asks by number.  Requests under way are kept in a
+ * list only so that closing can free them.
  */
 #include "config.h"
 

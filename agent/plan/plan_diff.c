@@ -34,8 +34,9 @@ may_be_added(const struct plan_pass *p)
 	const struct plan_rules *rules = p->draft->rules;
 	const struct conf_policy *policy = &p->desired->conf->policy;
 
-	if (!p->desired->conf->managed || !rules->may_add_backends || rules->defaults.len == 0 ||
-	    !is_at_least(p->draft->actual, 3, 4) || conf_policy_has(policy, CONF_POLICY_BALANCE))
+	if (!p->desired->conf->managed || p->desired->conf->retired || !rules->may_add_backends ||
+	    rules->defaults.len == 0 || !is_at_least(p->draft->actual, 3, 4) ||
+	    conf_policy_has(policy, CONF_POLICY_BALANCE))
 		return false;
 	return policy->check.type == CONF_CHECK_OFF ||
 	       (policy->check.type == CONF_CHECK_INHERIT && policy->check.timeout_ms == CONF_CHECK_TIMEOUT_MS);
@@ -59,7 +60,7 @@ make_backend(struct plan_pass *p)
 	if (!exists && may_be_added(p)) {
 		add_backend_step(p, PLAN_BACKEND);
 		add_backend_step(p, PLAN_PUBLISH);
-	} else if (exists && p->actual->is_unpublished && p->desired->conf->managed) {
+	} else if (exists && p->actual->is_unpublished && p->desired->conf->managed && !p->desired->conf->retired) {
 		add_backend_step(p, PLAN_PUBLISH);
 	}
 }

@@ -225,7 +225,7 @@ find_need(struct managed *m, const struct outlines *o, const struct reconcile_vi
 
 	m->need = NEED_NOTHING;
 	for (size_t i = 0; i < m->conf->n_backends && m->need == NEED_NOTHING; i++) {
-		if (!m->conf->backends[i].managed)
+		if (!m->conf->backends[i].managed || m->conf->backends[i].retired)
 			continue;
 		m->need = needs(m, o, v, m->conf->backends[i].name);
 		m->needed_by = m->conf->backends[i].name;

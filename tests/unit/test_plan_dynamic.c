@@ -524,6 +524,24 @@ a_managed_backend_is_made_where_its_defaults_say_all(void **state)
 }
 
 static void
+a_retired_backend_is_not_made_again(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(4);
+
+	(void)state;
+	s.entry->managed = true;
+	s.entry->retired = true;
+	world_rules(s.w)->may_add_backends = true;
+	world_rules(s.w)->defaults = STR("rollcall");
+	s.task->desired_status = ROSTER_STOPPED;
+	s.b->exists = false;
+	check_steps(&s, "");
+	s.b->exists = true;
+	s.b->is_unpublished = true;
+	check_steps(&s, "");
+}
+
+static void
 keys_that_cannot_take_effect_are_named(void **state)
 {
 	const uint32_t check = UINT32_C(1) << CONF_POLICY_CHECK, proto = UINT32_C(1) << CONF_POLICY_PROTO;
@@ -586,6 +604,7 @@ main(void)
 		cmocka_unit_test(a_paused_backend_is_touched_on_proof_only),
 		cmocka_unit_test(a_haproxy_that_goes_down_gets_maintenance_only),
 		cmocka_unit_test(a_managed_backend_is_made_where_its_defaults_say_all),
+		cmocka_unit_test(a_retired_backend_is_not_made_again),
 		cmocka_unit_test(keys_that_cannot_take_effect_are_named),
 		cmocka_unit_test(a_task_that_stops_waits_for_others_no_longer_than_it_may),
 	};
