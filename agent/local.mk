@@ -126,6 +126,7 @@ agent_libcore_a_SOURCES = \
 	%D%/control/control_metric.c %D%/control/control_metric.h \
 	%D%/control/control_metrics.c %D%/control/control_metrics.h \
 	%D%/control/control_order.c %D%/control/control_order.h \
+	%D%/control/control_page.c %D%/control/control_page.h \
 	%D%/control/control_path.c %D%/control/control_path.h \
 	%D%/control/control_plan.c %D%/control/control_plan.h \
 	%D%/control/control_routes.c %D%/control/control_routes.h \
@@ -139,6 +140,17 @@ agent_libcore_a_SOURCES = \
 	%D%/cli/cli_table.c %D%/cli/cli_table.h \
 	%D%/cli/cli_text.c %D%/cli/cli_text.h \
 	%D%/cli/cli_why.c %D%/cli/cli_why.h
+
+# The page, byte for byte.
+nodist_agent_libcore_a_SOURCES = %D%/control/control_page_bytes.c
+EXTRA_DIST += %D%/control/page.html
+CLEANFILES += %D%/control/control_page_bytes.c
+agent/control/control_page_bytes.c: $(srcdir)/agent/control/page.html
+	$(AM_V_GEN)mkdir -p agent/control && { \
+		echo '/* clang-format off */'; echo '#include "config.h"'; echo '#include "control/control_page.h"'; \
+		echo 'const unsigned char control_page_bytes[] = {'; \
+		od -An -v -tx1 $(srcdir)/agent/control/page.html | sed 's/ \([0-9a-f][0-9a-f]\)/0x\1,/g'; \
+		echo '};'; echo 'const size_t control_page_bytes_size = sizeof(control_page_bytes);'; } > $@.new && mv $@.new $@
 
 # What owns handles: rollcalld links it, tests of the drivers too.
 agent_libdrive_a_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(MHD_CFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)

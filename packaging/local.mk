@@ -22,3 +22,6 @@ $(units):
 if SYSTEMD
 systemdsystemunit_DATA = $(units)
 endif
+
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = packaging/completions/rollcall

@@ -77,7 +77,11 @@ static enum MHD_Result
 add_headers(struct MHD_Response *r, const struct control_response *answer)
 {
 	if (MHD_add_response_header(r, "Content-Type", answer->content_type) != MHD_YES ||
-	    MHD_add_response_header(r, "Cache-Control", "no-store") != MHD_YES)
+	    MHD_add_response_header(r, "Cache-Control", "no-store") != MHD_YES ||
+	    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff") != MHD_YES)
+		return MHD_NO;
+	if (answer->policy[0] != '\0' &&
+	    MHD_add_response_header(r, "Content-Security-Policy", answer->policy) != MHD_YES)
 		return MHD_NO;
 	return answer->allow != NULL ? MHD_add_response_header(r, "Allow", answer->allow) : MHD_YES;
 }

@@ -334,3 +334,31 @@ control_tasks_one(const struct control_facts *f, struct str id, struct control_r
 	else
 		put_task(&w, f, &found.first[0]);
 }
+
+void
+control_tasks_excluded(const struct control_facts *f, struct str arg, struct control_response *ret)
+{
+	struct control_json w = control_json_make(&ret->body);
+	size_t n = 0;
+
+	(void)arg;
+	control_json_array(&w, NULL);
+	for (size_t i = 0; f->desired != NULL && i < f->desired->n_endpoints && n < CONTROL_TASKS_EXCLUDED_MAX; i++) {
+		const struct desired_endpoint *e = &f->desired->endpoints[i];
+
+		/* What has ended is no wonder. */
+		if (e->exposed || e->task->ended_wall_ms != 0)
+			continue;
+		control_json_object(&w, NULL);
+		control_json_text(&w, "task", e->task->id);
+		control_json_text(&w, "cluster", e->cluster->name);
+		control_tasks_put_service(&w, e->task);
+		control_json_text(&w, "container", e->container);
+		control_json_text(&w, "backend", e->backend);
+		control_json_word(&w, "reason", reason_name(e->reason));
+		control_json_text(&w, "message", e->message);
+		control_json_object_end(&w);
+		n++;
+	}
+	control_json_array_end(&w);
+}

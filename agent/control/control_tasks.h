@@ -5,10 +5,14 @@
 #include "control/control_json.h"
 #include "control/control_view.h"
 
-#define CONTROL_TASKS_PREFIX_MIN  8  /* characters of an id that may stand for it */
-#define CONTROL_TASKS_MATCHES_MAX 10 /* named when an id is ambiguous */
+#define CONTROL_TASKS_EXCLUDED_MAX 1000
+#define CONTROL_TASKS_PREFIX_MIN   8  /* characters of an id that may stand for it */
+#define CONTROL_TASKS_MATCHES_MAX  10 /* named when an id is ambiguous */
 
 /* id: a task's id, the beginning of one, or its ARN. */
+/* An array of those containers of tasks that take no calls, with the reasons: the first
+ * CONTROL_TASKS_EXCLUDED_MAX. */
+void control_tasks_excluded(const struct control_facts *f, struct str arg, struct control_response *ret);
 void control_tasks_one(const struct control_facts *f, struct str id, struct control_response *ret);
 /* The field `service`: its name as `match.service` is compared with. */
 void control_tasks_put_service(struct control_json *w, const struct roster_task *task);

@@ -10,6 +10,7 @@
 #include "control/control_events.h"
 #include "control/control_json.h"
 #include "control/control_metrics.h"
+#include "control/control_page.h"
 #include "control/control_path.h"
 #include "control/control_plan.h"
 #include "control/control_routes.h"
@@ -29,6 +30,7 @@ struct route {
 };
 
 static const struct route routes[] = {
+	{ "/", control_page_show, NULL },
 	{ "/live", control_status_live, NULL },
 	{ "/ready", control_status_ready, NULL },
 	{ "/metrics", control_metrics_show, NULL },
@@ -36,6 +38,7 @@ static const struct route routes[] = {
 	{ "/v1/backends", control_backends_list, NULL },
 	{ "/v1/backends/*", control_backends_one, NULL },
 	{ "/v1/tasks/*", control_tasks_one, NULL },
+	{ "/v1/excluded", control_tasks_excluded, NULL },
 	{ "/v1/routes", control_routes_list, NULL },
 	{ "/v1/route", NULL, control_routes_find },
 	{ "/v1/doctor", control_doctor_show, NULL },

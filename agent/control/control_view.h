@@ -109,6 +109,7 @@ struct control_response {
 	int status;
 	const char *content_type;
 	const char *allow; /* with 405; else null */
+	char policy[400];  /* Content-Security-Policy; empty: none */
 	struct buf body;   /* the caller's to free; empty if memory ran out */
 };
 

@@ -12,7 +12,6 @@
 
 #include <jansson.h>
 
-#include "control/control_metrics.h"
 #include "control/control_order.h"
 
 #include "control_story.h"
@@ -41,7 +40,7 @@ check(const struct control_response *answer)
 {
 	json_t *document;
 
-	if (answer->status == 200 && strcmp(answer->content_type, CONTROL_METRICS_TYPE) == 0)
+	if (answer->status == 200 && strcmp(answer->content_type, "application/json") != 0)
 		return;
 	document = json_loadb((const char *)answer->body.ptr, answer->body.len, JSON_REJECT_DUPLICATES, NULL);
 

@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "control/control_metric.h"
+#include "control/control_page.h"
 #include "control/control_path.h"
 
 #include "control_story.h"
@@ -115,7 +116,8 @@ a_path_leads_to_its_view_or_to_an_error(void **state)
 		{ "GET", "/v1/backends/%zz", 400, "bad_path" },
 		{ "GET", "/v1/backends/a%00b", 400, "bad_path" },
 		{ "GET", "/nowhere/%0", 400, "bad_path" },
-		{ "GET", "/", 404, "not_found" },
+		{ "GET", "/v1/excluded", 200, NULL },
+		{ "POST", "/", 405, "method_not_allowed" },
 		{ "GET", "/live/", 404, "not_found" },
 		{ "GET", "//live", 404, "not_found" },
 		{ "GET", "/LIVE", 404, "not_found" },
@@ -833,6 +835,30 @@ metrics_count_what_the_views_show(void **state)
 }
 
 static void
+the_page_runs_nothing_but_its_own_script(void **state)
+{
+	const struct control_request rq = { .method = STR("GET"), .path = STR("/") };
+	struct control_response answer;
+	char text[300];
+
+	(void)state;
+	control_view_answer(NOTHING, &rq, &answer);
+	assert_int_equal(answer.status, 200);
+	assert_string_equal(answer.content_type, "text/html; charset=utf-8");
+	assert_int_equal(answer.body.len, control_page_bytes_size);
+	assert_int_equal(
+	    sscanf(answer.policy, "default-src 'none'; script-src 'sha256-%43[A-Za-z0-9+/]='; %50s", text, text + 100),
+	    2);
+	buf_put_u8(&answer.body, '\0');
+	/* Nothing from elsewhere, no handler in an attribute, and text never becomes markup. */
+	assert_null(strstr((const char *)answer.body.ptr, "http"));
+	assert_null(strstr((const char *)answer.body.ptr, "innerHTML"));
+	assert_null(strstr((const char *)answer.body.ptr, " onload"));
+	assert_null(strstr((const char *)answer.body.ptr, " style="));
+	buf_free(&answer.body);
+}
+
+static void
 a_label_of_a_metric_is_escaped(void **state)
 {
 	const struct control_metric_label label = { "name", STR("a\"b\\c\nd\xff") };
@@ -873,6 +899,7 @@ main(void)
 		cmocka_unit_test(events_are_asked_for_by_number_time_or_age),
 		cmocka_unit_test(the_doctor_finds_what_is_wrong_and_says_what_mends_it),
 		cmocka_unit_test(metrics_count_what_the_views_show),
+		cmocka_unit_test(the_page_runs_nothing_but_its_own_script),
 		cmocka_unit_test(a_label_of_a_metric_is_escaped),
 	};
 
