@@ -187,6 +187,32 @@ tests_fuzz_fuzz_spop_wire_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_state_LDFLAGS = $(fuzz_ldflags)
 endif
 
+# ---- scenarios: the fault suite ----
+
+check_PROGRAMS += %D%/scenario/runner
+TESTS += %D%/scenario/play.sh
+tests_scenario_runner_SOURCES = %D%/scenario/runner.c $(fake_loop)
+EXTRA_DIST += %D%/scenario/play.sh %D%/scenario/README.md %D%/scenario/RESULTS.md $(scenarios)
+scenarios = \
+	%D%/scenario/away.scn \
+	%D%/scenario/baseline.scn \
+	%D%/scenario/clock.scn \
+	%D%/scenario/denied.scn \
+	%D%/scenario/emptied.scn \
+	%D%/scenario/flapping.scn \
+	%D%/scenario/foreign.scn \
+	%D%/scenario/forgotten.scn \
+	%D%/scenario/keys.scn \
+	%D%/scenario/mass.scn \
+	%D%/scenario/matrix.scn \
+	%D%/scenario/outage.scn \
+	%D%/scenario/planted.scn \
+	%D%/scenario/released.scn \
+	%D%/scenario/reused.scn \
+	%D%/scenario/stranger.scn \
+	%D%/scenario/together.scn \
+	%D%/scenario/unhealthy.scn
+
 # ---- torture ----
 
 check_PROGRAMS += %D%/torture/alloc

@@ -21,7 +21,8 @@ Measured by `tests/load/run`, which writes this file:
     tests/load/run --haproxy PATH --case roll        # one of them; its rows replace the former ones
 
 Other HAProxy versions come from `tests/haproxy/fetch`. Short versions of the cases are in the functional tests
-(`tests/run functional -k no_failed_call`).
+(`tests/run functional -k no_failed_call`). What AWS's faults do
+to the servers is in [tests/scenario/RESULTS.md](../scenario/RESULTS.md).
 
 ## The load
 
