@@ -10,6 +10,7 @@
 #include "app_managed.h"
 #include "app_outlier.h"
 #include "app_sync.h"
+#include "app_trace.h"
 #include "aws/aws_caller.h"
 #include "ecs/ecs_answer.h"
 #include "ecs/ecs_watch.h"
@@ -43,6 +44,8 @@ struct app {
 	struct app_managed *managed; /* null: nothing is */
 	struct app_sync *sync;
 	struct app_outlier *outlier;
+	struct app_trace *trace; /* null: not configured */
+	struct trace_export_view trace_view;
 	struct spop_server_view spop;
 	struct aws_caller_figures *figures;
 	unsigned *budgets; /* used, in percent */
@@ -82,6 +85,27 @@ list_spoe_problems(const struct app *a, struct control_problem *ret)
 }
 
 static size_t
+list_trace_problems(const struct app *a, struct control_problem *ret)
+{
+	struct trace_export_view v;
+	size_t n = 0;
+
+	if (!app_trace_view(a->trace, &v))
+		return 0;
+	if (v.bind_fault->on)
+		ret[n++] = (struct control_problem){
+			.where = STR("tracing.log_listen"),
+			.message = str_from_cstr(v.bind_fault->err.msg),
+		};
+	if (v.export_fault->on)
+		ret[n++] = (struct control_problem){
+			.where = STR("tracing.endpoint"),
+			.message = str_from_cstr(v.export_fault->err.msg),
+		};
+	return n;
+}
+
+static size_t
 list_problems(struct app *a, const struct reconcile_view *v, const struct control_problem *more)
 {
 	size_t n = 0;
@@ -103,6 +127,7 @@ list_problems(struct app *a, const struct reconcile_view *v, const struct contro
 			};
 	n += list_managed_problems(a, a->problems + n);
 	n += list_spoe_problems(a, a->problems + n);
+	n += list_trace_problems(a, a->problems + n);
 	if (more != NULL)
 		a->problems[n++] = *more;
 	if (v->run_fault->on)
@@ -151,6 +176,7 @@ app_tell(struct app *a, const struct control_problem *more, struct control_facts
 	ret->last_sync_wall_ms = v.last_sync_wall_ms;
 	ret->haproxy_fault = *v.haproxy_fault;
 	ret->outlier = app_outlier_detector(a->outlier);
+	ret->trace = app_trace_view(a->trace, &a->trace_view) ? &a->trace_view : NULL;
 	ret->spop = app_outlier_spop(a->outlier, &a->spop) ? &a->spop : NULL;
 	ret->problems = a->problems;
 	ret->n_problems = list_problems(a, &v, more);
@@ -306,6 +332,7 @@ on_passed(void *arg, const struct reconcile_view *v)
 	if (app_cas_refresh(a->cas))
 		app_sync_use_cas(a->sync, app_cas_now(a->cas));
 	app_outlier_passed(a->outlier, v);
+	app_trace_passed(a->trace, v);
 }
 
 static bool
@@ -366,6 +393,8 @@ make_rooms(struct app *a, struct err *e)
 		code = app_outlier_new(a->loop, a->conf, a->config.state, a->sync, &a->outlier, e);
 	if (code == ERR_OK)
 		code = make_ecs(a, e);
+	if (code == ERR_OK)
+		code = app_trace_new(a->loop, a->conf, a->config.env, a->http, &a->rnd, a->sync, &a->trace, e);
 	a->config.before = NULL;
 	return code;
 }
@@ -395,7 +424,7 @@ make_tables(struct app *a)
 	a->figures = calloc(a->conf->n_sources, sizeof(*a->figures));
 	a->budgets = calloc(a->conf->n_sources, sizeof(*a->budgets));
 	a->stretches = calloc(a->conf->n_sources, sizeof(*a->stretches));
-	a->problems = calloc(a->conf->n_backends + 3 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
+	a->problems = calloc(a->conf->n_backends + 5 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
 	return a->sources != NULL && a->callers != NULL && a->figures != NULL && a->budgets != NULL &&
 	       a->stretches != NULL && a->problems != NULL && name_places(a);
 }
@@ -456,6 +485,7 @@ app_close(struct app *a)
 	ecs_watch_close(a->watch);
 	for (size_t i = 0; a->sources != NULL && i < a->conf->n_sources; i++)
 		close_source(&a->sources[i]);
+	app_trace_close(a->trace);
 	if (a->http != NULL)
 		a->http->close(a->http);
 	app_outlier_close(a->outlier);

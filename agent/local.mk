@@ -114,6 +114,8 @@ agent_libcore_a_SOURCES = \
 	%D%/sync/reconcile.c %D%/sync/reconcile.h \
 	%D%/sync/reconcile_sought.c %D%/sync/reconcile_sought.h \
 	%D%/sync/reconcile_state.c %D%/sync/reconcile_state.h \
+	%D%/trace/trace_otlp.c %D%/trace/trace_otlp.h \
+	%D%/trace/trace_span.c %D%/trace/trace_span.h \
 	%D%/outlier/outlier.c %D%/outlier/outlier.h \
 	%D%/outlier/outlier_tally.c %D%/outlier/outlier_tally.h \
 	%D%/spop/spop_session.c %D%/spop/spop_session.h \
@@ -153,7 +155,7 @@ agent/control/control_page_bytes.c: $(srcdir)/agent/control/page.html
 		echo '};'; echo 'const size_t control_page_bytes_size = sizeof(control_page_bytes);'; } > $@.new && mv $@.new $@
 
 # What owns handles: rollcalld links it, tests of the drivers too.
-agent_libdrive_a_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(MHD_CFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+agent_libdrive_a_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(MHD_CFLAGS) $(ZLIB_CFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
 agent_libdrive_a_SOURCES = \
 	%D%/io/http.h \
 	%D%/io/http_curl.c %D%/io/http_curl.h \
@@ -171,13 +173,14 @@ agent_libdrive_a_SOURCES = \
 	%D%/hap/hap_files.c %D%/hap/hap_files.h \
 	%D%/hap/hap_link.c %D%/hap/hap_link.h \
 	%D%/hap/hap_master.c %D%/hap/hap_master.h \
+	%D%/trace/trace_export.c %D%/trace/trace_export.h \
 	%D%/spop/spop_server.c %D%/spop/spop_server.h \
 	%D%/control/control_guests.c %D%/control/control_guests.h \
 	%D%/control/control_server.c %D%/control/control_server.h \
 	%D%/control/control_stream.c %D%/control/control_stream.h
 
 core_libs = $(CRYPTO_LIBS) $(YAML_LIBS) $(JANSSON_LIBS) $(EXPAT_LIBS)
-drive_libs = $(UV_LIBS) $(CURL_LIBS) $(MHD_LIBS)
+drive_libs = $(UV_LIBS) $(CURL_LIBS) $(MHD_LIBS) $(ZLIB_LIBS)
 
 sbin_PROGRAMS += rollcalld
 rollcalld_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS)
@@ -196,6 +199,7 @@ rollcalld_SOURCES = \
 	%D%/app_outlier.c %D%/app_outlier.h \
 	%D%/app_state.c %D%/app_state.h \
 	%D%/app_sync.c %D%/app_sync.h \
+	%D%/app_trace.c %D%/app_trace.h \
 	%D%/app_uneject.c %D%/app_uneject.h
 rollcalld_LDADD = agent/libdrive.a agent/libcore.a $(drive_libs) $(core_libs)
 

@@ -1,13 +1,13 @@
 # What an installation brings besides the programs.
 dist_man_MANS += packaging/rollcall.1 packaging/rollcall.yaml.5 packaging/rollcalld.8
-EXTRA_DIST += haproxy/haproxy.cfg haproxy/rollcall-spoe.cfg haproxy/rollcall.yaml haproxy/demo haproxy/demo.py \
+EXTRA_DIST += haproxy/haproxy.cfg haproxy/rollcall-spoe.cfg haproxy/tracing.cfg haproxy/rollcall.yaml haproxy/demo haproxy/demo.py \
 	packaging/install-deps packaging/build \
 	packaging/build-deb packaging/debian %D%/systemd/rollcalld.service.in %D%/systemd/rollcall-init.service.in \
 	%D%/systemd/haproxy-rollcall.conf %D%/systemd/rollcall.sysusers %D%/systemd/rollcall.tmpfiles
 
 # Samples, for whoever begins.
 exampledir = $(docdir)/examples
-dist_example_DATA = haproxy/haproxy.cfg haproxy/rollcall-spoe.cfg haproxy/rollcall.yaml packaging/systemd/haproxy-rollcall.conf
+dist_example_DATA = haproxy/haproxy.cfg haproxy/rollcall-spoe.cfg haproxy/tracing.cfg haproxy/rollcall.yaml packaging/systemd/haproxy-rollcall.conf
 dist_doc_DATA = README.md NEWS
 
 # The units name the programs where they are installed, which configure does not know yet.

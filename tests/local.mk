@@ -79,6 +79,7 @@ unit_tests = \
 	%D%/unit/test_spop_server \
 	%D%/unit/test_str \
 	%D%/unit/test_taskdef_cache \
+	%D%/unit/test_trace \
 	%D%/unit/test_utf8 \
 	%D%/unit/test_weights
 
@@ -134,7 +135,8 @@ check_PROGRAMS += \
 	%D%/fuzz/replay_sigv4 \
 	%D%/fuzz/replay_spop_session \
 	%D%/fuzz/replay_spop_wire \
-	%D%/fuzz/replay_state
+	%D%/fuzz/replay_state \
+	%D%/fuzz/replay_trace_line
 tests_fuzz_replay_aws_error_SOURCES = %D%/fuzz/fuzz_aws_error.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_aws_xml_SOURCES = %D%/fuzz/fuzz_aws_xml.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_conf_SOURCES = %D%/fuzz/fuzz_conf.c %D%/fuzz/replay_main.c
@@ -148,6 +150,7 @@ tests_fuzz_replay_plan_SOURCES = %D%/fuzz/fuzz_plan.c %D%/fuzz/replay_main.c $(l
 tests_fuzz_replay_sigv4_SOURCES = %D%/fuzz/fuzz_sigv4.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_spop_session_SOURCES = %D%/fuzz/fuzz_spop_session.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_spop_wire_SOURCES = %D%/fuzz/fuzz_spop_wire.c %D%/fuzz/replay_main.c
+tests_fuzz_replay_trace_line_SOURCES = %D%/fuzz/fuzz_trace_line.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_state_SOURCES = %D%/fuzz/fuzz_state.c %D%/fuzz/replay_main.c
 TESTS += %D%/fuzz/replay.sh
 EXTRA_DIST += %D%/fuzz/fuzz.h %D%/fuzz/replay.sh %D%/fuzz/corpus %D%/fuzz/dict
@@ -167,7 +170,8 @@ noinst_PROGRAMS += \
 	%D%/fuzz/fuzz_sigv4 \
 	%D%/fuzz/fuzz_spop_session \
 	%D%/fuzz/fuzz_spop_wire \
-	%D%/fuzz/fuzz_state
+	%D%/fuzz/fuzz_state \
+	%D%/fuzz/fuzz_trace_line
 tests_fuzz_fuzz_control_path_SOURCES = %D%/fuzz/fuzz_control_path.c $(control_story) $(worlds)
 tests_fuzz_fuzz_plan_SOURCES = %D%/fuzz/fuzz_plan.c $(laws) $(worlds)
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
@@ -184,6 +188,7 @@ tests_fuzz_fuzz_plan_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_sigv4_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_spop_session_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_spop_wire_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_trace_line_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_state_LDFLAGS = $(fuzz_ldflags)
 endif
 
@@ -237,7 +242,7 @@ EXTRA_DIST += $(lint_tests) %D%/lint/allowed-includes
 # ---- bench: `make bench`, then tests/bench/apply; no part of check ----
 
 EXTRA_PROGRAMS = %D%/bench/apply
-EXTRA_DIST += %D%/bench/reload %D%/bench/RESULTS.md
+EXTRA_DIST += %D%/bench/reload %D%/bench/spoe %D%/bench/RESULTS.md
 CLEANFILES += %D%/bench/apply
 tests_bench_apply_SOURCES = %D%/bench/apply.c
 bench: %D%/bench/apply

@@ -222,8 +222,8 @@ check_outlier(struct conf_decode *d, const struct conf_yaml_node *map, void *obj
 }
 
 static const struct conf_address agent_address = {
-	.tcp = true,
-	.wants = "an address, HOST:PORT",
+	.loopback = true,
+	.wants = "an address of this machine, 127.0.0.1:PORT or [::1]:PORT: nobody need listen there",
 };
 
 static const struct conf_key outlier_keys[] = {

@@ -36,7 +36,6 @@ static const struct feature {
 	{ "backends.entrypoints", ASKS_WRITTEN, "ignored: calls reach the backend as haproxy.cfg says" },
 	{ "backends.priority", ASKS_WRITTEN, "ignored: calls reach the backend as haproxy.cfg says" },
 	{ "policy.share", ASKS_ON, "ignored: `weight` counts" },
-	{ "tracing", ASKS_WRITTEN, "ignored: nothing listens there, no span is sent" },
 };
 
 static bool

@@ -390,6 +390,33 @@ put_server_infos(struct buf *out, const struct control_facts *f)
 			put_server_info(out, name, &f->plan->backends[i].servers[j]);
 }
 
+/* ---- traces ---- */
+
+static void
+put_traces(struct buf *out, const struct control_facts *f)
+{
+	static const char lost[] = "rollcall_trace_spans_lost_total";
+	const struct trace_export_counts *c;
+
+	if (f->trace == NULL)
+		return;
+	c = f->trace->counts;
+	put_plain(out, "rollcall_trace_spans_received_total", "counter", "Log lines that were spans.", c->received);
+	put_plain(out, "rollcall_trace_spans_exported_total", "counter", "Spans that the collector took.", c->exported);
+	put_plain(
+	    out, "rollcall_trace_spans_queued", "gauge", "Spans that wait, or are on their way.", f->trace->queued);
+	put_plain(out, "rollcall_trace_retries_total", "counter", "Batches that were sent again.", c->retries);
+	control_metric_family(out, lost, "counter", "Spans that the collector never got, by reason.");
+	for (size_t i = 0; i < 5; i++) {
+		const char *const reasons[] = { "malformed", "kernel", "queue_full", "export_failed", "rejected" };
+		const uint64_t counts[] = { c->malformed, c->lost_by_kernel, c->dropped_full, c->dropped_failed,
+			c->rejected };
+		const struct control_metric_label label = { "reason", str_from_cstr(reasons[i]) };
+
+		control_metric_whole(out, lost, &label, 1, counts[i]);
+	}
+}
+
 /* ---- outliers and SPOE ---- */
 
 static void
@@ -463,6 +490,7 @@ static family_fn *const families[] = {
 	put_server_infos,
 	put_outliers,
 	put_spoe,
+	put_traces,
 };
 
 void

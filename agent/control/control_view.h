@@ -37,6 +37,7 @@
 #include "plan/overlay.h"
 #include "plan/plan.h"
 #include "spop/spop_server.h"
+#include "trace/trace_export.h"
 
 #define CONTROL_VIEW_BODY_MAX    ((size_t)256 << 20)
 #define CONTROL_VIEW_MESSAGE_MAX ((size_t)4096)
@@ -83,9 +84,10 @@ struct control_facts {
 	const struct desired *desired;            /* what the plan was made from */
 	const struct actual *actual;              /* likewise */
 	const struct plan *plan;
-	const struct overlay *overlay;       /* what operators have asked for, be it in the plan already or not */
-	const struct outlier *outlier;       /* who is ejected, and why */
-	const struct spop_server_view *spop; /* null: `spoe` is not configured */
+	const struct overlay *overlay;         /* what operators have asked for, be it in the plan already or not */
+	const struct outlier *outlier;         /* who is ejected, and why */
+	const struct trace_export_view *trace; /* null: `tracing` is not configured */
+	const struct spop_server_view *spop;   /* null: `spoe` is not configured */
 	bool connected, in_step, ready;
 	int64_t last_sync_wall_ms; /* when HAProxy was last seen in step; 0: never */
 	struct fault haproxy_fault;

@@ -40,6 +40,7 @@ struct spop_server {
 	struct loop_timer *timer; /* the next attempt to listen, or the next sweep */
 	struct spop_server_config config;
 	struct listener listener; /* fd -1: not listening */
+	unsigned tries;           /* to listen, in vain */
 	struct connection *connections;
 	unsigned n_connections;
 	struct spop_counts counts;
@@ -280,7 +281,8 @@ try_to_listen(struct spop_server *s)
 	}
 	if (code != ERR_OK) {
 		s->listener.fd = -1;
-		if (fault_raise(&s->bind_fault, clk_mono_ms(&s->clk), &e))
+		(void)fault_raise(&s->bind_fault, clk_mono_ms(&s->clk), &e);
+		if (++s->tries == SPOP_SERVER_QUICK_TRIES)
 			log_warn("spop",
 			    "spoe.listen: %s; tried again every %d seconds, nothing is ejected for what HAProxy "
 			    "would tell there meanwhile",
@@ -291,10 +293,18 @@ try_to_listen(struct spop_server *s)
 	s->poll.data = s;
 	(void)uv_poll_start(&s->poll, UV_READABLE, on_listener);
 	(void)fault_clear(&s->bind_fault);
+	s->tries = 0;
 	log_info("spop", "listening for HAProxy's SPOE on " STR_FMT, STR_ARG(s->config.at.address));
 }
 
 /* ---- time ---- */
+
+/* With another configuration our successor listens before we have gone: soon at first. */
+static int64_t
+next_try_ms(const struct spop_server *s)
+{
+	return s->tries < SPOP_SERVER_QUICK_TRIES ? SPOP_SERVER_QUICK_MS : SPOP_SERVER_RETRY_MS;
+}
 
 static void
 close_stalled(struct spop_server *s)
@@ -321,7 +331,7 @@ on_timer(void *arg)
 		close_stalled(s);
 		(void)uv_poll_start(&s->poll, UV_READABLE, on_listener); /* again, if it was paused */
 	}
-	loop_timer_arm(s->timer, s->listener.fd < 0 ? SPOP_SERVER_RETRY_MS : SWEEP_MS);
+	loop_timer_arm(s->timer, s->listener.fd < 0 ? next_try_ms(s) : SWEEP_MS);
 }
 
 /* ---- life ---- */

@@ -15,7 +15,9 @@
 #include "io/loop.h"
 #include "spop/spop_session.h"
 
-#define SPOP_SERVER_CONNECTIONS_MAX 256 /* HAProxy without pipelining opens one per stream that waits */
+#define SPOP_SERVER_CONNECTIONS_MAX 256          /* HAProxy without pipelining opens one per stream that waits */
+#define SPOP_SERVER_QUICK_MS        INT64_C(100) /* between the first tries to listen, */
+#define SPOP_SERVER_QUICK_TRIES     10           /* of which these are not worth a word */
 #define SPOP_SERVER_RETRY_MS        INT64_C(5000)
 #define SPOP_SERVER_STALL_MS        INT64_C(10000) /* for a HELLO, the rest of a frame, or room to answer */
 

@@ -162,7 +162,6 @@ def test_what_is_not_built_yet_is_accepted_with_one_warning(aws: Aws, service: s
     later: dict[str, Any] = {
         "ecs.events": {"queue": "https://sqs.eu-west-1.amazonaws.com/123456789012/rollcall"},
         "ecs.role_arn": "arn:aws:iam::123456789012:role/rollcall",
-        "tracing": {"endpoint": "http://127.0.0.1:4318"},
     }
 
     def change(configuration: dict[str, Any]) -> None:

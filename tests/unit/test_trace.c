@@ -1,0 +1,266 @@
+/* trace/: from a log line to a span of OTLP. */
+#include "config.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "trace/trace_otlp.h"
+#include "trace/trace_span.h"
+#include "unit.h"
+
+#define IDS                                                                                                       \
+	"\"t\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"s\":\"00f067aa0ba902b8\",\"p\":\"00f067aa0ba902b7\",\"f\":" \
+	"\"01\""
+#define TIME "\"a\":1700000000000001,\"z\":1700000000004002"
+#define REST                                                                                                           \
+	"\"g\":\"1\",\"m\":\"POST\",\"u\":\"/rng.Rng/Next\",\"b\":\"grpc\",\"v\":\"rc_1\",\"st\":200,\"ts\":\"----\"," \
+	"\"tw\":0,\"tc\":-1,\"tr\":3,\"ci\":\"10.0.0.9\",\"cp\":4711,\"si\":\"10.0.0.1\",\"sp\":\"50051\""
+
+static const struct trace_otlp_task nobody = {
+	.arn = { "", 0 }, .cluster = { "", 0 }, .service = { "", 0 }, .container = { "", 0 }
+};
+
+static struct trace_span
+read_ok(const char *line)
+{
+	struct trace_span s;
+
+	assert_int_equal(trace_span_read(str_from_cstr(line), &s, NULL), ERR_OK);
+	return s;
+}
+
+static json_t *
+otlp_of(const struct trace_span *s, const struct trace_otlp_task *task)
+{
+	struct buf text = buf_make(TRACE_OTLP_SPAN_MAX);
+	json_t *doc;
+
+	trace_otlp_put_span(s, task, &text);
+	assert_int_equal(buf_failed(&text, NULL), ERR_OK);
+	doc = json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(doc);
+	buf_free(&text);
+	return doc;
+}
+
+/* As text, whatever its type; null: not there. */
+static const char *
+attribute(const json_t *span, const char *key)
+{
+	size_t i;
+	const json_t *item, *value, *list = json_object_get(span, "attributes");
+
+	json_array_foreach(list, i, item)
+	{
+		if (strcmp(json_string_value(json_object_get(item, "key")), key) != 0)
+			continue;
+		value = json_object_get(item, "value");
+		return json_string_value(json_object_iter_value(json_object_iter((json_t *)(uintptr_t)value)));
+	}
+	return NULL;
+}
+
+static void
+a_line_is_a_span(void **state)
+{
+	struct trace_span s = read_ok("{" IDS "," TIME "," REST ",\"gs\":\"14\"}\n");
+	const struct trace_otlp_task task = {
+		.arn = STR("arn:task"), .cluster = STR("arn:c"), .service = STR("service:x"), .container = STR("app")
+	};
+	json_t *span = otlp_of(&s, &task);
+
+	(void)state;
+	assert_string_equal(json_string_value(json_object_get(span, "parentSpanId")), "00f067aa0ba902b7");
+	assert_string_equal(json_string_value(json_object_get(span, "name")), "rng.Rng/Next");
+	assert_string_equal(json_string_value(json_object_get(span, "startTimeUnixNano")), "1700000000000001000");
+	assert_string_equal(json_string_value(json_object_get(span, "endTimeUnixNano")), "1700000000004002000");
+	assert_int_equal(json_integer_value(json_object_get(span, "kind")), 2);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(span, "status"), "code")), 2);
+	assert_string_equal(attribute(span, "rpc.response.status_code"), "UNAVAILABLE");
+	assert_string_equal(attribute(span, "error.type"), "UNAVAILABLE");
+	assert_string_equal(attribute(span, "aws.ecs.task.arn"), "arn:task");
+	assert_string_equal(attribute(span, "haproxy.time.response_ms"), "3");
+	assert_string_equal(attribute(span, "network.peer.port"), "50051");
+	assert_null(attribute(span, "haproxy.time.connect_ms"));
+	assert_null(attribute(span, "haproxy.grpc_status_source"));
+	json_decref(span);
+}
+
+static void
+a_status_that_was_not_seen_is_not_called_ok(void **state)
+{
+	static const char *const rows[] = { "", "-", "x", "17", "999999999999999999999" };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		char line[1000];
+		struct trace_span s;
+		json_t *span;
+
+		(void)snprintf(line, sizeof(line), "{" IDS "," TIME "," REST ",\"gs\":\"%s\"}", rows[i]);
+		s = read_ok(line);
+		assert_int_equal(s.grpc_status, -1);
+		span = otlp_of(&s, &nobody);
+		assert_null(attribute(span, "rpc.response.status_code"));
+		assert_null(json_object_get(json_object_get(span, "status"), "code"));
+		assert_string_equal(attribute(span, "haproxy.grpc_status_source"), "unknown");
+		json_decref(span);
+	}
+}
+
+static void
+only_the_servers_fault_is_an_error(void **state)
+{
+	static const int errors[] = { 2, 4, 12, 13, 14, 15 };
+
+	(void)state;
+	for (int status = 0; status <= 16; status++) {
+		char line[1000];
+		bool want = false;
+		struct trace_span s;
+		json_t *span;
+
+		for (size_t i = 0; i < N_OF(errors); i++)
+			want = want || errors[i] == status;
+		(void)snprintf(line, sizeof(line), "{" IDS "," TIME "," REST ",\"gs\":\"%d\"}", status);
+		s = read_ok(line);
+		span = otlp_of(&s, &nobody);
+		assert_int_equal(json_object_get(json_object_get(span, "status"), "code") != NULL, want);
+		assert_string_equal(attribute(span, "rpc.response.status_code"), trace_span_grpc_name(status));
+		json_decref(span);
+	}
+}
+
+static void
+a_root_has_no_parent(void **state)
+{
+	struct trace_span s =
+	    read_ok("{\"t\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"s\":\"00f067aa0ba902b8\",\"p\":\"-\","
+		    "\"f\":\"01\"," TIME "," REST ",\"gs\":\"\"}");
+	json_t *span = otlp_of(&s, &nobody);
+
+	(void)state;
+	assert_null(json_object_get(span, "parentSpanId"));
+	assert_int_equal(json_integer_value(json_object_get(span, "flags")), 1);
+	json_decref(span);
+}
+
+static void
+what_is_no_span_is_refused(void **state)
+{
+	static const char *const rows[] = { "", "x", "[]", "{}", "{" IDS "}", "{" TIME "}", "{" IDS "," TIME,
+		"{\"t\":\"00000000000000000000000000000000\",\"s\":\"00f067aa0ba902b8\",\"p\":\"\",\"f\":\"01\"," TIME
+		"}",
+		"{\"t\":\"4BF92F3577B34DA6A3CE929D0E0E4736\",\"s\":\"00f067aa0ba902b8\",\"p\":\"\",\"f\":\"01\"," TIME
+		"}",
+		"{\"t\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"s\":\"00f067aa0ba902b8\",\"p\":\"1\",\"f\":\"01\"," TIME
+		"}",
+		"{\"t\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"s\":\"00f067aa0ba902b8\",\"p\":\"\",\"f\":\"1\"," TIME
+		"}",
+		"{" IDS ",\"a\":-1,\"z\":5}", "{" IDS ",\"a\":\"1\",\"z\":\"2\"}" };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct trace_span s;
+
+		CHECK_ROW(trace_span_read(str_from_cstr(rows[i]), &s, NULL) == ERR_PARSE, i, rows[i]);
+	}
+}
+
+static void
+what_a_caller_writes_is_escaped(void **state)
+{
+	struct trace_span s =
+	    read_ok("{" IDS "," TIME ",\"g\":\"1\",\"u\":\"/a\\\"b\\\\\\u0001\\u00e9\",\"st\":0,\"ts\":\"SD--\"}");
+	json_t *span = otlp_of(&s, &nobody);
+
+	(void)state;
+	assert_string_equal(attribute(span, "rpc.method"), "a\"b\\\x01\xc3\xa9");
+	assert_string_equal(attribute(span, "error.type"), "connection_reset");
+	json_decref(span);
+}
+
+/* ---- the environment ---- */
+
+struct variable {
+	const char *name, *value;
+};
+
+static const char *
+get(void *arg, const char *name)
+{
+	for (const struct variable *v = arg; v->name != NULL; v++)
+		if (strcmp(v->name, name) == 0)
+			return v->value;
+	return NULL;
+}
+
+static void
+the_collectors_place_is_found(void **state)
+{
+	static const struct {
+		const char *configured, *base, *traces, *want;
+	} rows[] = {
+		{ "", NULL, NULL, "http://127.0.0.1:4318/v1/traces" },
+		{ "http://a:1", "http://b:1", "http://c:1/x", "http://a:1/v1/traces" },
+		{ "http://a:1/", NULL, NULL, "http://a:1/v1/traces" },
+		{ "http://a:1/p/v1/traces", NULL, NULL, "http://a:1/p/v1/traces" },
+		{ "", "http://b:1/", NULL, "http://b:1/v1/traces" },
+		{ "", "http://b:1", "http://c:1/x", "http://c:1/x" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct variable variables[] = { { "OTEL_EXPORTER_OTLP_ENDPOINT", rows[i].base },
+			{ "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", rows[i].traces }, { NULL, NULL } };
+		const struct env env = { .get = get, .arg = variables };
+		struct buf url = buf_make(200);
+
+		trace_otlp_put_url(str_from_cstr(rows[i].configured), &env, &url);
+		assert_str(buf_str(&url), rows[i].want);
+		buf_free(&url);
+	}
+}
+
+static void
+the_resource_and_the_ratio_come_from_the_environment(void **state)
+{
+	struct variable variables[] = { { "OTEL_RESOURCE_ATTRIBUTES", "service.name=edge,a=b%2Cc, d = e ,=x,y" },
+		{ "OTEL_TRACES_SAMPLER", "parentbased_traceidratio" }, { "OTEL_TRACES_SAMPLER_ARG", "0.25" },
+		{ NULL, NULL } };
+	const struct env env = { .get = get, .arg = variables };
+	struct buf text = buf_make(1000);
+
+	(void)state;
+	trace_otlp_put_resource(&env, &text);
+	assert_str(buf_str(&text), "{\"key\":\"service.name\",\"value\":{\"stringValue\":\"edge\"}},"
+				   "{\"key\":\"a\",\"value\":{\"stringValue\":\"b,c\"}},"
+				   "{\"key\":\"d\",\"value\":{\"stringValue\":\"e\"}}");
+	assert_int_equal(trace_otlp_sample_ppm(&env, 7), 250000);
+	variables[2].value = "1.5";
+	assert_int_equal(trace_otlp_sample_ppm(&env, 7), 7);
+	variables[2].value = "1";
+	assert_int_equal(trace_otlp_sample_ppm(&env, 7), 1000000);
+	variables[2].value = "0.0000009";
+	assert_int_equal(trace_otlp_sample_ppm(&env, 7), 0);
+	variables[1].value = "always_off";
+	assert_int_equal(trace_otlp_sample_ppm(&env, 7), 0);
+	buf_free(&text);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_line_is_a_span),
+		cmocka_unit_test(a_status_that_was_not_seen_is_not_called_ok),
+		cmocka_unit_test(only_the_servers_fault_is_an_error),
+		cmocka_unit_test(a_root_has_no_parent),
+		cmocka_unit_test(what_is_no_span_is_refused),
+		cmocka_unit_test(what_a_caller_writes_is_escaped),
+		cmocka_unit_test(the_collectors_place_is_found),
+		cmocka_unit_test(the_resource_and_the_ratio_come_from_the_environment),
+	};
+
+	return cmocka_run_group_tests_name("trace", tests, NULL, NULL);
+}
