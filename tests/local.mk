@@ -66,6 +66,7 @@ unit_tests = \
 	%D%/unit/test_plan_address \
 	%D%/unit/test_plan_diff \
 	%D%/unit/test_plan_dynamic \
+	%D%/unit/test_plan_eject \
 	%D%/unit/test_plan_evidence \
 	%D%/unit/test_plan_guard \
 	%D%/unit/test_plan_laws \
@@ -105,6 +106,7 @@ tests_unit_test_outlier_SOURCES = %D%/unit/test_outlier.c $(worlds)
 tests_unit_test_overlay_SOURCES = %D%/unit/test_overlay.c $(worlds)
 tests_unit_test_plan_diff_SOURCES = %D%/unit/test_plan_diff.c $(worlds)
 tests_unit_test_plan_dynamic_SOURCES = %D%/unit/test_plan_dynamic.c $(worlds)
+tests_unit_test_plan_eject_SOURCES = %D%/unit/test_plan_eject.c $(worlds)
 tests_unit_test_plan_evidence_SOURCES = %D%/unit/test_plan_evidence.c $(worlds)
 tests_unit_test_plan_guard_SOURCES = %D%/unit/test_plan_guard.c $(worlds)
 tests_unit_test_plan_laws_SOURCES = %D%/unit/test_plan_laws.c $(laws) $(worlds)

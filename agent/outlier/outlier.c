@@ -612,7 +612,8 @@ read_saved(const struct ecs_json *item, struct saved *s, struct err *e)
 		code = plan_json_ms(item, "until_ms", &s->until_wall_ms, e);
 	if (code == ERR_OK)
 		code = plan_json_ms(item, "times", &times, e);
-	if (code == ERR_OK && (s->key.backend.len == 0 || s->key.task_arn.len == 0 || times > TIMES_MAX))
+	if (code == ERR_OK &&
+	    (s->key.backend.len == 0 || s->key.task_arn.len == 0 || s->key.port == 0 || times > TIMES_MAX))
 		return ecs_json_refuse(item, "backend", e, "not an ejection");
 	s->times = code == ERR_OK ? (unsigned)times : 0;
 	return code;
@@ -670,7 +671,7 @@ outlier_resume(struct outlier *o, struct str text, int64_t mono_ms, int64_t wall
 
 	*ret_n = 0;
 	if (code != ERR_OK)
-		return code;
+		return plan_json_refusal(code, e);
 	root = ecs_json_root(doc);
 	code = resume_all(o, &root, (struct moment){ .mono_ms = mono_ms, .wall_ms = wall_ms }, ret_n, e);
 	if (code != ERR_OK) {

@@ -219,3 +219,32 @@ def test_scattered_errors_eject_nobody(start_scene: Callable[..., Scene]) -> Non
     with calling(scene.haproxy):
         assert client.call_many(scene.haproxy.target, 300, minimum=2, maximum=1).failures == {"INVALID_ARGUMENT": 300}
     assert not scene.daemon.messages("an outlier")
+
+
+def test_calls_end_as_they_would_whatever_the_agent_does(start_scene: Callable[..., Scene]) -> None:
+    """Hung, killed, back, HAProxy reloaded meanwhile: errors keep their status, and no good call fails."""
+    scene = start_scene()
+
+    def errors(calls: int) -> dict[str, int]:
+        return dict(client.call_many(scene.haproxy.target, calls, minimum=2, maximum=1).failures)
+
+    with calling(scene.haproxy) as load:
+        os.kill(scene.daemon.child.pid, signal.SIGSTOP)
+        assert errors(30) == {"INVALID_ARGUMENT": 30}, "hung: each waits for timeout processing, no more"
+        os.kill(scene.daemon.child.pid, signal.SIGCONT)
+        scene.daemon.kill()
+        assert errors(30) == {"INVALID_ARGUMENT": 30}, "gone"
+        scene.daemon.start()
+        scene.daemon.wait_ready()
+        wait_until(lambda: scene.haproxy.runtime.status("rollcall_spoe", "rollcalld") == "UP", 20, "the agent is back")
+        assert errors(30) == {"INVALID_ARGUMENT": 30}
+        metrics = scene.daemon.request("GET", "/metrics")[1]
+        assert "rollcall_spoe_notifies_total 30" in metrics, "each error told once"
+    assert not load.result.failures, load.result.details
+
+
+def test_the_kill_switch_stops_the_messages(start_scene: Callable[..., Scene]) -> None:
+    scene = start_scene()
+    scene.haproxy.runtime.ask("experimental-mode on; set var proc.rollcall bool(false)")
+    assert client.call_many(scene.haproxy.target, 20, minimum=2, maximum=1).failures == {"INVALID_ARGUMENT": 20}
+    assert "rollcall_spoe_notifies_total 0" in scene.daemon.request("GET", "/metrics")[1]

@@ -1,5 +1,5 @@
 /*
- * The files of state (overlay.json, applied.json) as any bytes.  Laws: what is refused
+ * The files of state (overlay.json, applied.json, outlier.json) as any bytes.  Laws: what is refused
  * is refused with one line of plain text; what is read is written back, and read
  * again, as the same; each item is found by its key, and holds only what a command
  * or a line of the log may hold.
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fuzz.h"
+#include "outlier/outlier.h"
 #include "plan/applied.h"
 #include "plan/overlay.h"
 #include "plan/plan_json.h"
@@ -113,10 +114,40 @@ check_applied(struct str text)
 	buf_free(&out);
 }
 
+static void
+check_outlier(struct str text)
+{
+	struct outlier *o = NULL, *again = NULL;
+	struct buf out = buf_make(OUTLIER_TEXT_MAX);
+	struct plan_ejections all;
+	struct err e = ERR_INIT;
+	size_t n = 0, n_again = 0;
+	enum err_code code;
+
+	REQUIRE(outlier_new(&o, NULL) == ERR_OK && outlier_new(&again, NULL) == ERR_OK);
+	code = outlier_resume(o, text, 5, 1700000000000, &n, &e);
+	outlier_ejections(o, &all);
+	REQUIRE(all.n == n);
+	for (size_t i = 0; i < all.n; i++)
+		check_key(&all.items[i].key);
+	if (code != ERR_OK) {
+		check_refusal(code, &e);
+		REQUIRE(n == 0);
+	} else {
+		REQUIRE(outlier_write(o, 1700000000000, &out, NULL) == ERR_OK);
+		REQUIRE(outlier_resume(again, buf_str(&out), 5, 1700000000000, &n_again, NULL) == ERR_OK);
+		REQUIRE(n_again == n);
+	}
+	buf_free(&out);
+	outlier_free(o);
+	outlier_free(again);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	check_overlay(str_of(data, size));
 	check_applied(str_of(data, size));
+	check_outlier(str_of(data, size));
 	return 0;
 }
