@@ -40,6 +40,10 @@ struct app_host {
 	struct arena *former;       /* of the configuration before: handles that are closing may still look at it */
 	char refused[REFUSED_SIZE]; /* why the last file was not taken; empty: it was */
 	uint64_t n_applied, n_refused;
+	/* Backends that a forced reload takes from: released once they freeze for it.  They live
+	 * in config.arena; an empty one is done. */
+	struct str *forced;
+	size_t n_forced;
 	bool was_ready, is_stopping;
 };
 
@@ -88,12 +92,34 @@ on_event(void *arg)
 	app_door_wake(h->door);
 }
 
+/* --force said so: what that file removes may go. */
+static void
+release(struct app_host *h, struct str *backend)
+{
+	const struct reconcile_order order = { .kind = RECONCILE_RELEASE_BACKEND, .backend = *backend };
+	struct buf said = buf_make(SAID_MAX);
+	struct err e = ERR_INIT;
+
+	if (app_order(h->app, &order, &said, &e) != ERR_OK)
+		log_warn("main", "backend " STR_FMT " stays frozen: %s", STR_ARG(*backend), e.msg);
+	buf_free(&said);
+	*backend = STR("");
+}
+
 static void
 on_passed(void *arg, const struct reconcile_view *v)
 {
 	struct app_host *h = arg;
 
 	h->was_ready = h->was_ready || v->ready;
+	for (size_t i = 0; v->plan != NULL && i < h->n_forced; i++) {
+		const struct plan_backend *b = h->forced[i].len > 0 ? plan_find(v->plan, h->forced[i]) : NULL;
+
+		if (b != NULL && b->is_frozen) {
+			release(h, &h->forced[i]);
+			return; /* v is not what is so any more */
+		}
+	}
 }
 
 /* ---- another configuration ---- */
@@ -105,6 +131,8 @@ struct candidate {
 	struct app *app;
 	struct desired *desired; /* of the tasks that are known; null: none are */
 	struct plan *plan;       /* likewise */
+	struct str *forced;      /* backends that lose more than they may */
+	size_t n_forced;
 };
 
 static void
@@ -172,18 +200,26 @@ make_plan(struct app_host *h, struct candidate *c, struct err *e)
 }
 
 static enum err_code
-weigh_losses(struct app_host *h, const struct candidate *c, struct err *e)
+weigh_losses(struct app_host *h, bool force, struct candidate *c, struct err *e)
 {
 	const struct reconcile_view v = app_view(h->app);
+	const size_t n = v.plan != NULL && c->desired != NULL ? v.plan->n_backends : 0;
 
-	for (size_t i = 0; v.plan != NULL && c->desired != NULL && i < v.plan->n_backends; i++) {
+	c->forced = ARENA_ARRAY(c->arena, struct str, n);
+	if (c->forced == NULL)
+		return err_set(e, ERR_NOMEM, "reading the configuration");
+	for (size_t i = 0; i < n; i++) {
 		const struct reload_loss loss = reload_loss_of(v.plan, i, c->desired, c->conf);
 
-		if (reload_is_too_much(&loss))
+		if (!reload_is_too_much(&loss))
+			continue;
+		if (!force)
 			return err_set(e, ERR_REFUSED,
 			    "it would take %zu of %zu servers from backend `" STR_FMT
 			    "`, more than removal_limit (%u %%): `rollcall reload --force` does it",
 			    loss.lost, loss.serving, STR_ARG(loss.backend), loss.limit);
+		if (!arena_str(c->arena, loss.backend, &c->forced[c->n_forced++]))
+			return err_set(e, ERR_NOMEM, "reading the configuration");
 	}
 	return ERR_OK;
 }
@@ -248,6 +284,8 @@ take(struct app_host *h, struct candidate *c)
 	h->former = h->config.arena;
 	h->config.arena = MOVE(c->arena);
 	h->config.conf = c->conf;
+	h->forced = c->forced;
+	h->n_forced = c->n_forced;
 	h->loaded_wall_ms = clk_wall_ms(&h->clk);
 	app_start(h->app);
 }
@@ -272,8 +310,8 @@ consider(struct app_host *h, bool force, struct candidate *c, struct buf *plan, 
 		code = make_plan(h, c, e);
 	if (code == ERR_OK)
 		show_plan(h, c, plan);
-	if (code == ERR_OK && !force)
-		code = weigh_losses(h, c, e);
+	if (code == ERR_OK)
+		code = weigh_losses(h, force, c, e);
 	if (code == ERR_OK)
 		code = make_app(h, c->conf, h->app, &c->app, e);
 	return code;

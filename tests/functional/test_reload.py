@@ -66,6 +66,7 @@ def test_a_bad_file_is_refused_and_shown(aws: Aws, rollcalld: Rollcalld, haproxy
 
 
 def test_a_file_that_removes_too_much_needs_force(aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy) -> None:
+    """The servers of a backend that no entry names any more are drained."""
     other = [{"name": "other", "match": {"service": "nobody"}}]
     rollcalld.write(configuration_of(aws, haproxy, rollcalld, backends=other))
     rollcalld.reload()
@@ -75,6 +76,10 @@ def test_a_file_that_removes_too_much_needs_force(aws: Aws, rollcalld: Rollcalld
     assert status == 409 and "2 of 2 servers from backend `grpc`" in refusal["error"]["message"]
     assert {"commands", "held"} == set(refusal["plan"])
     assert sorted(states(rollcalld).values()) == ["ready", "ready"]
+    assert rollcalld.rollcall("reload", "--force").returncode == 0
+    wait_until(lambda: all(server.in_maintenance for server in haproxy.runtime.servers("grpc")), 20, "all out")
+    wait_until(lambda: not states(rollcalld), 20, "its servers are gone")
+    wait_until(lambda: [b["name"] for b in rollcalld.get("/v1/backends")] == ["other"], 10, "and so is it")
 
 
 def test_the_log_level_and_the_second_door_follow_the_file(aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy,
