@@ -103,7 +103,7 @@ def test_a_task_that_was_told_to_stop_while_nobody_looked_drains_at_once(
     assert server and server.is_ready, "nobody was there to see it"
     daemon.restart()
     wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
-    assert daemon.messages(f"{server.name}: drains.*{victim['id']}.*evidence stopping")
+    wait_until(lambda: daemon.messages(f"{server.name}: drains.*{victim['id']}.*evidence stopping"), what="the log line")
     assert victim["id"] in [task["id"] for task in aws.control.tasks(**SERVICE) if task["last_status"] != "STOPPED"]
 
 
