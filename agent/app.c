@@ -12,6 +12,7 @@
 #include "app_sync.h"
 #include "app_trace.h"
 #include "aws/aws_caller.h"
+#include "aws/creds_fetch.h"
 #include "ecs/ecs_answer.h"
 #include "ecs/ecs_watch.h"
 #include "io/http_curl.h"
@@ -26,6 +27,8 @@
 struct app_source {
 	struct bucket bucket;   /* `rate_limit`: of ECS */
 	struct bucket machines; /* as much again, of EC2 and of Systems Manager */
+	struct creds_recipe_config keys_from;
+	struct creds_fetch_place sts;
 	struct creds_source *keys;
 	struct aws_caller *ecs, *ec2, *ssm;
 };
@@ -38,6 +41,7 @@ struct app {
 	struct prng rnd;
 	struct app_cas *cas;
 	struct http *http;
+	struct creds_fetch_world keys_world;
 	struct app_source *sources;
 	struct ecs_watch_callers *callers; /* of sources[i], as the watch wants them */
 	struct ecs_watch *watch;
@@ -48,6 +52,7 @@ struct app {
 	struct trace_export_view trace_view;
 	struct spop_server_view spop;
 	struct aws_caller_figures *figures;
+	struct creds_source_view *key_views;
 	unsigned *budgets; /* used, in percent */
 	struct control_stretch *stretches;
 	struct control_problem *problems;
@@ -156,6 +161,7 @@ app_tell(struct app *a, const struct control_problem *more, struct control_facts
 
 	for (size_t i = 0; i < a->conf->n_sources; i++) {
 		a->figures[i] = aws_caller_figures(a->sources[i].ecs);
+		a->key_views[i] = a->sources[i].keys->view(a->sources[i].keys);
 		a->budgets[i] = bucket_used_percent(&a->sources[i].bucket, clk_mono_ms(&a->clk));
 		a->stretches[i] = stretch_of(a, i);
 	}
@@ -164,6 +170,7 @@ app_tell(struct app *a, const struct control_problem *more, struct control_facts
 	ret->conf = a->conf;
 	ret->roster = v.roster;
 	ret->figures = a->figures;
+	ret->keys = a->key_views;
 	ret->budget_used_percent = a->budgets;
 	ret->stretches = a->stretches;
 	ret->desired = v.desired;
@@ -240,25 +247,6 @@ on_seek(void *arg)
 
 /* ---- making the rooms ---- */
 
-/* The configuration's, else the variables that the SDKs read; *ret_from is what to
- * blame for where it leads. */
-static struct str
-endpoint_of(const struct app *a, const struct conf_source *s, const struct aws_service *of, const char **ret_from)
-{
-	const char *const names[] = { of->endpoint_env, "AWS_ENDPOINT_URL" };
-
-	*ret_from = s->endpoint.len > 0 ? "its `endpoint`" : "its `region`";
-	for (size_t i = 0; s->endpoint.len == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
-		struct str text = str_from_cstr(env_get(a->config.env, names[i]));
-
-		if (text.len == 0)
-			continue;
-		*ret_from = names[i];
-		return text;
-	}
-	return s->endpoint;
-}
-
 static enum err_code
 make_caller(struct app *a, size_t i, const struct aws_service *of, struct aws_caller **ret, struct err *e)
 {
@@ -267,8 +255,7 @@ make_caller(struct app *a, size_t i, const struct aws_service *of, struct aws_ca
 	const char *from;
 	const struct aws_caller_service to = {
 		.of = of,
-		.region = s->region,
-		.endpoint = endpoint_of(a, s, of, &from),
+		.at = aws_endpoint_choose(of, s->region, s->endpoint, a->config.env, &from),
 		.connect_timeout_ms = AWS_CONNECT_TIMEOUT_MS,
 		.timeout_ms = AWS_TIMEOUT_MS,
 		.max_in_flight = AWS_IN_FLIGHT_MAX,
@@ -285,15 +272,19 @@ make_source(struct app *a, size_t i, struct err *e)
 {
 	const struct conf_source *s = &a->conf->sources[i];
 	struct app_source *made = &a->sources[i];
-	const struct creds_source_config keys = {
-		.access_key_id = s->access_key_id,
-		.secret_access_key = s->secret_access_key,
-		.session_token = s->session_token,
-	};
 	enum err_code code;
 
 	made->bucket = made->machines = bucket_make(s->rate_limit_milli, clk_mono_ms(&a->clk));
-	code = creds_source_new(a->loop, &keys, a->config.env, &made->keys, e);
+	made->keys_from = (struct creds_recipe_config){
+		.access_key_id = s->access_key_id,
+		.secret_access_key = s->secret_access_key,
+		.session_token = s->session_token,
+		.profile = s->profile,
+		.role_arn = s->role_arn,
+		.external_id = s->external_id,
+	};
+	made->sts = (struct creds_fetch_place){ .region = s->region, .endpoint = s->endpoint };
+	code = creds_source_new(&a->keys_world, s->name, &made->keys_from, &made->sts, &made->keys, e);
 	if (code == ERR_OK)
 		code = make_caller(a, i, &aws_service_ecs, &made->ecs, e);
 	if (code == ERR_OK)
@@ -315,6 +306,12 @@ make_ecs(struct app *a, struct err *e)
 	};
 	enum err_code code = http_curl_new(a->loop, &a->http, e);
 
+	a->keys_world = (struct creds_fetch_world){
+		.loop = a->loop,
+		.http = a->http,
+		.rnd = &a->rnd,
+		.env = a->config.env,
+	};
 	for (size_t i = 0; code == ERR_OK && i < a->conf->n_sources; i++)
 		code = make_source(a, i, e);
 	if (code == ERR_OK)
@@ -422,11 +419,12 @@ make_tables(struct app *a)
 	a->sources = calloc(a->conf->n_sources, sizeof(*a->sources));
 	a->callers = calloc(a->conf->n_sources, sizeof(*a->callers));
 	a->figures = calloc(a->conf->n_sources, sizeof(*a->figures));
+	a->key_views = calloc(a->conf->n_sources, sizeof(*a->key_views));
 	a->budgets = calloc(a->conf->n_sources, sizeof(*a->budgets));
 	a->stretches = calloc(a->conf->n_sources, sizeof(*a->stretches));
 	a->problems = calloc(a->conf->n_backends + 5 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
 	return a->sources != NULL && a->callers != NULL && a->figures != NULL && a->budgets != NULL &&
-	       a->stretches != NULL && a->problems != NULL && name_places(a);
+	       a->key_views != NULL && a->stretches != NULL && a->problems != NULL && name_places(a);
 }
 
 enum err_code
@@ -497,6 +495,7 @@ app_close(struct app *a)
 	free(a->problems);
 	free(a->stretches);
 	free(a->budgets);
+	free(a->key_views);
 	free(a->figures);
 	free(a->callers);
 	free(a->sources);

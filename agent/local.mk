@@ -35,12 +35,16 @@ agent_libcore_a_SOURCES = \
 	%D%/conf/conf_yaml_fault.c %D%/conf/conf_yaml_fault.h \
 	%D%/aws/aws_endpoint.c %D%/aws/aws_endpoint.h \
 	%D%/aws/aws_error.c %D%/aws/aws_error.h \
+	%D%/aws/aws_profiles.c %D%/aws/aws_profiles.h \
 	%D%/aws/aws_query.c %D%/aws/aws_query.h \
 	%D%/aws/aws_request.c %D%/aws/aws_request.h \
 	%D%/aws/aws_service.c %D%/aws/aws_service.h \
 	%D%/aws/aws_xml.c %D%/aws/aws_xml.h \
 	%D%/aws/bucket.c %D%/aws/bucket.h \
 	%D%/aws/creds.c %D%/aws/creds.h \
+	%D%/aws/creds_answer.c %D%/aws/creds_answer.h \
+	%D%/aws/creds_container.c %D%/aws/creds_container.h \
+	%D%/aws/creds_recipe.c %D%/aws/creds_recipe.h \
 	%D%/aws/sigv4.c %D%/aws/sigv4.h \
 	%D%/ecs/arn.c %D%/ecs/arn.h \
 	%D%/ecs/ecs_address.c %D%/ecs/ecs_address.h \
@@ -165,7 +169,11 @@ agent_libdrive_a_SOURCES = \
 	%D%/io/notify.c %D%/io/notify.h \
 	%D%/conf/conf_file.c %D%/conf/conf_file.h \
 	%D%/aws/aws_caller.c %D%/aws/aws_caller.h \
+	%D%/aws/creds_fetch.c %D%/aws/creds_fetch.h \
+	%D%/aws/creds_files.c %D%/aws/creds_files.h \
 	%D%/aws/creds_source.c %D%/aws/creds_source.h \
+	%D%/aws/imds.c %D%/aws/imds.h \
+	%D%/aws/metadata.c %D%/aws/metadata.h \
 	%D%/ecs/ecs_watch.c %D%/ecs/ecs_watch.h \
 	%D%/ecs/ecs_watch_cluster.c %D%/ecs/ecs_watch_cluster.h \
 	%D%/hap/hap_ca.c %D%/hap/hap_ca.h \

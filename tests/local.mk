@@ -25,6 +25,7 @@ unit_tests = \
 	%D%/unit/test_aws_caller \
 	%D%/unit/test_aws_endpoint \
 	%D%/unit/test_aws_error \
+	%D%/unit/test_aws_profiles \
 	%D%/unit/test_aws_query \
 	%D%/unit/test_aws_xml \
 	%D%/unit/test_bucket \
@@ -40,6 +41,9 @@ unit_tests = \
 	%D%/unit/test_control_track \
 	%D%/unit/test_control_view \
 	%D%/unit/test_creds \
+	%D%/unit/test_creds_answer \
+	%D%/unit/test_creds_recipe \
+	%D%/unit/test_creds_source \
 	%D%/unit/test_desired \
 	%D%/unit/test_ecs_answer \
 	%D%/unit/test_ecs_hosts \
@@ -86,6 +90,7 @@ unit_tests = \
 
 control_story = %D%/unit/control_story.c %D%/unit/control_story.h
 fake_ecs = %D%/unit/fake_ecs.c %D%/unit/fake_ecs.h
+fake_http = %D%/unit/fake_http.c %D%/unit/fake_http.h
 fake_loop = %D%/unit/fake_loop.c %D%/unit/fake_loop.h
 laws = %D%/unit/laws.c %D%/unit/laws.h %D%/unit/laws_ask.c %D%/unit/laws_ask.h \
 	%D%/unit/laws_desired.c %D%/unit/laws_plan.c %D%/unit/laws_soft.c %D%/unit/laws_world.c
@@ -96,7 +101,7 @@ tests_unit_test_cli_show_SOURCES = %D%/unit/test_cli_show.c $(control_story) $(w
 tests_unit_test_control_order_SOURCES = %D%/unit/test_control_order.c $(control_story) $(worlds)
 tests_unit_test_control_track_SOURCES = %D%/unit/test_control_track.c $(control_story) $(worlds)
 tests_unit_test_control_view_SOURCES = %D%/unit/test_control_view.c $(control_story) $(worlds)
-tests_unit_test_creds_SOURCES = %D%/unit/test_creds.c $(fake_loop)
+tests_unit_test_creds_source_SOURCES = %D%/unit/test_creds_source.c $(fake_http) $(fake_loop)
 tests_unit_test_desired_SOURCES = %D%/unit/test_desired.c $(worlds)
 tests_unit_test_ecs_sweep_SOURCES = %D%/unit/test_ecs_sweep.c $(fake_ecs)
 tests_unit_test_ecs_watch_SOURCES = %D%/unit/test_ecs_watch.c $(fake_ecs) $(fake_loop)
@@ -126,6 +131,8 @@ endif
 check_PROGRAMS += \
 	%D%/fuzz/replay_aws_error \
 	%D%/fuzz/replay_aws_xml \
+	%D%/fuzz/replay_aws_profiles \
+	%D%/fuzz/replay_creds_answer \
 	%D%/fuzz/replay_conf \
 	%D%/fuzz/replay_control_path \
 	%D%/fuzz/replay_ecs_answer \
@@ -141,6 +148,8 @@ check_PROGRAMS += \
 	%D%/fuzz/replay_trace_line
 tests_fuzz_replay_aws_error_SOURCES = %D%/fuzz/fuzz_aws_error.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_aws_xml_SOURCES = %D%/fuzz/fuzz_aws_xml.c %D%/fuzz/replay_main.c
+tests_fuzz_replay_aws_profiles_SOURCES = %D%/fuzz/fuzz_aws_profiles.c %D%/fuzz/replay_main.c
+tests_fuzz_replay_creds_answer_SOURCES = %D%/fuzz/fuzz_creds_answer.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_conf_SOURCES = %D%/fuzz/fuzz_conf.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_control_path_SOURCES = %D%/fuzz/fuzz_control_path.c %D%/fuzz/replay_main.c $(control_story) $(worlds)
 tests_fuzz_replay_ecs_answer_SOURCES = %D%/fuzz/fuzz_ecs_answer.c %D%/fuzz/replay_main.c
@@ -161,6 +170,8 @@ if FUZZING
 noinst_PROGRAMS += \
 	%D%/fuzz/fuzz_aws_error \
 	%D%/fuzz/fuzz_aws_xml \
+	%D%/fuzz/fuzz_aws_profiles \
+	%D%/fuzz/fuzz_creds_answer \
 	%D%/fuzz/fuzz_conf \
 	%D%/fuzz/fuzz_control_path \
 	%D%/fuzz/fuzz_ecs_answer \
@@ -179,6 +190,8 @@ tests_fuzz_fuzz_plan_SOURCES = %D%/fuzz/fuzz_plan.c $(laws) $(worlds)
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_aws_error_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_aws_xml_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_aws_profiles_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_creds_answer_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_conf_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_control_path_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_ecs_answer_LDFLAGS = $(fuzz_ldflags)

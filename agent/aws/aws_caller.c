@@ -25,6 +25,7 @@
 #define KEY_URGENT_MS   INT64_C(1000)  /* ... this often */
 #define SKEW_STEP_MS    INT64_C(2000)  /* a correction below this corrects nothing: Date counts seconds */
 #define TARGET_MAX      ((size_t)256)
+#define NAME_SHOWN_MAX  60 /* of where a key is from, in a message */
 
 TAILQ_HEAD(call_list, aws_call);
 
@@ -204,6 +205,26 @@ classify(const struct aws_caller *c, const struct http_response *rs, struct aws_
 	}
 }
 
+/* Whoever is woken by it has to know which key it is.  One that has no end is somebody's
+ * to replace: waiting does not mend it. */
+static void
+name_key(const struct aws_caller *c, struct aws_error *failure)
+{
+	struct creds_source_view keys;
+	bool is_static;
+
+	if (failure->class_ != AWS_ERROR_STALE_KEY || c->keys == NULL)
+		return;
+	keys = c->keys->view(c->keys);
+	if (keys.name == NULL)
+		return;
+	is_static = keys.expires_wall_ms == INT64_MAX;
+	if (is_static)
+		failure->class_ = AWS_ERROR_DENIED;
+	err_prefix(&failure->err, "AWS refuses the key from %.*s%s", NAME_SHOWN_MAX, keys.name,
+	    is_static ? " (replace it)" : ", and no other has come");
+}
+
 static void
 on_refusal(struct aws_call *call, const struct http_response *rs)
 {
@@ -213,8 +234,10 @@ on_refusal(struct aws_call *call, const struct http_response *rs)
 	failure.retry_after_ms = rs->retry_after_ms > 0 ? rs->retry_after_ms : 0;
 	if (failure.class_ == AWS_ERROR_THROTTLED)
 		call->caller->figures.throttles++;
-	if (!retry(call, &failure, rs->date_wall_ms))
-		end(call, str_of(NULL, 0), &failure);
+	if (retry(call, &failure, rs->date_wall_ms))
+		return;
+	name_key(call->caller, &failure);
+	end(call, str_of(NULL, 0), &failure);
 }
 
 /* No answer at all, or none that could be read. */
@@ -367,7 +390,6 @@ use_key(struct aws_caller *c, struct creds *key)
 	c->key = key;
 	c->key_gen++;
 	c->key_at_ms = clk_mono_ms(&c->clk);
-	c->figures.key_source = creds_source_name(key);
 }
 
 /* An old key that still works is better than none. */
@@ -478,7 +500,7 @@ copy_service(struct aws_caller *c, const struct aws_caller_service *to, struct e
 	c->max_in_flight = to->max_in_flight;
 	c->max_response = to->max_response;
 	c->region = buf_make(AWS_ENDPOINT_URL_MAX);
-	buf_put(&c->region, to->region);
+	buf_put(&c->region, to->at.region);
 	return buf_failed(&c->region, e);
 }
 
@@ -501,7 +523,7 @@ aws_caller_new(struct loop *l, struct http *h, struct creds_source *keys, struct
 	TAILQ_INIT(&c->flying);
 	rc = copy_service(c, to, e);
 	if (rc == ERR_OK)
-		rc = aws_endpoint_make(str_from_cstr(to->of->name), to->region, to->endpoint, &c->endpoint, e);
+		rc = aws_endpoint_of(to->of, &to->at, &c->endpoint, e);
 	if (rc == ERR_OK)
 		rc = loop_timer_new(l, on_timer, c, &c->timer, e);
 	if (rc != ERR_OK) {

@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+#include "aws/aws_endpoint.h"
 #include "aws/aws_error.h"
 #include "aws/aws_service.h"
 #include "aws/bucket.h"
@@ -34,8 +35,7 @@ struct loop;
 
 struct aws_caller_service {
 	const struct aws_service *of; /* a constant of aws_service.h */
-	struct str region;
-	struct str endpoint; /* base URL; empty: https://NAME.REGION.SUFFIX of the region's partition */
+	struct aws_endpoint_choice at;
 	int64_t connect_timeout_ms, timeout_ms;
 	unsigned max_in_flight;
 	size_t max_response;
@@ -47,7 +47,6 @@ struct aws_caller_figures {
 	uint64_t failures;           /* calls that ended in an error */
 	int64_t skew_ms;             /* AWS's clock less ours, as corrected for */
 	unsigned waiting, in_flight; /* waiting: for the bucket, a key, a free place, or a retry's time */
-	const char *key_source;      /* where the key in use is from; null: none yet */
 };
 
 /* Exactly one of body (failure null) or failure is meant; both borrowed for the

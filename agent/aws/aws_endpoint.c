@@ -11,22 +11,30 @@
 
 #define NAME_MAX_LEN 63 /* of a region or service: one label of a host name */
 
+/* botocore's partitions, by the names of their regions; the first is for what we don't know. */
+static const struct partition {
+	const char *prefix, *suffix, *dualstack_suffix;
+} partitions[] = {
+	{ "", "amazonaws.com", "api.aws" },
+	{ "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn" },
+	{ "eusc-", "amazonaws.eu", "api.amazonwebservices.eu" },
+	{ "us-iso-", "c2s.ic.gov", "api.aws.ic.gov" },
+	{ "us-isob-", "sc2s.sgov.gov", "api.aws.scloud" },
+};
+
+static const struct partition *
+partition_of(struct str region)
+{
+	for (size_t i = 1; i < sizeof(partitions) / sizeof(partitions[0]); i++)
+		if (str_has_prefix(region, str_from_cstr(partitions[i].prefix)))
+			return &partitions[i];
+	return &partitions[0];
+}
+
 const char *
 aws_endpoint_suffix(struct str region)
 {
-	static const struct {
-		const char *prefix, *suffix;
-	} partitions[] = {
-		{ "cn-", "amazonaws.com.cn" },
-		{ "eusc-", "amazonaws.eu" },
-		{ "us-iso-", "c2s.ic.gov" },
-		{ "us-isob-", "sc2s.sgov.gov" },
-	};
-
-	for (size_t i = 0; i < sizeof(partitions) / sizeof(partitions[0]); i++)
-		if (str_has_prefix(region, str_from_cstr(partitions[i].prefix)))
-			return partitions[i].suffix;
-	return "amazonaws.com";
+	return partition_of(region)->suffix;
 }
 
 static bool
@@ -173,19 +181,66 @@ from_url(struct str url, struct aws_endpoint *ret, struct err *e)
 	return rc;
 }
 
+/* In GovCloud the plain names are the FIPS ones, for all but ECS (botocore's rules). */
+static bool
+has_plain_fips(struct str service, struct str region)
+{
+	return str_has_prefix(region, STR("us-gov-")) && !str_eq(service, STR("ecs"));
+}
+
+static enum err_code
+from_region(struct str service, const struct aws_endpoint_choice *c, struct aws_endpoint *ret, struct err *e)
+{
+	const struct partition *in = partition_of(c->region);
+	bool marked = c->fips && (c->dualstack || !has_plain_fips(service, c->region));
+	char url[AWS_ENDPOINT_URL_MAX];
+
+	if (!is_label(c->region))
+		return err_set(e, ERR_CONF, "\"%.*s\" is not the name of an AWS region",
+		    (int)str_first(c->region, NAME_MAX_LEN).len, c->region.len > 0 ? c->region.ptr : "");
+	if (!is_label(service))
+		return err_set(e, ERR_ARG, "not the name of an AWS service");
+	(void)snprintf(url, sizeof(url), "https://" STR_FMT "%s." STR_FMT ".%s", STR_ARG(service),
+	    marked ? "-fips" : "", STR_ARG(c->region), c->dualstack ? in->dualstack_suffix : in->suffix);
+	return from_url(str_from_cstr(url), ret, e);
+}
+
 enum err_code
 aws_endpoint_make(struct str service, struct str region, struct str override, struct aws_endpoint *ret, struct err *e)
 {
-	char url[AWS_ENDPOINT_URL_MAX];
+	const struct aws_endpoint_choice plain = { .region = region };
 
-	if (override.len > 0)
-		return from_url(override, ret, e);
-	if (!is_label(region))
-		return err_set(e, ERR_CONF, "\"%.*s\" is not the name of an AWS region",
-		    (int)str_first(region, NAME_MAX_LEN).len, region.len > 0 ? region.ptr : "");
-	if (!is_label(service))
-		return err_set(e, ERR_ARG, "not the name of an AWS service");
-	(void)snprintf(url, sizeof(url), "https://" STR_FMT "." STR_FMT ".%s", STR_ARG(service), STR_ARG(region),
-	    aws_endpoint_suffix(region));
-	return from_url(str_from_cstr(url), ret, e);
+	return override.len > 0 ? from_url(override, ret, e) : from_region(service, &plain, ret, e);
+}
+
+enum err_code
+aws_endpoint_of(
+    const struct aws_service *of, const struct aws_endpoint_choice *choice, struct aws_endpoint *ret, struct err *e)
+{
+	if (choice->override.len > 0)
+		return from_url(choice->override, ret, e);
+	return from_region(str_from_cstr(of->name), choice, ret, e);
+}
+
+struct aws_endpoint_choice
+aws_endpoint_choose(const struct aws_service *of, struct str region, struct str configured, const struct env *env,
+    const char **ret_from)
+{
+	const char *const names[] = { of->endpoint_env, "AWS_ENDPOINT_URL" };
+	struct aws_endpoint_choice c = {
+		.region = region,
+		.override = configured,
+		.fips = env_is_true(env, "AWS_USE_FIPS_ENDPOINT"),
+		.dualstack = env_is_true(env, "AWS_USE_DUALSTACK_ENDPOINT"),
+	};
+
+	*ret_from = configured.len > 0 ? "its `endpoint`" : "its `region`";
+	if (env_is_true(env, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"))
+		return c;
+	for (size_t i = 0; c.override.len == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+		c.override = env_str(env, names[i]);
+		if (c.override.len > 0)
+			*ret_from = names[i];
+	}
+	return c;
 }

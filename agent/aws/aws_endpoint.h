@@ -5,7 +5,11 @@
 #ifndef AWS_AWS_ENDPOINT_H
 #define AWS_AWS_ENDPOINT_H
 
+#include <stdbool.h>
+
+#include "aws/aws_service.h"
 #include "base/cleanup.h"
+#include "base/env.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -17,6 +21,21 @@ struct aws_endpoint {
 	char host[AWS_ENDPOINT_HOST_MAX]; /* as HTTP writes it: with a port only if it is not the scheme's */
 	char path[AWS_ENDPOINT_URL_MAX];  /* "/", or "/prefix/" of an overriding URL */
 };
+
+/* What configuration and environment say of where a source's services are; borrowed. */
+struct aws_endpoint_choice {
+	struct str region;
+	struct str override;  /* base URL, or empty */
+	bool fips, dualstack; /* say nothing where there is an override */
+};
+
+/* configured beats AWS_ENDPOINT_URL_SERVICE, which beats AWS_ENDPOINT_URL;
+ * AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT
+ * are honoured.  *ret_from is what to blame for where it leads. */
+struct aws_endpoint_choice aws_endpoint_choose(const struct aws_service *of, struct str region, struct str configured,
+    const struct env *env, const char **ret_from);
+NODISCARD enum err_code aws_endpoint_of(
+    const struct aws_service *of, const struct aws_endpoint_choice *choice, struct aws_endpoint *ret, struct err *e);
 
 /* override is a base URL (http or https, no user, query or fragment), or empty for
  * SERVICE.REGION.SUFFIX of the region's partition. */

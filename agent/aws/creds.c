@@ -12,7 +12,7 @@
 
 struct creds {
 	int refs;
-	const char *source;
+	const char *source; /* into text, too */
 	int64_t expires_wall_ms;
 	struct sigv4_key key; /* into text */
 	size_t size;
@@ -71,18 +71,18 @@ creds_new(const struct sigv4_key *key, const char *source, int64_t expires_wall_
 
 	if (rc != ERR_OK)
 		return rc;
-	size = sizeof(*c) + key->access_key_id.len + key->secret.len + key->session_token.len;
+	size = sizeof(*c) + key->access_key_id.len + key->secret.len + key->session_token.len + strlen(source) + 1;
 	c = calloc(1, size);
 	if (c == NULL)
 		return err_set(e, ERR_NOMEM, "no memory for a key");
 	c->refs = 1;
-	c->source = source;
 	c->expires_wall_ms = expires_wall_ms;
 	c->size = size;
 	at = c->text;
 	c->key.access_key_id = copy_part(key->access_key_id, &at);
 	c->key.secret = copy_part(key->secret, &at);
 	c->key.session_token = copy_part(key->session_token, &at);
+	c->source = copy_part(str_from_cstr(source), &at).ptr; /* the NUL is there: calloc's */
 	*ret = c;
 	return ERR_OK;
 }

@@ -16,8 +16,7 @@
 
 struct creds;
 
-/* Copies.  source says where it is from ("configuration", "environment"): a
- * literal, it is kept by pointer.  Refuses empty parts and bytes that cannot
+/* Copies.  source says where it is from ("configuration", "role ARN by profile NAME").  Refuses empty parts and bytes that cannot
  * stand in a header. */
 NODISCARD enum err_code creds_new(
     const struct sigv4_key *key, const char *source, int64_t expires_wall_ms, struct creds **ret, struct err *e);

@@ -3,6 +3,12 @@
 #ifndef BASE_ENV_H
 #define BASE_ENV_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <strings.h>
+
+#include "base/str.h"
+
 struct env {
 	const char *(*get)(void *arg, const char *name); /* null if undefined; borrowed until the next change */
 	void *arg;
@@ -12,6 +18,21 @@ static inline const char *
 env_get(const struct env *env, const char *name)
 {
 	return env->get(env->arg, name);
+}
+
+static inline struct str
+env_str(const struct env *env, const char *name) /* empty if undefined */
+{
+	return str_from_cstr(env_get(env, name));
+}
+
+/* As the AWS SDKs read a boolean: "true" in any case, and nothing else. */
+static inline bool
+env_is_true(const struct env *env, const char *name)
+{
+	const char *value = env_get(env, name);
+
+	return value != NULL && strcasecmp(value, "true") == 0;
 }
 
 #endif

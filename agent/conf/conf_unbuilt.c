@@ -20,9 +20,6 @@ static const struct feature {
 	enum asks when;
 	const char *instead; /* what happens now */
 } features[] = {
-	{ "ecs.profile", ASKS_ON, "ignored: the key is `access_key_id`, or AWS_ACCESS_KEY_ID in the environment" },
-	{ "ecs.role_arn", ASKS_ON, "ignored: no role is assumed" },
-	{ "ecs.external_id", ASKS_ON, "ignored: no role is assumed" },
 	{ "ecs.events", ASKS_ON, "ignored: ECS is polled" },
 	{ "ecs.clusters", ASKS_STAR, "`*` finds no cluster; name them" },
 	{ "ecs.constraints", ASKS_ON, "ignored: they keep no task out" },

@@ -222,12 +222,17 @@ check_backends(struct doctor *d, const struct control_facts *f)
 static void
 check_credentials(struct doctor *d, const struct control_facts *f)
 {
-	for (size_t i = 0; f->conf != NULL && f->figures != NULL && i < f->conf->n_sources; i++) {
+	for (size_t i = 0; f->conf != NULL && f->keys != NULL && i < f->conf->n_sources; i++) {
 		const struct str name = f->conf->sources[i].name;
-		const char *from = f->figures[i].key_source;
+		const struct creds_source_view *keys = &f->keys[i];
+		const bool is_wrong = keys->renewal != NULL && keys->renewal->on;
 
-		if (from != NULL)
-			find(d, OK, "", "source `" STR_FMT "`: keys from %s", STR_ARG(name), from);
+		if (is_wrong)
+			find(d, keys->expires_wall_ms != 0 ? WARNING : FAULT,
+			    "mend what it says, or give rollcalld another source of keys", "source `" STR_FMT "`: %s",
+			    STR_ARG(name), keys->renewal->err.msg);
+		else if (keys->expires_wall_ms != 0)
+			find(d, OK, "", "source `" STR_FMT "`: keys from %s", STR_ARG(name), keys->name);
 		else
 			find(d, FAULT, "give rollcalld a task role, an instance profile, a profile or keys",
 			    "source `" STR_FMT "`: no AWS keys were found", STR_ARG(name));

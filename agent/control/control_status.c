@@ -234,6 +234,20 @@ put_stretched(struct control_json *w, const struct control_stretch *s)
 }
 
 static void
+put_keys(struct control_json *w, const struct creds_source_view *keys)
+{
+	control_json_word(w, "credentials", keys != NULL ? keys->name : NULL);
+	if (keys != NULL && keys->expires_wall_ms != INT64_MAX)
+		control_json_time(w, "credentials_expire_at", keys->expires_wall_ms);
+	else
+		control_json_null(w, "credentials_expire_at");
+	if (keys != NULL && keys->renewal != NULL)
+		put_fault(w, "credentials_error", keys->renewal);
+	else
+		control_json_null(w, "credentials_error");
+}
+
+static void
 put_source(struct control_json *w, const struct control_facts *f, size_t i)
 {
 	const struct conf_source *source = &f->conf->sources[i];
@@ -243,7 +257,7 @@ put_source(struct control_json *w, const struct control_facts *f, size_t i)
 	control_json_text(w, "name", source->name);
 	control_json_text(w, "region", source->region);
 	control_json_text(w, "account", account_of(f->roster, source->name));
-	control_json_word(w, "credentials", figures != NULL ? figures->key_source : NULL);
+	put_keys(w, f->keys != NULL ? &f->keys[i] : NULL);
 	put_clusters(w, f, source);
 	put_calls(w, figures);
 	if (f->budget_used_percent != NULL)
@@ -414,6 +428,20 @@ put_cluster_problems(struct control_json *w, const struct roster *r)
 }
 
 static void
+put_key_problems(struct control_json *w, const struct control_facts *f)
+{
+	for (size_t i = 0; f->keys != NULL && f->conf != NULL && i < f->conf->n_sources; i++) {
+		const struct fault *renewal = f->keys[i].renewal;
+
+		if (renewal == NULL || !renewal->on)
+			continue;
+		control_json_object(w, NULL);
+		control_json_format(w, "where", "credentials of %.*s", STR_ARG(f->conf->sources[i].name));
+		put_problem(w, str_from_cstr(renewal->err.msg));
+	}
+}
+
+static void
 put_problems(struct control_json *w, const struct control_facts *f)
 {
 	control_json_array(w, "problems");
@@ -427,6 +455,7 @@ put_problems(struct control_json *w, const struct control_facts *f)
 		control_json_text(w, "where", STR("HAProxy"));
 		put_problem(w, str_from_cstr(fault_text(&f->haproxy_fault)));
 	}
+	put_key_problems(w, f);
 	put_cluster_problems(w, f->roster);
 	for (size_t i = 0; i < f->n_problems; i++) {
 		control_json_object(w, NULL);

@@ -79,6 +79,7 @@ struct control_facts {
 	struct str config_refused; /* why the last reload was refused; empty: it was not */
 	const struct roster *roster;
 	const struct aws_caller_figures *figures; /* one for each source of conf */
+	const struct creds_source_view *keys;     /* one for each source of conf; null: not known */
 	const unsigned *budget_used_percent;      /* one for each source of conf; null: not measured */
 	const struct control_stretch *stretches;  /* likewise */
 	const struct desired *desired;            /* what the plan was made from */

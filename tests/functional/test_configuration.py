@@ -161,7 +161,6 @@ def test_what_is_not_built_yet_is_accepted_with_one_warning(aws: Aws, service: s
     """A configuration for a later version works as far as this one goes, and says how far that is."""
     later: dict[str, Any] = {
         "ecs.events": {"queue": "https://sqs.eu-west-1.amazonaws.com/123456789012/rollcall"},
-        "ecs.role_arn": "arn:aws:iam::123456789012:role/rollcall",
     }
 
     def change(configuration: dict[str, Any]) -> None:

@@ -390,6 +390,13 @@ keys_expire(struct creds_source *base)
 	(void)base;
 }
 
+static struct creds_source_view
+keys_view(const struct creds_source *base)
+{
+	(void)base;
+	return (struct creds_source_view){ .name = "script", .expires_wall_ms = 1 };
+}
+
 /* ---- HAProxy ---- */
 
 static struct actual *
@@ -666,7 +673,8 @@ begin(struct play *p)
 	p->clk = loop_clk(p->loop);
 	p->began_ms = clk_mono_ms(&p->clk);
 	p->http = (struct http){ .send = http_send, .cancel = http_cancel };
-	p->keys = (struct creds_source){ .get = keys_get, .cancel = keys_cancel, .expire = keys_expire };
+	p->keys =
+	    (struct creds_source){ .get = keys_get, .cancel = keys_cancel, .expire = keys_expire, .view = keys_view };
 	p->haproxy = make_haproxy();
 	p->bucket = bucket_make(p->conf->sources[0].rate_limit_milli, p->began_ms);
 }
@@ -676,7 +684,7 @@ start(struct play *p)
 {
 	const struct reconcile_config config = { .conf = p->conf };
 	const struct aws_caller_service to = { .of = &aws_service_ecs,
-		.region = STR("eu-west-1"),
+		.at = { .region = STR("eu-west-1") },
 		.connect_timeout_ms = 3000,
 		.timeout_ms = 15000,
 		.max_in_flight = 8,

@@ -90,7 +90,8 @@ tell_facts(struct control_story *s)
 
 	if (plan_guard(&rules, plan, NULL) != ERR_OK)
 		abort();
-	s->figures = (struct aws_caller_figures){ .calls = 1234, .throttles = 1, .key_source = "environment" };
+	s->figures = (struct aws_caller_figures){ .calls = 1234, .throttles = 1 };
+	s->keys = (struct creds_source_view){ .name = "environment", .expires_wall_ms = INT64_MAX };
 	s->problem = (struct control_problem){ .where = STR("backend absent"),
 		.message = STR("HAProxy has no backend `absent`: add it to haproxy.cfg") };
 	s->facts = (struct control_facts){
@@ -102,6 +103,7 @@ tell_facts(struct control_story *s)
 		.config_loaded_wall_ms = CONTROL_STORY_WALL_MS - 490000,
 		.roster = s->roster,
 		.figures = &s->figures,
+		.keys = &s->keys,
 		.desired = world_desired(s->w),
 		.plan = plan,
 		.connected = true,

@@ -27,6 +27,7 @@ struct control_story {
 	struct conf conf;
 	struct conf_source source;
 	struct aws_caller_figures figures;
+	struct creds_source_view keys;
 	struct control_problem problem;
 	struct taskdef_label labels[2];
 	struct roster *roster;

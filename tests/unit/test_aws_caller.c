@@ -205,6 +205,15 @@ keys_expire(struct creds_source *base)
 	((struct fake_keys *)base)->expired++;
 }
 
+static struct creds_source_view
+keys_view(const struct creds_source *base)
+{
+	return (struct creds_source_view){
+		.name = "script",
+		.expires_wall_ms = ((const struct fake_keys *)base)->ends_ms,
+	};
+}
+
 /* --- one caller and what it told --- */
 
 struct told {
@@ -243,7 +252,7 @@ open_room_of(struct room *r, const struct aws_service *of, bool signed_, const s
 {
 	struct aws_caller_service to = {
 		.of = of,
-		.region = STR("eu-west-1"),
+		.at = { .region = STR("eu-west-1") },
 		.connect_timeout_ms = 3000,
 		.timeout_ms = 10000,
 		.max_in_flight = 4,
@@ -258,7 +267,8 @@ open_room_of(struct room *r, const struct aws_service *of, bool signed_, const s
 	r->http.loop = r->loop;
 	r->http.script = script;
 	r->http.n_script = n_script;
-	r->keys.base = (struct creds_source){ .get = keys_get, .cancel = keys_cancel, .expire = keys_expire };
+	r->keys.base =
+	    (struct creds_source){ .get = keys_get, .cancel = keys_cancel, .expire = keys_expire, .view = keys_view };
 	r->keys.ends_ms = INT64_MAX;
 	assert_int_equal(loop_timer_new(r->loop, tell_key, &r->keys, &r->keys.timer, NULL), ERR_OK);
 	r->bucket = bucket_make(2000, now(r));
@@ -365,7 +375,6 @@ a_call_is_signed_sent_and_told_once(void **state)
 	assert_string_equal(r.http.sent[0].date, "20261123T024046Z");
 	assert_string_equal(r.http.sent[0].token, "");
 	assert_memory_equal(r.http.sent[0].credential, "KEY1/20261123/eu-west-1/ecs/aws4_request", 40);
-	assert_string_equal(aws_caller_figures(r.caller).key_source, "script");
 	close_room(&r);
 }
 
@@ -631,7 +640,17 @@ a_key_that_stays_stale_ends_the_call(void **state)
 	loop_run(r.loop);
 	assert_int_equal(r.http.n_sent, 2);
 	assert_int_equal(r.told[0].n, 1);
-	assert_int_equal(r.told[0].failure.class_, AWS_ERROR_STALE_KEY);
+	assert_int_equal(r.told[0].failure.class_, AWS_ERROR_DENIED); /* nobody will mend it but an operator */
+	assert_string_equal(r.told[0].failure.err.msg,
+	    "AWS refuses the key from script (replace it): ExpiredTokenException (status 400)");
+	close_room(&r);
+	open_room(&r, script, 1);
+	r.keys.ends_ms = FAKE_LOOP_WALL_MS + 3600000;
+	send_one(&r, 0);
+	loop_run(r.loop);
+	assert_int_equal(r.told[0].failure.class_, AWS_ERROR_STALE_KEY); /* another comes by itself */
+	assert_string_equal(r.told[0].failure.err.msg,
+	    "AWS refuses the key from script, and no other has come: ExpiredTokenException (status 400)");
 	close_room(&r);
 }
 
@@ -950,11 +969,11 @@ static void
 a_service_without_limits_or_place_is_refused(void **state)
 {
 	const struct aws_caller_service cases[] = {
-		{ &aws_service_ecs, STR("eu-west-1"), STR(""), 1, 1, 0, 1 },
-		{ &aws_service_ecs, STR("eu-west-1"), STR(""), 0, 1, 1, 1 },
-		{ &aws_service_ecs, STR("eu-west-1"), STR(""), 1, 0, 1, 1 },
-		{ &aws_service_ecs, STR("no region"), STR(""), 1, 1, 1, 1 },
-		{ &aws_service_ecs, STR("eu-west-1"), STR("ftp://x"), 1, 1, 1, 1 },
+		{ &aws_service_ecs, { .region = STR("eu-west-1"), .override = STR("") }, 1, 1, 0, 1 },
+		{ &aws_service_ecs, { .region = STR("eu-west-1"), .override = STR("") }, 0, 1, 1, 1 },
+		{ &aws_service_ecs, { .region = STR("eu-west-1"), .override = STR("") }, 1, 0, 1, 1 },
+		{ &aws_service_ecs, { .region = STR("no region"), .override = STR("") }, 1, 1, 1, 1 },
+		{ &aws_service_ecs, { .region = STR("eu-west-1"), .override = STR("ftp://x") }, 1, 1, 1, 1 },
 	};
 	static struct room r;
 

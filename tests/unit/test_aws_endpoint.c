@@ -141,10 +141,99 @@ a_region_that_is_no_name_is_refused(void **state)
 	}
 }
 
+/* botocore's own answers (facts/ecs.md, section 2, "Endpoints"). */
+static void
+fips_and_dualstack_have_names_of_their_own(void **state)
+{
+	static const struct {
+		const struct aws_service *of;
+		const char *region;
+		bool fips, dualstack;
+		const char *host;
+	} cases[] = {
+		{ &aws_service_ecs, "eu-west-1", true, false, "ecs-fips.eu-west-1.amazonaws.com" },
+		{ &aws_service_ecs, "eu-west-1", false, true, "ecs.eu-west-1.api.aws" },
+		{ &aws_service_ecs, "eu-west-1", true, true, "ecs-fips.eu-west-1.api.aws" },
+		{ &aws_service_ecs, "us-gov-west-1", true, false, "ecs-fips.us-gov-west-1.amazonaws.com" },
+		{ &aws_service_sts, "us-gov-west-1", true, false, "sts.us-gov-west-1.amazonaws.com" },
+		{ &aws_service_ec2, "us-gov-west-1", true, true, "ec2-fips.us-gov-west-1.api.aws" },
+		{ &aws_service_ec2, "cn-north-1", false, true, "ec2.cn-north-1.api.amazonwebservices.com.cn" },
+		{ &aws_service_sts, "cn-north-1", true, false, "sts-fips.cn-north-1.amazonaws.com.cn" },
+		{ &aws_service_ecs, "eusc-de-east-1", false, true, "ecs.eusc-de-east-1.api.amazonwebservices.eu" },
+		{ &aws_service_ecs, "us-iso-east-1", true, true, "ecs-fips.us-iso-east-1.api.aws.ic.gov" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct aws_endpoint_choice choice = {
+			.region = str_from_cstr(cases[i].region), .fips = cases[i].fips, .dualstack = cases[i].dualstack
+		};
+		struct aws_endpoint at;
+
+		assert_int_equal(aws_endpoint_of(cases[i].of, &choice, &at, NULL), ERR_OK);
+		assert_string_equal(at.host, cases[i].host);
+	}
+}
+
+struct variable {
+	const char *name, *value;
+};
+
+static const char *
+get_variable(void *arg, const char *name)
+{
+	for (const struct variable *v = arg; v->name != NULL; v++)
+		if (strcmp(v->name, name) == 0)
+			return v->value;
+	return NULL;
+}
+
+static void
+an_endpoint_is_the_configuration_s_then_the_service_s_then_anybody_s(void **state)
+{
+	static const struct {
+		struct variable env[4];
+		const char *configured, *override, *from;
+		bool fips, dualstack;
+	} cases[] = {
+		{ { { NULL, NULL } }, "", "", "its `region`", false, false },
+		{ { { "AWS_ENDPOINT_URL", "http://any" } }, "", "http://any", "AWS_ENDPOINT_URL", false, false },
+		{ { { "AWS_ENDPOINT_URL", "http://any" }, { "AWS_ENDPOINT_URL_STS", "http://sts" } }, "", "http://sts",
+		    "AWS_ENDPOINT_URL_STS", false, false },
+		{ { { "AWS_ENDPOINT_URL_ECS", "http://ecs" } }, "", "", "its `region`", false, false },
+		{ { { "AWS_ENDPOINT_URL_STS", "http://sts" } }, "http://mine", "http://mine", "its `endpoint`", false,
+		    false },
+		{ { { "AWS_ENDPOINT_URL_STS", "http://sts" }, { "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true" } }, "",
+		    "", "its `region`", false, false },
+		{ { { "AWS_USE_FIPS_ENDPOINT", "TRUE" }, { "AWS_USE_DUALSTACK_ENDPOINT", "true" } }, "", "",
+		    "its `region`", true, true },
+		{ { { "AWS_USE_FIPS_ENDPOINT", "1" }, { "AWS_USE_DUALSTACK_ENDPOINT", "" } }, "", "", "its `region`",
+		    false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct variable variables[4];
+		const struct env env = { get_variable, variables };
+		struct aws_endpoint_choice got;
+		const char *from;
+
+		memcpy(variables, cases[i].env, sizeof(variables));
+		got = aws_endpoint_choose(
+		    &aws_service_sts, STR("eu-west-1"), str_from_cstr(cases[i].configured), &env, &from);
+		assert_true(str_eq(got.override, str_from_cstr(cases[i].override)));
+		assert_string_equal(from, cases[i].from);
+		assert_int_equal(got.fips, cases[i].fips);
+		assert_int_equal(got.dualstack, cases[i].dualstack);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fips_and_dualstack_have_names_of_their_own),
+		cmocka_unit_test(an_endpoint_is_the_configuration_s_then_the_service_s_then_anybody_s),
 		cmocka_unit_test(a_region_leads_to_the_endpoint_of_its_partition),
 		cmocka_unit_test(an_override_keeps_its_port_and_path),
 		cmocka_unit_test(an_override_that_is_no_plain_base_url_is_refused),

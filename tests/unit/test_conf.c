@@ -1429,12 +1429,8 @@ what_is_not_built_yet_is_taken_with_a_warning(void **state)
 		{ ECS "tracing: {}\n", "" },
 		{ ECS "control: {listen: abns@x}\n", "" },
 		{ ECS "control: {listen: \"\"}\n", "" },
-		{ "ecs: {region: a-1, profile: p}\n",
-		    "1:29: `ecs.profile`: not part of this version yet; ignored: the key is `access_key_id`, or "
-		    "AWS_ACCESS_KEY_ID in the environment" },
-		{ "ecs: {region: a-1, role_arn: \"arn:aws:iam::123456789012:role/x\", external_id: y}\n",
-		    "1:30: `ecs.role_arn`: not part of this version yet; ignored: no role is assumed\n"
-		    "1:79: `ecs.external_id`: not part of this version yet; ignored: no role is assumed" },
+		{ "ecs: {region: a-1, profile: p}\n", "" },
+		{ "ecs: {region: a-1, role_arn: \"arn:aws:iam::123456789012:role/x\", external_id: y}\n", "" },
 		{ "ecs: {region: a-1, events: {queue: \"https://q\"}}\n",
 		    "1:28: `ecs.events`: not part of this version yet; ignored: ECS is polled" },
 		{ "ecs: {region: a-1, events: {queue: \"\"}, constraints: \"\", expose_by_default: false}\n", "" },

@@ -208,8 +208,9 @@ check_status_fields(const struct control_facts *f)
 	    json_object_get(v.json, "haproxy"), "address version pid connected in_step last_sync_at last_error");
 	assert_members(json_object_get(v.json, "servers"), "joining ready down draining ejected held");
 	if (source != NULL) {
-		assert_members(
-		    source, "name region account credentials clusters calls throttles budget_used_percent stretched");
+		assert_members(source,
+		    "name region account credentials credentials_expire_at credentials_error clusters calls throttles "
+		    "budget_used_percent stretched");
 		assert_members(
 		    json_array_get(json_object_get(source, "clusters"), 0), "name arn complete_at age_ms tasks error");
 	}
@@ -328,6 +329,27 @@ the_digest_is_fnv1a_of_the_sorted_lines(void **state)
 				      "web2 rc_1 fd00::7 50051 ready 256\n"
 				      "web2 rc_2 10.9.9.9 50051 ready 256\n"));
 	assert_string_equal(text_at(v.json, "digest"), want);
+	json_decref(v.json);
+}
+
+static void
+status_says_of_keys_where_from_until_when_and_what_is_wrong(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct fault renewal = { .on = true, .err = { .code = ERR_AUTH, .msg = "role far: AccessDenied: no" } };
+	json_t *source, *problem;
+	struct view v;
+
+	(void)state;
+	s->keys = (struct creds_source_view){ "role far by environment", INT64_C(1795401646000), &renewal };
+	v = get(&s->facts, "/v1/status");
+	source = json_array_get(json_object_get(v.json, "sources"), 0);
+	assert_string_equal(text_at(source, "credentials"), "role far by environment");
+	assert_string_equal(text_at(source, "credentials_expire_at"), "2026-11-23T02:40:46.000Z");
+	assert_string_equal(text_at(source, "credentials_error"), "role far: AccessDenied: no");
+	problem = json_array_get(json_object_get(v.json, "problems"), 0);
+	assert_memory_equal(text_at(problem, "where"), "credentials of ", 15);
+	assert_string_equal(text_at(problem, "message"), "role far: AccessDenied: no");
 	json_decref(v.json);
 }
 
@@ -795,7 +817,7 @@ the_doctor_finds_what_is_wrong_and_says_what_mends_it(void **state)
 	assert_true(finds(v.json, "problems", "fault", "backend absent"));
 	json_decref(v.json);
 	s->facts.connected = false;
-	s->figures.key_source = NULL;
+	s->keys = (struct creds_source_view){ .name = NULL };
 	s->figures.skew_ms = -250000;
 	s->facts.config_refused = STR("line 3");
 	v = get(&s->facts, "/v1/doctor");
@@ -884,6 +906,7 @@ main(void)
 		cmocka_unit_test(a_server_is_told_with_its_task_and_its_time),
 		cmocka_unit_test(status_counts_servers_by_state),
 		cmocka_unit_test(the_digest_is_fnv1a_of_the_sorted_lines),
+		cmocka_unit_test(status_says_of_keys_where_from_until_when_and_what_is_wrong),
 		cmocka_unit_test(status_lists_what_is_wrong_and_where),
 		cmocka_unit_test(unready_says_what_is_missing),
 		cmocka_unit_test(an_id_that_begins_several_is_ambiguous_and_lists_them),
