@@ -52,7 +52,9 @@ struct chain {
 	bool has_news;   /* a try has ended, and who waits has not been told yet */
 	bool was_tried;
 	int64_t tried_ms; /* monotonic: the last try's beginning, then its end */
-	struct err why;   /* it failed, if it did */
+	bool was_stale;
+	int64_t stale_ms; /* monotonic: the last try because AWS refused the key */
+	struct err why;   /* the last try failed, if it did */
 	struct creds_files_stamp stamp;
 	struct fault renewal;
 	struct buf name; /* with a NUL; empty: not known yet */
@@ -115,12 +117,10 @@ plan_renewal(struct chain *s)
 	s->urgent_wall_ms = end - mandatory;
 }
 
-static int64_t
-pause_ms(const struct chain *s)
+static bool
+has_passed(const struct chain *s, int64_t since_ms, int64_t pause_ms)
 {
-	if (s->key == NULL || is_over(s))
-		return CREDS_SOURCE_URGENT_MS;
-	return s->is_stale ? CREDS_SOURCE_STALE_MS : CREDS_SOURCE_FLOOR_MS;
+	return clk_mono_ms(&s->clk) - since_ms >= pause_ms;
 }
 
 static bool
@@ -138,9 +138,13 @@ wants_fetch(const struct chain *s)
 		return false;
 	if (!s->was_tried)
 		return true;
-	if (clk_mono_ms(&s->clk) - s->tried_ms < pause_ms(s))
+	if (s->key != NULL && s->is_stale && (!s->was_stale || has_passed(s, s->stale_ms, CREDS_SOURCE_STALE_MS)))
+		return true;
+	if (s->key == NULL || is_over(s))
+		return has_passed(s, s->tried_ms, CREDS_SOURCE_URGENT_MS);
+	if (!has_passed(s, s->tried_ms, CREDS_SOURCE_FLOOR_MS))
 		return false;
-	return s->key == NULL || s->is_stale || clk_wall_ms(&s->clk) >= s->renew_wall_ms || has_new_files(s);
+	return clk_wall_ms(&s->clk) >= s->renew_wall_ms || has_new_files(s);
 }
 
 static bool
@@ -266,6 +270,10 @@ begin_fetch(struct chain *s)
 	struct err e = ERR_INIT;
 	enum err_code code;
 
+	if (s->is_stale) {
+		s->was_stale = true;
+		s->stale_ms = clk_mono_ms(&s->clk);
+	}
 	s->was_tried = true;
 	s->tried_ms = clk_mono_ms(&s->clk);
 	s->is_awaited = has_new_files(s);

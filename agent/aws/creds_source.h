@@ -22,7 +22,7 @@
 #define CREDS_SOURCE_ADVISORY_MS  INT64_C(900000)
 #define CREDS_SOURCE_MANDATORY_MS INT64_C(600000)
 #define CREDS_SOURCE_FLOOR_MS     INT64_C(30000) /* between two tries, while there is a key */
-#define CREDS_SOURCE_STALE_MS     INT64_C(5000)  /* ... that AWS does not take */
+#define CREDS_SOURCE_STALE_MS     INT64_C(5000)  /* ... because AWS does not take it */
 #define CREDS_SOURCE_URGENT_MS    INT64_C(1000)  /* while there is none */
 
 /* key is null on failure (then e says why) and borrowed otherwise: ref it to keep it. */

@@ -15,6 +15,7 @@ import json
 from typing import Any, Callable
 
 from . import errors, machines, wire
+from .sts import caller_arn
 from .world import RUNNING, Cluster, Key, Service, Task, World
 
 Document = dict[str, Any]
@@ -79,7 +80,7 @@ def perform(world: World, key: Key, action: str, request: Document) -> Document:
     name = cluster_name_of(action, request)
     if is_denied(key, action, name):
         resource = world.arn(key.account, f"cluster/{name}") if name else "*"
-        caller = f"arn:aws:iam::{key.account}:user/{key.user}"
+        caller = caller_arn(key)
         if OTHER_SERVICES.get(action) == "ec2":
             raise errors.unauthorized_operation(caller, action)
         raise errors.access_denied(caller, action, resource, OTHER_SERVICES.get(action, "ecs"))

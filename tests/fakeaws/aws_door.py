@@ -1,5 +1,5 @@
-"""The HTTP server that clients take for AWS: ECS and Systems Manager in JSON 1.1, EC2 in its XML, over keep-alive
-HTTP/1.1. Which service is meant is what the request is signed for.
+"""The HTTP server that clients take for AWS: ECS and Systems Manager in JSON 1.1, EC2 and STS in XML, over keep-alive
+HTTP/1.1. Which service is meant is what the request is signed for, or what its form says.
 
 The way of a request: read it, verify its signature, hold it against the model, carry it out, hold the
 answer against the model, and let an injected fault do its damage last.
@@ -18,7 +18,7 @@ import time
 import uuid
 from typing import Any
 
-from . import actions, buckets, errors, faults, query, shapes, signature
+from . import actions, buckets, errors, faults, forms, query, shapes, signature, sts
 from .requestlog import Entry, RequestLog
 from .world import World
 
@@ -97,6 +97,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return self.rfile.read(int(length))
 
     def _judge(self, body: bytes, entry: Entry) -> tuple[int, Any, faults.Fault | None]:
+        if self.headers.get_content_type() == forms.CONTENT_TYPE and forms.service_of(forms.form_of(body)):
+            return self._judge_form(body, entry)
         fault: faults.Fault | None = None
         try:
             action, request = self._parse(body, entry)
@@ -169,6 +171,59 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for text in shapes.answer_faults(action, document, self.service):
             self.server.log.self_fault(text)
         return document
+
+    # STS
+
+    def _judge_form(self, body: bytes, entry: Entry) -> tuple[int, bytes, faults.Fault | None]:
+        fault: faults.Fault | None = None
+        form, request_id = forms.form_of(body), str(uuid.uuid4())
+        service = forms.service_of(form)
+        try:
+            entry.action = form.get("Action", "")
+            request = self._parse_sts(service, form, body, entry)
+            fault = self.server.injected.take(entry.action, "", 1, body.decode())
+            entry.fault = fault.kind if fault else ""
+            refusal = faults.error_of(fault) if fault else None
+            if refusal:
+                raise refusal
+            return 200, self._perform_sts(service, request, entry, request_id), fault
+        except errors.AwsError as error:
+            told = error if fault else errors.sts_twin(error)
+            entry.verdict, entry.message = told.code, told.message
+            return told.status, forms.error_of(service, told.code, told.message, told.status, request_id), fault
+        except Exception as error:  # the fake is wrong, not the client; the test has to hear of it
+            self.server.log.self_fault(f"{entry.action}: {error!r}")
+            return 500, forms.error_of(service, "InternalFailure", "", 500, request_id), fault
+
+    def _parse_sts(self, service: str, form: dict[str, str], body: bytes, entry: Entry) -> dict[str, Any]:
+        world = self.server.world
+        if service != "sts" or entry.action not in sts.ACTIONS:
+            raise errors.unknown_operation()
+        if entry.action not in sts.UNSIGNED:
+            with world.lock:
+                key = signature.verify("POST", self.path, self.headers, body, world.keys, world.region, world.now(),
+                                       service)
+            entry.key = key.access_key_id
+        elif "Authorization" in self.headers:
+            self.server.log.client_fault(f"{entry.action}: signed, and it need not be")
+        request, unknown = forms.request_of(service, entry.action, form)
+        for text in unknown:
+            self.server.log.client_fault(text)
+        for text in shapes.request_faults(entry.action, request, service):
+            raise errors.AwsError("ValidationError", text)
+        return request
+
+    def _perform_sts(self, service: str, request: dict[str, Any], entry: Entry, request_id: str) -> bytes:
+        world = self.server.world
+        with world.lock:
+            key = world.keys.get(entry.key)
+            if key and actions.is_denied(key, entry.action, ""):
+                raise errors.access_denied(sts.caller_arn(key), entry.action, "*", service)
+            document = sts.ACTIONS[entry.action](world, key, request)
+        answer = forms.answer_of(service, entry.action, document, request_id)
+        for text in forms.answer_faults(service, entry.action, document, answer):
+            self.server.log.self_fault(text)
+        return answer
 
     # The way back
 

@@ -87,6 +87,7 @@ class FakeAws:
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True)
         ports = self._wait_for(ports_file)
         self.url: str = ports["url"]
+        self.metadata_url: str = ports["metadata_url"]
         self.network: str = ports["network"]
         self.control = Control(("127.0.0.1", ports["control_port"]))
         self.control.set_key(access_key_id=ACCESS_KEY_ID, secret_access_key=SECRET_ACCESS_KEY)

@@ -17,13 +17,13 @@ from typing import Any
 
 from rng import journal
 
-from . import machines, shapes
+from . import machines, metadata_door, shapes
 from .buckets import Buckets
 from .faults import Faults
 from .lifecycle import Lifecycle
 from .processes import DEFAULT_DRAIN, Processes, rng_command
 from .requestlog import RequestLog
-from .world import ACCOUNT, Cluster, Definition, Denial, Host, Key, Refused, Service, Task, World
+from .world import ACCOUNT, Cluster, Definition, Denial, Host, Key, Refused, Role, Service, Task, World
 
 Document = dict[str, Any]
 
@@ -32,7 +32,8 @@ class Commands:
     """What a test can do. Each is called under the world's lock."""
 
     def __init__(self, world: World, lifecycle: Lifecycle, processes: Processes, injected: Faults,
-                 log: RequestLog, rates: Buckets) -> None:
+                 log: RequestLog, rates: Buckets, beside: metadata_door.Beside) -> None:
+        self._beside = beside
         self._world = world
         self._lifecycle = lifecycle
         self._processes = processes
@@ -61,6 +62,43 @@ class Commands:
     def allow_all(self, access_key_id: str) -> None:
         """Takes back every deny."""
         self._key(access_key_id).denied.clear()
+
+    # Roles, and what is beside the client
+
+    def set_role(self, role: str, trusts: list[str] | None = None, external_id: str = "", web_token: str = "",
+                 lifetime: float = 3600.0, account: str = ACCOUNT) -> str:
+        """Makes a role, or replaces it; its ARN. `trusts` are globs on the ARNs of callers (none: no key may)."""
+        arn = f"arn:aws:iam::{account}:role/{role}"
+        self._world.roles[arn] = Role(arn, trusts or [], external_id, web_token, lifetime)
+        return arn
+
+    def assumed(self, role: str) -> list[Document]:
+        """Who assumed it, in order; `role` is its ARN."""
+        return self._world.roles[role].assumed
+
+    def sessions(self, role: str) -> list[str]:
+        """The ids of all keys that the role ever had, the newest last."""
+        name = self._world.roles[role].name
+        return [key.access_key_id for key in self._world.keys.values()
+                if key.user.startswith(f"assumed-role/{name}/")]
+
+    def secrets(self) -> list[str]:
+        """Every secret and token that there ever was: none of them may be seen anywhere."""
+        found = [text for key in self._world.keys.values() for text in (key.secret_access_key, key.session_token)]
+        found += [role.web_token for role in self._world.roles.values()]
+        return [text for text in (*found, *self._beside.tokens, self._beside.authorization) if text]
+
+    def set_beside(self, **values: Any) -> None:
+        """See metadata_door.Beside."""
+        for name, value in values.items():
+            if name not in vars(self._beside):
+                raise Refused(f"nothing beside is called {name!r}")
+            if name in ("imds", "container") and value not in getattr(metadata_door, name.upper()):
+                raise Refused(f"{name} is none of {', '.join(getattr(metadata_door, name.upper()))}")
+            setattr(self._beside, name, value)
+
+    def beside_requests(self) -> list[Document]:
+        return self._beside.requests
 
     def _key(self, access_key_id: str) -> Key:
         if access_key_id not in self._world.keys:

@@ -92,3 +92,21 @@ def signature_mismatch() -> AwsError:
     return invalid_signature("The request signature we calculated does not match the signature you provided. "
                              "Check your AWS Secret Access Key and signing method. "
                              "Consult the service documentation for details.")
+
+
+# What STS's front end calls the same refusals, with its statuses.
+_STS_TWINS = {
+    "UnrecognizedClientException": ("InvalidClientTokenId", 403),
+    "ExpiredTokenException": ("ExpiredToken", 403),
+    "InvalidSignatureException": ("SignatureDoesNotMatch", 403),
+    "MissingAuthenticationTokenException": ("MissingAuthenticationToken", 403),
+    "IncompleteSignatureException": ("IncompleteSignature", 403),
+    "AccessDeniedException": ("AccessDenied", 403),
+    "ThrottlingException": ("Throttling", 400),
+    "UnknownOperationException": ("InvalidAction", 400),
+}
+
+
+def sts_twin(error: AwsError) -> AwsError:
+    code, status = _STS_TWINS.get(error.code, (error.code, error.status))
+    return AwsError(code, error.message, status)

@@ -18,6 +18,7 @@ from .buckets import Buckets
 from .control_door import Commands, ControlServer
 from .faults import Faults
 from .lifecycle import Clock, Lifecycle, Times
+from .metadata_door import Beside, MetadataServer
 from .processes import Processes
 from .requestlog import RequestLog
 from .signature import SERVICES
@@ -78,21 +79,23 @@ def serve(options: argparse.Namespace, work_dir: Path) -> None:
     work_dir.mkdir(parents=True, exist_ok=True)
     processes = Processes(work_dir)
     clock = Clock(world.lock)
-    rates = Buckets()
+    rates, beside = Buckets(), Beside(region=options.region)
     commands = Commands(world, Lifecycle(world, clock, processes, Times(scale=options.time_scale)), processes,
-                        injected, log, rates)
+                        injected, log, rates, beside)
     for text in options.key:
         commands.set_key(*text.split(":", 2))
-    for service in SERVICES:
+    for service in (*SERVICES, "sts"):
         shapes.service_model(service)  # read now, not under the first request
     servers = [AwsServer(("127.0.0.1", options.port), world, injected, log, rates),
-               ControlServer(("127.0.0.1", options.control_port), world, commands)]
+               ControlServer(("127.0.0.1", options.control_port), world, commands),
+               MetadataServer(("127.0.0.1", 0), world, beside, log)]
     clock.start()
     for server in servers:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
-    port, control_port = (server.server_address[1] for server in servers)
+    port, control_port, metadata_port = (server.server_address[1] for server in servers)
     ports = json.dumps({"url": f"http://127.0.0.1:{port}", "port": port, "control_port": control_port,
+                        "metadata_url": f"http://127.0.0.1:{metadata_port}",
                         "network": lease.network, "work_dir": str(work_dir)})
     if options.ports_file:
         write_ports(options.ports_file, ports)

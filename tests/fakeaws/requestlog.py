@@ -14,7 +14,8 @@ ENTRIES_KEPT = 100_000
 # Codes that say the signature, the key or the clock was wrong.
 SIGNATURE_CODES = frozenset({
     "InvalidSignatureException", "IncompleteSignatureException", "MissingAuthenticationTokenException",
-    "UnrecognizedClientException", "ExpiredTokenException"})
+    "UnrecognizedClientException", "ExpiredTokenException", "InvalidClientTokenId", "ExpiredToken",
+    "SignatureDoesNotMatch", "MissingAuthenticationToken", "IncompleteSignature", "AuthFailure", "RequestExpired"})
 
 
 @dataclasses.dataclass

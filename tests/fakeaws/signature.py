@@ -91,7 +91,7 @@ def verify(method: str, target: str, headers: Message, body: bytes, keys: dict[s
         # The same answer for no token, a wrong one, and one that a permanent key does not have.
         raise errors.unrecognized_key()
     _check_signature(method, target, headers, body, key, claim, stamp)
-    if key.expired:
+    if key.has_ended(now):
         raise errors.expired_token()
     return key
 

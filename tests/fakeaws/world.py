@@ -45,7 +45,32 @@ class Key:
     account: str = ACCOUNT
     user: str = "rollcall"
     expired: bool = False
+    expires_at: float | None = None  # by the server's clock
     denied: list[Denial] = dataclasses.field(default_factory=list)
+
+
+    def has_ended(self, now: float) -> bool:
+        return self.expired or (self.expires_at is not None and now >= self.expires_at)
+
+
+@dataclasses.dataclass
+class Role:
+    """A role, and whom it trusts: globs on callers' ARNs, a web identity's token."""
+
+    arn: str
+    trusts: list[str]
+    external_id: str = ""
+    web_token: str = ""
+    lifetime: float = 3600.0
+    assumed: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # who did, as whom
+
+    @property
+    def name(self) -> str:
+        return self.arn.rsplit("/", 1)[-1]
+
+    @property
+    def account(self) -> str:
+        return self.arn.split(":")[4]
 
 
 @dataclasses.dataclass
@@ -219,6 +244,7 @@ class World:
         self.clock_offset = 0.0
         self.describable_seconds = 3600.0
         self.keys: dict[str, Key] = {}
+        self.roles: dict[str, Role] = {}  # by ARN
         self.clusters: dict[str, Cluster] = {}  # by ARN
         self.families: dict[tuple[str, str], list[Definition]] = {}  # by account and family
         self.addresses = Addresses(network)
