@@ -304,7 +304,7 @@ make_ecs(struct app *a, struct err *e)
 		.sought = list_sought,
 		.arg = a,
 	};
-	enum err_code code = http_curl_new(a->loop, &a->http, e);
+	enum err_code code = http_curl_new(a->loop, env_get(a->config.env, "AWS_CA_BUNDLE"), &a->http, e);
 
 	a->keys_world = (struct creds_fetch_world){
 		.loop = a->loop,

@@ -46,6 +46,7 @@ agent_libcore_a_SOURCES = \
 	%D%/aws/creds_container.c %D%/aws/creds_container.h \
 	%D%/aws/creds_recipe.c %D%/aws/creds_recipe.h \
 	%D%/aws/sigv4.c %D%/aws/sigv4.h \
+	%D%/aws/task_metadata.c %D%/aws/task_metadata.h \
 	%D%/ecs/arn.c %D%/ecs/arn.h \
 	%D%/ecs/ecs_address.c %D%/ecs/ecs_address.h \
 	%D%/ecs/ecs_answer.c %D%/ecs/ecs_answer.h \
@@ -173,6 +174,7 @@ agent_libdrive_a_SOURCES = \
 	%D%/aws/creds_files.c %D%/aws/creds_files.h \
 	%D%/aws/creds_source.c %D%/aws/creds_source.h \
 	%D%/aws/imds.c %D%/aws/imds.h \
+	%D%/aws/machine_region.c %D%/aws/machine_region.h \
 	%D%/aws/metadata.c %D%/aws/metadata.h \
 	%D%/ecs/ecs_watch.c %D%/ecs/ecs_watch.h \
 	%D%/ecs/ecs_watch_cluster.c %D%/ecs/ecs_watch_cluster.h \
@@ -205,6 +207,7 @@ rollcalld_SOURCES = \
 	%D%/app_meter.c %D%/app_meter.h \
 	%D%/app_once.c %D%/app_once.h \
 	%D%/app_outlier.c %D%/app_outlier.h \
+	%D%/app_region.c %D%/app_region.h \
 	%D%/app_state.c %D%/app_state.h \
 	%D%/app_sync.c %D%/app_sync.h \
 	%D%/app_trace.c %D%/app_trace.h \

@@ -17,6 +17,7 @@
 #include "app_init.h"
 #include "app_log.h"
 #include "app_once.h"
+#include "app_region.h"
 #include "app_uneject.h"
 #include "base/arena.h"
 #include "base/log.h"
@@ -115,7 +116,8 @@ get_env(void *arg, const char *name)
 	return getenv(name);
 }
 
-static const struct env the_env = { .get = get_env };
+static struct app_region the_region; /* what the machine told */
+static const struct env the_env = { .get = get_env, .region = app_region_find, .arg = &the_region };
 
 /* As a compiler does, so that editors can jump to the place. */
 static void
@@ -279,10 +281,12 @@ load_and_run(const struct options *o, struct arena **arena)
 	struct app_log log = { 0 };
 	enum err_code code;
 
+	the_region.env = &the_env;
 	if (conf_file_load(*arena, o->config_path, &the_env, &conf, &name, &faults, &e) != ERR_OK) {
 		print_faults(name, &faults, &e);
 		return EXIT_FAILURE;
 	}
+	app_region_close(&the_region); /* a reload must not block the loop */
 	if (o->check_only)
 		return EXIT_SUCCESS;
 	if (o->init_only)

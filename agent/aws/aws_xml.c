@@ -4,10 +4,38 @@
 #include "aws/aws_xml.h"
 
 #include <limits.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <expat.h>
 
 #include "base/buf.h"
+
+/* STS sends keys: nothing that expat held is left behind. */
+static void
+wipe_free(void *p)
+{
+	if (p != NULL)
+		explicit_bzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+static void *
+wipe_realloc(void *p, size_t n)
+{
+	void *bigger = malloc(n);
+	size_t held = p != NULL ? malloc_usable_size(p) : 0;
+
+	if (bigger == NULL)
+		return NULL;
+	if (held > 0)
+		memcpy(bigger, p, held < n ? held : n);
+	wipe_free(p);
+	return bigger;
+}
+
+static const XML_Memory_Handling_Suite wiping = { malloc, wipe_realloc, wipe_free };
 
 struct reading {
 	XML_Parser parser;
@@ -123,7 +151,7 @@ enum err_code
 aws_xml_read(struct str xml, aws_xml_ended_fn *ended, void *arg, struct err *e)
 {
 	struct reading r = {
-		.parser = XML_ParserCreate("UTF-8"),
+		.parser = XML_ParserCreate_MM("UTF-8", &wiping, NULL),
 		.path = buf_make(AWS_XML_PATH_MAX),
 		.text = buf_make(AWS_XML_TEXT_MAX),
 		.ended = ended,

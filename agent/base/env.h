@@ -11,6 +11,9 @@
 
 struct env {
 	const char *(*get)(void *arg, const char *name); /* null if undefined; borrowed until the next change */
+	/* The AWS region where no variable names one, by the profile (empty: the usual one), then by
+	 * where we run; null: it is not known.  Borrowed until the next call.  May be null itself. */
+	const char *(*region)(void *arg, struct str profile);
 	void *arg;
 };
 

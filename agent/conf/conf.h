@@ -217,7 +217,7 @@ struct conf {
  * in a, too: at least one, at most CONF_NOTES_MAX with ERR_CONF, none with
  * ERR_NOMEM.  e tells the first.  No message holds a key, or what a variable holds.
  * Regions that the text leaves out are taken from AWS_REGION, then
- * AWS_DEFAULT_REGION, through env.
+ * AWS_DEFAULT_REGION, then env's own.
  */
 NODISCARD enum err_code conf_parse(struct arena *a, struct str yaml, const struct env *env, const struct conf **ret,
     struct conf_notes *reterr_faults, struct err *e);

@@ -108,27 +108,35 @@ check_clusters(struct conf_decode *d, const struct conf_yaml_node *map, const st
 	}
 }
 
-/* The text leaves the region out: the environment may know it. */
+/* False: what is called `from` holds another thing than a region, and that is said. */
+static bool
+take_region(struct conf_decode *d, struct conf_source *s, const char *text, const char *from)
+{
+	struct str value = str_from_cstr(text);
+
+	if (value.len == 0)
+		return true;
+	if (!conf_shape_region.is(value)) {
+		conf_report_fault(&d->report, s->where, "`%s` does not hold %s", from, conf_shape_region.wants);
+		return false;
+	}
+	if (!arena_str(d->arena, value, &s->region))
+		d->report.starved = true;
+	return !d->report.starved;
+}
+
+/* The text leaves the region out: the environment may know it, or the machine. */
 static void
 resolve_region(struct conf_decode *d, struct conf_source *s)
 {
 	static const char *const names[] = { "AWS_REGION", "AWS_DEFAULT_REGION" };
 
-	for (size_t i = 0; i < CONF_N(names) && s->region.len == 0; i++) {
-		struct str value = str_from_cstr(env_get(d->env, names[i]));
-
-		if (value.len == 0)
-			continue;
-		if (!conf_shape_region.is(value)) {
-			conf_report_fault(
-			    &d->report, s->where, "`%s` does not hold %s", names[i], conf_shape_region.wants);
+	for (size_t i = 0; i < CONF_N(names) && s->region.len == 0; i++)
+		if (!take_region(d, s, env_get(d->env, names[i]), names[i]))
 			return;
-		}
-		if (!arena_str(d->arena, value, &s->region)) {
-			d->report.starved = true;
-			return;
-		}
-	}
+	if (s->region.len == 0 && d->env->region != NULL &&
+	    !take_region(d, s, d->env->region(d->env->arg, s->profile), "region of the profile"))
+		return;
 	if (s->region.len == 0)
 		conf_report_fault(
 		    &d->report, s->where, "no region: give `region` in `ecs`, or set AWS_REGION in the environment");

@@ -41,6 +41,7 @@ struct http_call {
 struct http_curl {
 	struct http base; /* first: the interface is a pointer to it */
 	uv_loop_t *uv;
+	const char *ca_file;
 	CURLM *multi;
 	struct loop_timer *wake;  /* libcurl's */
 	struct loop_timer *later; /* tells what was cancelled */
@@ -291,7 +292,7 @@ http_curl_send(struct http *base, const struct http_request *rq, http_done_fn *d
 		return err_set(e, ERR_NOMEM, "no memory for a request");
 	call->done = done;
 	call->arg = arg;
-	rc = http_transfer_open(&call->transfer, rq, call, e);
+	rc = http_transfer_open(&call->transfer, rq, h->ca_file, call, e);
 	if (rc != ERR_OK) {
 		free(call);
 		return rc;
@@ -364,7 +365,7 @@ open_parts(struct http_curl *h, struct loop *l, struct err *e)
 }
 
 enum err_code
-http_curl_new(struct loop *l, struct http **ret, struct err *e)
+http_curl_new(struct loop *l, const char *ca_file, struct http **ret, struct err *e)
 {
 	struct http_curl *h;
 	enum err_code rc;
@@ -378,6 +379,7 @@ http_curl_new(struct loop *l, struct http **ret, struct err *e)
 	}
 	h->base = (struct http){ .send = http_curl_send, .cancel = http_curl_cancel, .close = http_curl_close };
 	h->uv = loop_uv(l);
+	h->ca_file = ca_file;
 	TAILQ_INIT(&h->waiting);
 	TAILQ_INIT(&h->active);
 	TAILQ_INIT(&h->ended);

@@ -4,6 +4,8 @@
 
 #include "io/http.h"
 
-NODISCARD enum err_code http_curl_new(struct loop *l, struct http **ret, struct err *e);
+/* ca_file: whose CAs are trusted instead of the system's; null or empty: the system's.
+ * Borrowed; read at each connection. */
+NODISCARD enum err_code http_curl_new(struct loop *l, const char *ca_file, struct http **ret, struct err *e);
 
 #endif

@@ -343,7 +343,7 @@ set_sinks(struct http_transfer *t, void *owner)
 }
 
 static enum err_code
-set_up(struct http_transfer *t, const struct http_request *rq, void *owner, struct err *e)
+set_up(struct http_transfer *t, const struct http_request *rq, const char *ca_file, void *owner, struct err *e)
 {
 	struct places p;
 	enum err_code rc = copy_request(t, rq, &p, e);
@@ -365,6 +365,8 @@ set_up(struct http_transfer *t, const struct http_request *rq, void *owner, stru
 		bad = set_limits(t, rq);
 	if (bad == CURLE_OK)
 		bad = set_sinks(t, owner);
+	if (bad == CURLE_OK && ca_file != NULL && ca_file[0] != '\0')
+		bad = curl_easy_setopt(t->easy, CURLOPT_CAINFO, ca_file);
 	/* All of them, or nothing is sent: each of these options keeps a promise. */
 	if (bad != CURLE_OK)
 		return err_set(e, ERR_NOMEM, "libcurl refuses an option: %s", curl_easy_strerror(bad));
@@ -372,7 +374,8 @@ set_up(struct http_transfer *t, const struct http_request *rq, void *owner, stru
 }
 
 enum err_code
-http_transfer_open(struct http_transfer *t, const struct http_request *rq, void *owner, struct err *e)
+http_transfer_open(
+    struct http_transfer *t, const struct http_request *rq, const char *ca_file, void *owner, struct err *e)
 {
 	enum err_code rc = check_request(rq, e);
 
@@ -385,7 +388,7 @@ http_transfer_open(struct http_transfer *t, const struct http_request *rq, void 
 		.timeout_ms = rq->timeout_ms,
 	};
 	forget_head(t);
-	rc = set_up(t, rq, owner, e);
+	rc = set_up(t, rq, ca_file, owner, e);
 	if (rc != ERR_OK)
 		http_transfer_close(t);
 	return rc;
@@ -503,6 +506,9 @@ say_failure(const struct http_transfer *t, CURLcode result, struct err *e)
 		return err_set(e, ERR_PARSE, "%s does not speak HTTP: %s", t->where, words);
 	if (result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CONNECT_ERROR)
 		return err_set(e, ERR_IO, "no TLS with %s: %s", t->where, words);
+	if (result == CURLE_SSL_CACERT_BADFILE)
+		return err_set(
+		    e, ERR_CONF, "no TLS with %s: AWS_CA_BUNDLE names no file of CAs that can be read", t->where);
 	if (result == CURLE_OUT_OF_MEMORY)
 		return err_set(e, ERR_NOMEM, "no memory for a request to %s", t->where);
 	return err_set(e, ERR_IO, "a request to %s failed: %s", t->where, words);

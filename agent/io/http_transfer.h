@@ -35,10 +35,10 @@ struct http_transfer {
 	char curl_text[CURL_ERROR_SIZE];
 };
 
-/* Copies what rq says; owner is what CURLINFO_PRIVATE gives back.  On failure
+/* Copies what rq says, and ca_file (http_curl.h); owner is what CURLINFO_PRIVATE gives back.  On failure
  * there is nothing to close.  t must not move until it is closed. */
 NODISCARD enum err_code http_transfer_open(
-    struct http_transfer *t, const struct http_request *rq, void *owner, struct err *e);
+    struct http_transfer *t, const struct http_request *rq, const char *ca_file, void *owner, struct err *e);
 /* Fills ret, which borrows from t and e, for a transfer that libcurl ended with result. */
 void http_transfer_result(struct http_transfer *t, CURLcode result, struct http_response *ret, struct err *e);
 void http_transfer_close(struct http_transfer *t);

@@ -14,7 +14,7 @@ import pytest
 
 from conftest import Aws, daemons
 from fakeaws.control import ACCESS_KEY_ID, SECRET_ACCESS_KEY
-from rollcall_testlib.daemon import Rollcalld
+from rollcall_testlib.daemon import Rollcalld, check_configuration
 from rollcall_testlib.waiting import wait_until
 
 OTHER = "999988887777"
@@ -320,3 +320,31 @@ def test_a_profile_that_cannot_be_used_is_named(aws: Aws, place: Place, config: 
     wait_until(lambda: said in (daemon.cluster("main")["error"] or ""), 20, "it is said")
     assert said in daemon.problems()
     assert aws.control.counters()["requests"] == 0 and aws.control.beside_requests() == []
+
+
+# ---- the region ----
+
+@pytest.mark.parametrize("known", ["profile", "task", "instance"])
+def test_a_region_that_nobody_names_is_found_where_the_sdks_look(aws: Aws, place: Place, known: str) -> None:
+    """The profile's, our own task's, the machine's."""
+    env = dict(ENV_KEY)
+    if known == "profile":
+        place.write(".aws/config", f"[default]\nregion = {REGION}\n")
+    elif known == "task":
+        aws.control.set_beside(task_arn=f"arn:aws:ecs:{REGION}:123456789012:task/main/0123", imds="hang")
+        env["ECS_CONTAINER_METADATA_URI_V4"] = f"{aws.metadata_url}/v4/task-id"
+    daemon = place.start(env, region="")
+    wait_read(daemon)
+    assert daemon.status()["sources"][0]["region"] == daemon.status()["sources"][0]["name"] == REGION
+    assert bool(aws.control.beside_requests()) == (known != "profile")
+
+
+def test_a_region_that_is_nowhere_is_a_fault_with_its_place(aws: Aws, directory: Path,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.control.set_beside(imds="off")
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", aws.metadata_url)
+    monkeypatch.setenv("HOME", str(directory))
+    done = check_configuration(directory, "ecs: {clusters: [main]}\n")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{directory}/checked.yaml:1:6: no region: give `region`")
+    assert aws.control.beside_requests(), "it was asked"

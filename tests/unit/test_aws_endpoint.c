@@ -214,7 +214,7 @@ an_endpoint_is_the_configuration_s_then_the_service_s_then_anybody_s(void **stat
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct variable variables[4];
-		const struct env env = { get_variable, variables };
+		const struct env env = { .get = get_variable, .arg = variables };
 		struct aws_endpoint_choice got;
 		const char *from;
 

@@ -380,6 +380,46 @@ a_region_left_out_comes_from_the_environment(void **state)
 	end(&p);
 }
 
+static const char *
+no_variable(void *arg, const char *name)
+{
+	(void)arg;
+	(void)name;
+	return NULL;
+}
+
+/* What the profile says, or the machine. */
+static const char *
+get_region(void *arg, struct str profile)
+{
+	return str_eq(profile, STR("far")) ? "ap-south-1" : arg;
+}
+
+static void
+a_region_that_no_variable_names_is_the_profile_s_or_the_machine_s(void **state)
+{
+	char here[] = "eu-west-3", bad[] = "No Such Region";
+	struct env env = { .get = no_variable, .region = get_region, .arg = here };
+	struct arena *a = arena_new(CONF_ARENA_MAX);
+	const struct conf *conf;
+	struct conf_notes faults;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(
+	    conf_parse(a, STR("ecs: [{profile: far}, {clusters: [main]}]\n"), &env, &conf, &faults, &e), ERR_OK);
+	assert_str(conf->sources[0].region, "ap-south-1");
+	assert_str(conf->sources[1].region, "eu-west-3");
+	assert_str(conf->sources[1].name, "eu-west-3");
+	env.arg = bad;
+	assert_int_equal(conf_parse(a, STR("ecs:\n"), &env, &conf, &faults, &e), ERR_CONF);
+	assert_non_null(strstr(e.msg, "`region of the profile` does not hold a region such as eu-west-1"));
+	env.arg = NULL;
+	assert_int_equal(conf_parse(a, STR("ecs:\n"), &env, &conf, &faults, &e), ERR_CONF);
+	assert_non_null(strstr(e.msg, "no region: give `region`"));
+	arena_wipe(a);
+}
+
 static void
 haproxy_takes_every_key(void **state)
 {
@@ -1518,6 +1558,7 @@ main(void)
 		cmocka_unit_test(a_source_takes_every_key),
 		cmocka_unit_test(sources_may_be_several),
 		cmocka_unit_test(a_region_left_out_comes_from_the_environment),
+		cmocka_unit_test(a_region_that_no_variable_names_is_the_profile_s_or_the_machine_s),
 		cmocka_unit_test(haproxy_takes_every_key),
 		cmocka_unit_test(defaults_take_every_key),
 		cmocka_unit_test(the_other_sections_take_every_key),

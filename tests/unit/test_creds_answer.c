@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "aws/creds_answer.h"
+#include "aws/task_metadata.h"
 #include "unit.h"
 
 static void
@@ -137,6 +138,33 @@ who_we_are_is_read(void **state)
 	assert_int_equal(creds_answer_read_identity(STR("<GetCallerIdentityResponse/>"), &who, NULL), ERR_PARSE);
 }
 
+static void
+the_region_of_our_own_task_is_read(void **state)
+{
+	static const struct {
+		const char *body, *region; /* null: there is none */
+	} rows[] = {
+		{ "{\"Cluster\":\"main\",\"TaskARN\":\"arn:aws:ecs:eu-west-1:123456789012:task/main/0123\"}",
+		    "eu-west-1" },
+		{ "{\"Cluster\":\"arn:aws-cn:ecs:cn-north-1:123456789012:cluster/main\"}", "cn-north-1" },
+		{ "{\"Cluster\":\"main\"}", NULL },
+		{ "{\"TaskARN\":\"arn:aws:ecs::1:task/x\"}", NULL },
+		{ "{\"TaskARN\":\"arn:aws:ecs:EU west:1:task/x\"}", NULL },
+		{ "{\"TaskARN\":7}", NULL },
+		{ "[]", NULL },
+		{ "", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		char region[TASK_METADATA_REGION_SIZE] = "";
+		enum err_code code = task_metadata_region(str_from_cstr(rows[i].body), region, NULL);
+
+		CHECK_ROW((code == ERR_OK) == (rows[i].region != NULL), i, rows[i].body);
+		assert_string_equal(region, rows[i].region != NULL ? rows[i].region : "");
+	}
+}
+
 int
 main(void)
 {
@@ -146,6 +174,7 @@ main(void)
 		cmocka_unit_test(answers_of_sts_are_read),
 		cmocka_unit_test(answers_of_sts_without_a_whole_key_are_refused),
 		cmocka_unit_test(who_we_are_is_read),
+		cmocka_unit_test(the_region_of_our_own_task_is_read),
 	};
 
 	return cmocka_run_group_tests_name("creds_answer", tests, NULL, NULL);

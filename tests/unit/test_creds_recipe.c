@@ -36,7 +36,7 @@ static enum err_code
 make(const struct situation *s, struct arena **ret_arena, struct creds_recipe *ret, struct err *e)
 {
 	struct variable env[VARIABLES_MAX];
-	const struct env get = { get_variable, env };
+	const struct env get = { .get = get_variable, .arg = env };
 	struct aws_profiles *profiles;
 
 	memcpy(env, s->env, sizeof(env));
@@ -300,7 +300,7 @@ files_matter_only_where_they_are_looked_at(void **state)
 	(void)state;
 	for (size_t i = 0; i < N_OF(rows); i++) {
 		struct variable variables[VARIABLES_MAX];
-		const struct env env = { get_variable, variables };
+		const struct env env = { .get = get_variable, .arg = variables };
 
 		memcpy(variables, rows[i].given.env, sizeof(variables));
 		assert_int_equal(creds_recipe_needs_profiles(&rows[i].given.config, &env), rows[i].needed);
@@ -346,7 +346,7 @@ the_container_endpoint_is_asked_only_where_no_key_can_leak(void **state)
 			{ "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", rows[i].relative },
 			{ "AWS_CONTAINER_CREDENTIALS_FULL_URI", rows[i].full },
 		};
-		const struct env env = { get_variable, variables };
+		const struct env env = { .get = get_variable, .arg = variables };
 		struct buf url = buf_make(CREDS_CONTAINER_URL_MAX);
 		enum err_code code = creds_container_url(&env, &url, NULL);
 

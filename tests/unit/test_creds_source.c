@@ -81,7 +81,7 @@ open_room(struct room *r, const struct fake_http_answer *script, size_t n)
 	assert_non_null(r->http);
 	fake_http_open(r->http, r->loop, script, n);
 	r->rnd = prng_make(7);
-	r->env = (struct env){ get_variable, r->variables };
+	r->env = (struct env){ .get = get_variable, .arg = r->variables };
 	r->world =
 	    (struct creds_fetch_world){ .loop = r->loop, .http = &r->http->base, .rnd = &r->rnd, .env = &r->env };
 	r->at = (struct creds_fetch_place){ .region = STR("eu-west-1") };

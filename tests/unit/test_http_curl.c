@@ -430,7 +430,7 @@ open_room(struct room *r)
 	memset(r, 0, sizeof(*r));
 	open_server(&r->server);
 	assert_int_equal(loop_new(&r->loop, NULL), ERR_OK);
-	assert_int_equal(http_curl_new(r->loop, &r->http, NULL), ERR_OK);
+	assert_int_equal(http_curl_new(r->loop, NULL, &r->http, NULL), ERR_OK);
 }
 
 static void
