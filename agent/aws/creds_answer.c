@@ -23,7 +23,14 @@ make(const struct sigv4_key *key, struct str expiration, const char *source_name
 	if (expiration.len > 0 && !rfc3339_parse(expiration, &expires_ms))
 		return err_set(e, ERR_PARSE, "an answer with a key whose Expiration is no time");
 	code = creds_new(key, source_name, expires_ms, ret, e);
-	return code == ERR_OK ? code : err_wrap(e, code == ERR_CONF ? ERR_PARSE : code, "an answer with a key");
+	if (code == ERR_OK)
+		return code;
+	err_prefix(e, "an answer with a key");
+	if (code != ERR_CONF)
+		return code;
+	if (e != NULL)
+		e->code = ERR_PARSE; /* it is the peer that is wrong, not the configuration */
+	return ERR_PARSE;
 }
 
 /* ---- JSON ---- */

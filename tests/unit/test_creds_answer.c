@@ -70,6 +70,7 @@ refusals_and_nonsense_in_json_are_told_without_quoting_keys(void **state)
 		CHECK_ROW(creds_answer_read_json(str_from_cstr(rows[i].body), "here", &c, &e) == rows[i].code, i,
 		    rows[i].body);
 		assert_string_equal(e.msg, rows[i].wanted);
+		assert_int_equal(e.code, rows[i].code);
 		assert_null(c);
 	}
 }
