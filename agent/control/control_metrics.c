@@ -255,6 +255,7 @@ put_syncs(struct buf *out, const struct control_facts *f)
 	put_plain(out, "rollcall_haproxy_reloads_total", "counter",
 	    "Other HAProxy processes that were met: its reloads and restarts.", c->processes);
 	put_plain(out, "rollcall_servers_added_total", "counter", "Servers that were added.", c->added);
+	put_plain(out, "rollcall_freezes_total", "counter", "Times that a backend froze.", c->freezes);
 }
 
 static void
@@ -329,6 +330,13 @@ get_paused(const struct control_facts *f, const struct plan_backend *b)
 }
 
 static uint64_t
+get_frozen(const struct control_facts *f, const struct plan_backend *b)
+{
+	(void)f;
+	return b->is_frozen;
+}
+
+static uint64_t
 get_free_slots(const struct control_facts *f, const struct plan_backend *b)
 {
 	(void)f;
@@ -345,6 +353,8 @@ get_unplaced(const struct control_facts *f, const struct plan_backend *b)
 static void
 put_backends(struct buf *out, const struct control_facts *f)
 {
+	put_of_backends(out, f, "rollcall_backend_frozen",
+	    "1: more is reported against this backend than removal_limit allows, and none of it goes.", get_frozen);
 	put_of_backends(out, f, "rollcall_backend_paused", "1: an operator has paused this backend.", get_paused);
 	put_of_backends(out, f, "rollcall_backend_free_slots", "Slots of a backend that no task has.", get_free_slots);
 	put_of_backends(

@@ -36,6 +36,7 @@ struct control_track {
 	struct rows rows;
 	uint64_t mark; /* of rows, as the pass had them; 0: a plan has changed something since */
 	uint64_t pid, start_time_s;
+	size_t n_frozen; /* backends, in the pass before */
 	struct control_track_counts counts;
 };
 
@@ -322,6 +323,19 @@ compare_all(struct control_track *t, const struct rows *now, bool is_other_proce
 	}
 }
 
+/* One that thaws in the very pass in which another freezes hides it: rare, and of no harm. */
+static void
+count_freezes(struct control_track *t, const struct plan *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_backends; i++)
+		n += p->backends[i].is_frozen;
+	if (n > t->n_frozen)
+		t->counts.freezes += n - t->n_frozen;
+	t->n_frozen = n;
+}
+
 void
 control_track_passed(
     struct control_track *t, const struct reconcile_view *v, int64_t wall_ms, const struct control_track_sink *to)
@@ -337,6 +351,7 @@ control_track_passed(
 	t->counts.processes += is_other;
 	t->pid = v->actual->pid;
 	t->start_time_s = v->actual->start_time_s;
+	count_freezes(t, v->plan);
 	mark = mark_of(v->plan);
 	if (t->rows.arena != NULL && mark == t->mark)
 		return;

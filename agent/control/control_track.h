@@ -29,6 +29,7 @@ struct control_track_counts {                         /* since the start */
 	uint64_t failed_runs;                         /* cut short, or HAProxy was replaced meanwhile */
 	uint64_t added;                               /* servers that were not there the pass before */
 	uint64_t removals[CONTROL_TRACK_N_EVIDENCES]; /* servers taken out of service, by evidence */
+	uint64_t freezes;                             /* times that a backend froze */
 	uint64_t processes;                           /* other HAProxy processes met: reloads and restarts */
 };
 

@@ -247,6 +247,18 @@ a_task_that_is_not_known_for_a_while_is_no_news(void **state)
 	assert_string_equal(s->told[1].line, "server grpc/rc_1 >ready running");
 }
 
+static void
+a_freeze_is_counted_once(void **state)
+{
+	struct stage *s = *state;
+
+	for (size_t i = 0; i < 4; i++) {
+		s->backend.is_frozen = i != 0 && i != 3;
+		show_one(s, "rc_1", PLAN_STATE_UP);
+	}
+	assert_int_equal(control_track_counts(s->track)->freezes, 1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -258,6 +270,7 @@ main(void)
 		TEST(what_a_plan_did_is_told_on_its_evidence),
 		TEST(what_was_refused_is_not_told_as_done),
 		TEST(another_process_is_counted_and_named),
+		TEST(a_freeze_is_counted_once),
 		TEST(a_task_that_is_not_known_for_a_while_is_no_news),
 	};
 

@@ -842,6 +842,8 @@ metrics_count_what_the_views_show(void **state)
 		"\nrollcall_servers_removed_total{evidence=\"stopping\"} 0\n",
 		"\nrollcall_loop_lag_seconds 0.000\n",
 		"\nrollcall_ready 1\n",
+		"\nrollcall_backend_frozen{backend=\"grpc\"} 0\n",
+		"\nrollcall_freezes_total 0\n",
 	};
 	const struct control_request rq = { .method = STR("GET"), .path = STR("/metrics") };
 	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
