@@ -9,12 +9,14 @@
 #include "app_cas.h"
 #include "app_managed.h"
 #include "app_outlier.h"
+#include "app_routes.h"
 #include "app_sync.h"
 #include "app_trace.h"
 #include "aws/aws_caller.h"
 #include "aws/creds_fetch.h"
 #include "ecs/ecs_answer.h"
 #include "ecs/ecs_watch.h"
+#include "hap/hap_render.h"
 #include "io/http_curl.h"
 
 /* ECS answers a batch of 100 tasks well within this, or not at all. */
@@ -46,6 +48,7 @@ struct app {
 	struct ecs_watch_callers *callers; /* of sources[i], as the watch wants them */
 	struct ecs_watch *watch;
 	struct app_managed *managed; /* null: nothing is */
+	struct app_routes *routes;
 	struct app_sync *sync;
 	struct app_outlier *outlier;
 	struct app_trace *trace; /* null: not configured */
@@ -135,6 +138,16 @@ list_problems(struct app *a, const struct reconcile_view *v, const struct contro
 	n += list_trace_problems(a, a->problems + n);
 	if (more != NULL)
 		a->problems[n++] = *more;
+	if (app_routes_fault(a->routes) != NULL)
+		a->problems[n++] = (struct control_problem){
+			.where = STR("routes"),
+			.message = str_from_cstr(app_routes_fault(a->routes)->err.msg),
+		};
+	if (v->label_fault->on)
+		a->problems[n++] = (struct control_problem){
+			.where = STR("labels"),
+			.message = str_from_cstr(v->label_fault->err.msg),
+		};
 	if (v->run_fault->on)
 		a->problems[n++] = (struct control_problem){
 			.where = STR("HAProxy"),
@@ -187,6 +200,7 @@ app_tell(struct app *a, const struct control_problem *more, struct control_facts
 	ret->spop = app_outlier_spop(a->outlier, &a->spop) ? &a->spop : NULL;
 	ret->problems = a->problems;
 	ret->n_problems = list_problems(a, &v, more);
+	ret->routes = app_routes_list(a->routes, v.desired, &ret->n_routes);
 }
 
 /* ---- what an operator asks for ---- */
@@ -325,6 +339,7 @@ on_passed(void *arg, const struct reconcile_view *v)
 	const struct app *a = arg;
 
 	app_managed_passed(a->managed, v);
+	app_routes_passed(a->routes, v);
 	a->config.passed(a->config.arg, v);
 	if (app_cas_refresh(a->cas))
 		app_sync_use_cas(a->sync, app_cas_now(a->cas));
@@ -344,6 +359,7 @@ looks_for_outliers(const struct conf *conf)
 static enum err_code
 make_haproxy(struct app *a, struct err *e)
 {
+	CLEANUP(arena_free_at) struct arena *scratch = arena_new(HAP_RENDER_MAX);
 	struct hap_link *link = NULL;
 	struct hap_exec *exec = NULL;
 	struct app_sync_config with = {
@@ -368,10 +384,15 @@ make_haproxy(struct app *a, struct err *e)
 		return code;
 	}
 	with.exec = exec;
-	code = app_sync_new(a->loop, &with, &a->sync, e);
-	if (code != ERR_OK)
+	code = scratch != NULL ? app_managed_names(a->managed, scratch, &with.made, &with.n_made, e)
+			       : err_set(e, ERR_NOMEM, "starting: %s", err_text(ERR_NOMEM));
+	if (code == ERR_OK)
+		code = app_sync_new(a->loop, &with, &a->sync, e);
+	if (code != ERR_OK) {
 		hap_exec_close(exec);
-	return code;
+		return code;
+	}
+	return app_routes_new(a->loop, a->conf, link, a->config.events, &a->routes, e);
 }
 
 static enum err_code
@@ -422,7 +443,7 @@ make_tables(struct app *a)
 	a->key_views = calloc(a->conf->n_sources, sizeof(*a->key_views));
 	a->budgets = calloc(a->conf->n_sources, sizeof(*a->budgets));
 	a->stretches = calloc(a->conf->n_sources, sizeof(*a->stretches));
-	a->problems = calloc(a->conf->n_backends + 5 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
+	a->problems = calloc(a->conf->n_backends + 9 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
 	return a->sources != NULL && a->callers != NULL && a->figures != NULL && a->budgets != NULL &&
 	       a->key_views != NULL && a->stretches != NULL && a->problems != NULL && name_places(a);
 }
@@ -486,6 +507,7 @@ app_close(struct app *a)
 	app_trace_close(a->trace);
 	if (a->http != NULL)
 		a->http->close(a->http);
+	app_routes_close(a->routes);
 	app_outlier_close(a->outlier);
 	app_sync_close(a->sync);
 	app_managed_close(a->managed);

@@ -15,14 +15,15 @@ struct app_cas {
 static enum err_code
 read_all(const struct conf *conf, const struct hap_cas *before, struct hap_cas **ret, struct err *e)
 {
-	struct str *paths = calloc(conf->n_backends + 1, sizeof(*paths));
+	struct str *paths = calloc(conf->n_backends + 1, sizeof(*paths)); /* the last: of backends that labels make */
 	enum err_code code;
 
 	if (paths == NULL)
 		return err_set(e, ERR_NOMEM, "tls_ca_file: %s", err_text(ERR_NOMEM));
 	for (size_t i = 0; i < conf->n_backends; i++)
 		paths[i] = conf->backends[i].policy.tls_ca_file;
-	code = hap_ca_read(paths, conf->n_backends, before, ret, e);
+	paths[conf->n_backends] = conf->defaults.tls_ca_file;
+	code = hap_ca_read(paths, conf->n_backends + 1, before, ret, e);
 	free(paths);
 	return code;
 }

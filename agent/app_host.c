@@ -17,6 +17,7 @@
 #include "control/control_plan.h"
 #include "control/control_server.h"
 #include "io/notify.h"
+#include "label/label_conf.h"
 #include "sync/reload.h"
 
 #define SAID_MAX     ((size_t)4096)
@@ -160,7 +161,8 @@ read_conf(struct app_host *h, struct candidate *c, struct err *e)
 	const struct conf *fresh;
 	const char *name;
 
-	if (conf_file_load(c->arena, h->config.path, h->config.env, &fresh, &name, &faults, e) != ERR_OK) {
+	if (conf_file_load(c->arena, h->config.path, h->config.env, &fresh, &name, &faults, e) != ERR_OK ||
+	    label_conf_check(c->arena, fresh, &faults, e) != ERR_OK) {
 		if (faults.n > 0)
 			err_fill(e, ERR_CONF, 0, "%s:%u:%u: " STR_FMT, name, faults.notes[0].where.line,
 			    faults.notes[0].where.column, STR_ARG(faults.notes[0].text));

@@ -84,6 +84,15 @@ app_managed_passed(struct app_managed *a, const struct reconcile_view *v)
 		feed(a, (struct managed_event){ .kind = MANAGED_PASSED, .view = v });
 }
 
+enum err_code
+app_managed_names(
+    const struct app_managed *a, struct arena *arena, const struct str **ret, size_t *ret_n, struct err *e)
+{
+	*ret = NULL;
+	*ret_n = 0;
+	return a != NULL ? managed_names(a->machine, arena, ret, ret_n, e) : ERR_OK;
+}
+
 struct managed_view
 app_managed_view(const struct app_managed *a)
 {

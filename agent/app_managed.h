@@ -6,6 +6,7 @@
 #ifndef APP_MANAGED_H
 #define APP_MANAGED_H
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "conf/conf.h"
 #include "io/loop.h"
@@ -21,6 +22,9 @@ NODISCARD enum err_code app_managed_new(
     struct loop *l, const struct conf *conf, struct app_managed **ret, struct err *e);
 /* HAProxy was read back and a plan made.  a may be null. */
 void app_managed_passed(struct app_managed *a, const struct reconcile_view *v);
+/* The backends that backends.cfg names: borrowed from a.  None if a is null. */
+NODISCARD enum err_code app_managed_names(
+    const struct app_managed *a, struct arena *arena, const struct str **ret, size_t *ret_n, struct err *e);
 /* Both faults null if a is. */
 struct managed_view app_managed_view(const struct app_managed *a);
 void app_managed_close(struct app_managed *a); /* null is fine */

@@ -18,7 +18,8 @@ struct app_sync {
 	struct reconcile *reconcile;
 	struct hap_exec *exec;
 	struct loop_timer *wake;
-	struct str *backend_names;
+	struct str *backend_names; /* of the last read */
+	size_t n_backend_names;
 	const struct plan *running; /* under way; null: none */
 	int64_t began_ms;           /* monotonic: likewise */
 	struct app_events *events;
@@ -37,17 +38,40 @@ static void on_read(void *arg, struct actual *actual, const struct err *e);
 static void on_run(void *arg, const struct hap_exec_report *report);
 static void on_probe(void *arg, const struct hap_text_info *info, const struct err *e);
 
+/* The configuration's, and those that labels ask for. */
+static enum err_code
+list_backends(struct app_sync *s, struct err *e)
+{
+	const struct desired *d = reconcile_view(s->reconcile).desired;
+	size_t n = d != NULL ? d->n_backends : s->conf->n_backends;
+	struct str *names = calloc(n + 1, sizeof(*names));
+
+	if (names == NULL)
+		return err_set(e, ERR_NOMEM, "the names of backends");
+	for (size_t i = 0; i < n; i++)
+		names[i] = d != NULL ? d->backends[i].name : s->conf->backends[i].name;
+	free(s->backend_names);
+	s->backend_names = names;
+	s->n_backend_names = n;
+	return ERR_OK;
+}
+
+static enum err_code
+ask_read(struct app_sync *s, struct err *e)
+{
+	struct hap_exec_want want = { .cas = s->cas != NULL && s->cas->n > 0 };
+	enum err_code code = list_backends(s, e);
+
+	want.backends = s->backend_names;
+	want.n = s->n_backend_names;
+	return code == ERR_OK ? hap_exec_read(s->exec, &want, on_read, s, e) : code;
+}
+
 static enum err_code
 ask(struct app_sync *s, const struct reconcile_actions *todo, struct err *e)
 {
-	const struct hap_exec_want want = {
-		.backends = s->backend_names,
-		.n = s->conf->n_backends,
-		.cas = s->cas != NULL && s->cas->n > 0,
-	};
-
 	if (todo->read)
-		return hap_exec_read(s->exec, &want, on_read, s, e);
+		return ask_read(s, e);
 	if (todo->execute != NULL) {
 		s->running = todo->execute;
 		s->began_ms = clk_mono_ms(&s->clk);
@@ -268,6 +292,8 @@ make_reconcile(struct app_sync *s, const struct app_sync_config *config, struct 
 		.may_add_backends = config->may_add_backends,
 		.calm_ms = config->calm_ms,
 		.defaults = config->conf->haproxy.managed_defaults,
+		.made = config->made,
+		.n_made = config->n_made,
 	};
 	enum err_code code = remember(s, config->before, &with.applied, &with.overlay, e);
 
@@ -296,16 +322,13 @@ app_sync_new(struct loop *l, const struct app_sync_config *config, struct app_sy
 	s->state = config->state;
 	s->cas = config->cas;
 	s->events = config->events;
-	s->backend_names = calloc(conf->n_backends + 1, sizeof(*s->backend_names));
-	code = s->backend_names != NULL ? make_reconcile(s, config, e) : err_set(e, ERR_NOMEM, "backend names");
+	code = make_reconcile(s, config, e);
 	if (code == ERR_OK)
 		code = loop_timer_new(l, on_wake, s, &s->wake, e);
 	if (code != ERR_OK) {
 		app_sync_close(s);
 		return code;
 	}
-	for (size_t i = 0; i < conf->n_backends; i++)
-		s->backend_names[i] = conf->backends[i].name;
 	s->exec = config->exec;
 	s->passed = config->passed;
 	s->seek = config->seek;

@@ -25,7 +25,9 @@ struct app_sync_config { /* all but before and exec must outlive it */
 	const struct hap_cas *cas; /* null: none; until app_sync_use_cas */
 	struct hap_exec *exec;     /* taken over with ERR_OK */
 	bool may_add_backends;
-	int64_t calm_ms;                                           /* reconcile_config */
+	int64_t calm_ms;        /* reconcile_config */
+	const struct str *made; /* backends that an earlier run made for labels; only for the call */
+	size_t n_made;
 	void (*passed)(void *arg, const struct reconcile_view *v); /* after each read-back; null: nobody asks */
 	void (*seek)(void *arg);                                   /* see reconcile_actions; not from app_sync_new */
 	void *arg;

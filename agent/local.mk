@@ -67,6 +67,7 @@ agent_libcore_a_SOURCES = \
 	%D%/ecs/taskdef.c %D%/ecs/taskdef.h \
 	%D%/ecs/taskdef_cache.c %D%/ecs/taskdef_cache.h \
 	%D%/label/label.c %D%/label/label.h \
+	%D%/label/label_conf.c %D%/label/label_conf.h \
 	%D%/label/label_constraint.c %D%/label/label_constraint.h \
 	%D%/label/label_expr.c %D%/label/label_expr.h \
 	%D%/label/label_reader.c %D%/label/label_reader.h \
@@ -79,10 +80,13 @@ agent_libcore_a_SOURCES = \
 	%D%/plan/applied_pass.c \
 	%D%/plan/desired.c %D%/plan/desired.h \
 	%D%/plan/desired_derive.c \
+	%D%/plan/desired_label.c %D%/plan/desired_label.h \
 	%D%/plan/desired_name.c \
 	%D%/plan/desired_port.c %D%/plan/desired_port.h \
+	%D%/plan/desired_route.c \
 	%D%/plan/desired_select.c %D%/plan/desired_select.h \
 	%D%/plan/desired_settle.c %D%/plan/desired_settle.h \
+	%D%/plan/desired_share.c %D%/plan/desired_share.h \
 	%D%/plan/desired_spec.c \
 	%D%/plan/desired_verdict.c %D%/plan/desired_verdict.h \
 	%D%/plan/evidence.c %D%/plan/evidence.h \
@@ -106,6 +110,7 @@ agent_libcore_a_SOURCES = \
 	%D%/plan/plan_servers.c %D%/plan/plan_servers.h \
 	%D%/plan/reason.c \
 	%D%/plan/weights.c %D%/plan/weights.h \
+	%D%/hap/hap_map.c %D%/hap/hap_map.h \
 	%D%/hap/hap_master_text.c %D%/hap/hap_master_text.h \
 	%D%/hap/hap_pem.c %D%/hap/hap_pem.h \
 	%D%/hap/hap_render.c %D%/hap/hap_render.h \
@@ -116,6 +121,7 @@ agent_libcore_a_SOURCES = \
 	%D%/hap/hap_text_replies.c \
 	%D%/sync/managed.c %D%/sync/managed.h \
 	%D%/sync/managed_file.c %D%/sync/managed_file.h \
+	%D%/sync/name_set.c %D%/sync/name_set.h \
 	%D%/sync/reconcile.c %D%/sync/reconcile.h \
 	%D%/sync/reconcile_sought.c %D%/sync/reconcile_sought.h \
 	%D%/sync/reconcile_state.c %D%/sync/reconcile_state.h \
@@ -123,6 +129,7 @@ agent_libcore_a_SOURCES = \
 	%D%/trace/trace_span.c %D%/trace/trace_span.h \
 	%D%/outlier/outlier.c %D%/outlier/outlier.h \
 	%D%/outlier/outlier_tally.c %D%/outlier/outlier_tally.h \
+	%D%/sync/routes.c %D%/sync/routes.h \
 	%D%/spop/spop_session.c %D%/spop/spop_session.h \
 	%D%/spop/spop_wire.c %D%/spop/spop_wire.h \
 	%D%/sync/reload.c %D%/sync/reload.h \
@@ -182,6 +189,7 @@ agent_libdrive_a_SOURCES = \
 	%D%/hap/hap_exec.c %D%/hap/hap_exec.h \
 	%D%/hap/hap_files.c %D%/hap/hap_files.h \
 	%D%/hap/hap_link.c %D%/hap/hap_link.h \
+	%D%/hap/hap_maps.c %D%/hap/hap_maps.h \
 	%D%/hap/hap_master.c %D%/hap/hap_master.h \
 	%D%/trace/trace_export.c %D%/trace/trace_export.h \
 	%D%/spop/spop_server.c %D%/spop/spop_server.h \
@@ -208,6 +216,7 @@ rollcalld_SOURCES = \
 	%D%/app_once.c %D%/app_once.h \
 	%D%/app_outlier.c %D%/app_outlier.h \
 	%D%/app_region.c %D%/app_region.h \
+	%D%/app_routes.c %D%/app_routes.h \
 	%D%/app_state.c %D%/app_state.h \
 	%D%/app_sync.c %D%/app_sync.h \
 	%D%/app_trace.c %D%/app_trace.h \

@@ -22,6 +22,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "conf/conf_file.h"
+#include "label/label_conf.h"
 
 enum { EXIT_USAGE = 2 };
 enum { OPTION_INIT = 0x100, OPTION_UNEJECT, OPTION_PLAN, OPTION_DOCTOR }; /* without a letter */
@@ -282,7 +283,8 @@ load_and_run(const struct options *o, struct arena **arena)
 	enum err_code code;
 
 	the_region.env = &the_env;
-	if (conf_file_load(*arena, o->config_path, &the_env, &conf, &name, &faults, &e) != ERR_OK) {
+	if (conf_file_load(*arena, o->config_path, &the_env, &conf, &name, &faults, &e) != ERR_OK ||
+	    label_conf_check(*arena, conf, &faults, &e) != ERR_OK) {
 		print_faults(name, &faults, &e);
 		return EXIT_FAILURE;
 	}

@@ -45,6 +45,7 @@ unit_tests = \
 	%D%/unit/test_creds_recipe \
 	%D%/unit/test_creds_source \
 	%D%/unit/test_desired \
+	%D%/unit/test_desired_label \
 	%D%/unit/test_ecs_answer \
 	%D%/unit/test_ecs_hosts \
 	%D%/unit/test_ecs_sweep \
@@ -103,6 +104,7 @@ tests_unit_test_control_track_SOURCES = %D%/unit/test_control_track.c $(control_
 tests_unit_test_control_view_SOURCES = %D%/unit/test_control_view.c $(control_story) $(worlds)
 tests_unit_test_creds_source_SOURCES = %D%/unit/test_creds_source.c $(fake_http) $(fake_loop)
 tests_unit_test_desired_SOURCES = %D%/unit/test_desired.c $(worlds)
+tests_unit_test_desired_label_SOURCES = %D%/unit/test_desired_label.c $(worlds)
 tests_unit_test_ecs_sweep_SOURCES = %D%/unit/test_ecs_sweep.c $(fake_ecs)
 tests_unit_test_ecs_watch_SOURCES = %D%/unit/test_ecs_watch.c $(fake_ecs) $(fake_loop)
 tests_unit_test_applied_SOURCES = %D%/unit/test_applied.c $(worlds)

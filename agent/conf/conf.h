@@ -179,6 +179,7 @@ struct conf_backend {
 	unsigned priority;         /* 0: not given */
 	struct conf_policy policy; /* what defaults and this entry say together */
 	uint32_t own;              /* which keys the entry itself wrote: these beat a label, the others do not */
+	bool retries_idempotent;   /* every call of it may be executed twice: only a label says so (`retry`) */
 };
 
 struct conf_listen {

@@ -22,17 +22,6 @@ static const struct feature {
 } features[] = {
 	{ "ecs.events", ASKS_ON, "ignored: ECS is polled" },
 	{ "ecs.clusters", ASKS_STAR, "`*` finds no cluster; name them" },
-	{ "ecs.constraints", ASKS_ON, "ignored: they keep no task out" },
-	{ "ecs.expose_by_default", ASKS_ON, "ignored: only what a `backends` entry matches is served" },
-	{ "ecs.labels", ASKS_WRITTEN, "ignored: labels are not read" },
-	{ "haproxy.managed.default_rule", ASKS_ON, "ignored: labels are not read" },
-	{ "haproxy.managed.allow_hosts", ASKS_WRITTEN, "ignored: labels are not read" },
-	{ "haproxy.managed.allow_backends", ASKS_WRITTEN, "ignored: labels are not read" },
-	{ "haproxy.managed.allow_unhonoured", ASKS_WRITTEN, "ignored: labels are not read" },
-	{ "backends.rule", ASKS_ON, "ignored: calls reach the backend as haproxy.cfg says" },
-	{ "backends.entrypoints", ASKS_WRITTEN, "ignored: calls reach the backend as haproxy.cfg says" },
-	{ "backends.priority", ASKS_WRITTEN, "ignored: calls reach the backend as haproxy.cfg says" },
-	{ "policy.share", ASKS_ON, "ignored: `weight` counts" },
 };
 
 static bool

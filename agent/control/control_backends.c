@@ -333,6 +333,28 @@ put_outlier(struct control_json *w, const struct conf_backend *conf, const struc
 	control_json_object_end(w);
 }
 
+/* What whole weights make of each share; thousandths of a percent are shown as such. */
+static void
+put_shares(struct control_json *w, const struct desired_backend *d)
+{
+	control_json_array(w, "shares");
+	for (size_t i = 0; d != NULL && i < d->n_shares; i++) {
+		const struct desired_share *s = &d->shares[i];
+
+		control_json_object(w, NULL);
+		control_json_text(w, "cluster", s->cluster->name);
+		control_json_text(w, "service", s->service);
+		if (s->revision != 0)
+			control_json_number(w, "revision", s->revision);
+		else
+			control_json_null(w, "revision");
+		control_json_number(w, "percent", s->percent);
+		control_json_number(w, "reached_millipercent", s->reached_milli);
+		control_json_object_end(w);
+	}
+	control_json_array_end(w);
+}
+
 static void
 put_backend(struct control_json *w, const struct control_facts *f, const struct held_index *index,
     const struct conf_backend *conf)
@@ -346,6 +368,7 @@ put_backend(struct control_json *w, const struct control_facts *f, const struct 
 	control_json_bool(w, "frozen", p != NULL && p->is_frozen);
 	put_outlier(w, conf, p);
 	put_pause(w, f, conf->name, p);
+	put_shares(w, f->desired != NULL ? desired_find(f->desired, conf->name) : NULL);
 	put_servers(w, f, index, p);
 	control_json_object_end(w);
 }
@@ -359,15 +382,28 @@ is_over(const struct control_facts *f, const struct conf_backend *conf)
 	return conf->retired && p != NULL && p->n_servers == 0;
 }
 
+/* Those of the configuration, and those that labels made. */
+static size_t
+count_backends(const struct control_facts *f)
+{
+	if (f->desired != NULL)
+		return f->desired->n_backends;
+	return f->conf != NULL ? f->conf->n_backends : 0;
+}
+
 void
 control_backends_put(struct control_json *w, const char *name, const struct control_facts *f, struct str backend)
 {
 	struct held_index index = index_held(f->plan);
 
 	control_json_array(w, name);
-	for (size_t i = 0; f->conf != NULL && i < f->conf->n_backends; i++)
-		if (backend.len == 0 ? !is_over(f, &f->conf->backends[i]) : str_eq(f->conf->backends[i].name, backend))
-			put_backend(w, f, &index, &f->conf->backends[i]);
+	for (size_t i = 0; i < count_backends(f); i++) {
+		const struct conf_backend *conf =
+		    f->desired != NULL ? f->desired->backends[i].conf : &f->conf->backends[i];
+
+		if (backend.len == 0 ? !is_over(f, conf) : str_eq(conf->name, backend))
+			put_backend(w, f, &index, conf);
+	}
 	control_json_array_end(w);
 	free(index.held);
 }
@@ -412,10 +448,13 @@ say_no_backend(struct str name, struct control_response *ret)
 void
 control_backends_one(const struct control_facts *f, struct str name, struct control_response *ret)
 {
+	const struct desired_backend *d = f->desired != NULL ? desired_find(f->desired, name) : NULL;
 	const struct conf_backend *conf = f->conf != NULL ? conf_backend_by_name(f->conf, name) : NULL;
 	struct control_json w = control_json_make(&ret->body);
 	struct held_index index;
 
+	if (d != NULL)
+		conf = d->conf;
 	if (conf == NULL) {
 		say_no_backend(name, ret);
 		return;

@@ -8,6 +8,7 @@
 #include "control/control_events.h"
 #include "control/control_metric.h"
 #include "control/control_track.h"
+#include "plan/desired_label.h"
 
 #define N_OF(table) (sizeof(table) / sizeof((table)[0]))
 #define LABEL_MAX   ((size_t)1024)
@@ -224,6 +225,25 @@ put_excluded(struct buf *out, const struct control_facts *f)
 			control_metric_whole(out, name,
 			    &(struct control_metric_label){ "reason", str_from_cstr(reason_name(reasons[i])) }, 1,
 			    counts[reasons[i]]);
+}
+
+/* By container of a revision whose tasks run, not by task. */
+static void
+put_labels(struct buf *out, const struct control_facts *f)
+{
+	static const char name[] = "rollcall_labels_not_honoured";
+
+	control_metric_family(out, name, "gauge", "Labels that are not simply honoured, by what became of them.");
+	for (enum label_fate fate = 0; fate < LABEL_N_FATES; fate++)
+		control_metric_whole(out, name,
+		    &(struct control_metric_label){ "outcome", str_from_cstr(label_fate_name(fate)) }, 1,
+		    f->desired != NULL ? f->desired->labels->counts[fate] : 0);
+}
+
+static void
+put_routes(struct buf *out, const struct control_facts *f)
+{
+	put_plain(out, "rollcall_routes", "gauge", "Routes in HAProxy's maps.", f->n_routes);
 }
 
 /* ---- HAProxy ---- */
@@ -492,6 +512,8 @@ static family_fn *const families[] = {
 	put_clusters,
 	put_ages,
 	put_excluded,
+	put_labels,
+	put_routes,
 	put_haproxy,
 	put_syncs,
 	put_removals,

@@ -62,7 +62,8 @@ longest(const struct control_facts *f, const struct call *c, struct str host)
 		const struct control_route *r = &f->routes[i];
 
 		if (str_eq(r->entrypoint, c->entrypoint) && same_host(r->host, host) &&
-		    str_has_prefix(c->path, r->path) && (best == NULL || r->path.len > best->path.len))
+		    (r->is_exact ? str_eq(c->path, r->path) : str_has_prefix(c->path, r->path)) &&
+		    (best == NULL || r->path.len + r->is_exact > best->path.len + best->is_exact))
 			best = r;
 	}
 	return best;
@@ -90,7 +91,7 @@ put_found(struct control_json *w, const struct control_facts *f, const struct co
 {
 	const struct plan_backend *b = f->plan != NULL ? plan_find(f->plan, r->backend) : NULL;
 
-	control_json_format(w, "key", STR_FMT STR_FMT, STR_ARG(r->host), STR_ARG(r->path));
+	control_json_format(w, "key", STR_FMT STR_FMT "%s", STR_ARG(r->host), STR_ARG(r->path), r->is_exact ? "?" : "");
 	control_json_text(w, "backend", r->backend);
 	if (put_ready_servers(w, b) > 0)
 		control_json_word(w, "reason", "");
@@ -139,7 +140,9 @@ without_port(struct str host)
 {
 	size_t at;
 
-	if (str_has_prefix(host, STR("[")) || !str_find(host, ':', &at))
+	if (str_has_prefix(host, STR("[")))
+		return str_find(host, ']', &at) ? str_first(host, at + 1) : host;
+	if (!str_find(host, ':', &at))
 		return host;
 	return str_first(host, at);
 }

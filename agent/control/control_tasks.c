@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include "control/control_tasks.h"
+#include "plan/desired_label.h"
 
 struct match {
 	const struct roster_cluster *cluster;
@@ -202,6 +203,14 @@ put_waiting(struct control_json *w, const struct control_facts *f)
 		control_json_word(w, "message", "HAProxy has not answered yet");
 }
 
+static bool
+is_managed(const struct control_facts *f, struct str backend)
+{
+	const struct desired_backend *d = desired_find(f->desired, backend);
+
+	return d != NULL && d->conf->managed;
+}
+
 static void
 put_message(struct control_json *w, const struct control_facts *f, const struct desired_endpoint *e,
     const struct plan_backend *b, enum reason reason)
@@ -214,7 +223,9 @@ put_message(struct control_json *w, const struct control_facts *f, const struct 
 		put_waiting(w, f);
 	else if (reason == REASON_NO_BACKEND)
 		control_json_format(w, "message",
-		    "HAProxy has no backend `%.*s`: add it to haproxy.cfg, or correct its name in `backends`",
+		    is_managed(f, e->backend)
+			? "HAProxy has no backend `%.*s` yet: it gets it at run time (3.4), or with its next reload"
+			: "HAProxy has no backend `%.*s`: add it to haproxy.cfg, or correct its name in `backends`",
 		    STR_ARG(e->backend));
 	else
 		control_json_word(w, "message", "");
@@ -231,6 +242,25 @@ put_servers(struct control_json *w, const struct plan_backend *b, const struct d
 	control_json_array_end(w);
 }
 
+/* HOST/PATH of what leads there by this service's labels, or by the configuration. */
+static void
+put_routes(struct control_json *w, const struct control_facts *f, const struct desired_endpoint *e)
+{
+	const struct roster_task *t = e->task;
+
+	control_json_array(w, "routes");
+	for (size_t i = 0; e->backend.len > 0 && i < f->desired->n_routes; i++) {
+		const struct desired_route *r = &f->desired->routes[i];
+		bool is_own =
+		    t->service.len > 0 ? str_eq(r->service, t->service) : str_has_prefix(r->service, STR("family:"));
+
+		if (str_eq(r->backend, e->backend) && (is_own || str_eq(r->source_label, STR("backends"))))
+			control_json_format(
+			    w, NULL, STR_FMT STR_FMT "%s", STR_ARG(r->host), STR_ARG(r->path), r->is_exact ? "?" : "");
+	}
+	control_json_array_end(w);
+}
+
 static void
 put_endpoint(struct control_json *w, const struct control_facts *f, const struct desired_endpoint *e)
 {
@@ -238,7 +268,7 @@ put_endpoint(struct control_json *w, const struct control_facts *f, const struct
 	enum reason reason = reason_of(b, e);
 
 	control_json_object(w, NULL);
-	control_json_word(w, "name", "");
+	control_json_text(w, "name", e->name);
 	control_json_text(w, "backend", e->backend);
 	if (e->port != 0)
 		control_json_number(w, "port", e->port);
@@ -247,13 +277,33 @@ put_endpoint(struct control_json *w, const struct control_facts *f, const struct
 	control_json_bool(w, "exposed", e->exposed);
 	control_json_word(w, "reason", reason_name(reason));
 	put_message(w, f, e, b, reason);
-	control_json_array(w, "routes");
-	control_json_array_end(w);
+	put_routes(w, f, e);
 	put_servers(w, b, e);
 	control_json_object_end(w);
 }
 
 /* ---- its containers ---- */
+
+/* Every label that is not simply honoured, and what became of it. */
+static void
+put_ignored_labels(
+    struct control_json *w, const struct desired *d, const struct desired_endpoint *any, struct str container)
+{
+	const struct desired_unit *u =
+	    any != NULL ? desired_labels_find(d->labels, any->cluster, any->task, container) : NULL;
+
+	control_json_array(w, "ignored_labels");
+	for (size_t i = 0; u != NULL && i < u->set->n_notes; i++) {
+		const struct label_note *note = &u->set->notes[i];
+
+		control_json_object(w, NULL);
+		control_json_text(w, "label", note->label);
+		control_json_word(w, "outcome", label_fate_name(note->fate));
+		control_json_text(w, "reason", note->reason);
+		control_json_object_end(w);
+	}
+	control_json_array_end(w);
+}
 
 static void
 put_container(struct control_json *w, const struct control_facts *f, const struct roster_task *task, struct str name)
@@ -268,9 +318,8 @@ put_container(struct control_json *w, const struct control_facts *f, const struc
 	for (size_t i = 0; c != NULL && i < c->n_labels; i++)
 		control_json_pair(w, c->labels[i].name, c->labels[i].value);
 	control_json_object_end(w);
-	control_json_array(w, "ignored_labels");
-	control_json_array_end(w);
 	endpoints = endpoints_of(f->desired, task, &n);
+	put_ignored_labels(w, f->desired, n > 0 ? &endpoints[0] : NULL, name);
 	control_json_array(w, "endpoints");
 	for (size_t i = 0; i < n; i++)
 		if (str_eq(endpoints[i].container, name))

@@ -58,6 +58,7 @@ struct control_route {
 	struct str backend, service;
 	struct str source_label; /* what made it: a label, or `backends` */
 	unsigned priority;
+	bool is_exact; /* the path alone, not what begins with it */
 };
 
 /* How rollcalld itself fares. */

@@ -141,6 +141,8 @@ put_settings(const struct hap_render_file *f, const struct conf_backend *b, stru
 	    out, "\nbackend " STR_FMT " from " STR_FMT "\n\tmode http\n", STR_ARG(b->name), STR_ARG(f->defaults));
 	if (conf_policy_has(p, CONF_POLICY_BALANCE))
 		buf_printf(out, "\tbalance %s\n", balance_name(p->balance));
+	if (b->retries_idempotent)
+		buf_put(out, STR("\tretry-on conn-failure empty-response\n"));
 	code = put_check(p, out, e);
 	if (code == ERR_OK && p->check.type != CONF_CHECK_OFF && asks_own_timeout(&p->check))
 		buf_printf(out, "\ttimeout check %" PRId64 "ms\n", p->check.timeout_ms);

@@ -8,8 +8,9 @@
  *
  * Of the candidates of a backend at one address:port at most one has want SERVE.
  *
- * The parts: desired_select (which entries take a container), desired_port (on
- * which port), desired_verdict (should it serve), desired_derive (all of it).
+ * The parts: desired_select (which entries take a container), desired_label (what its
+ * labels claim), desired_route, desired_port (on which port), desired_verdict (should it
+ * serve), desired_share (weights), desired_derive (all of it).
  */
 #ifndef PLAN_DESIRED_H
 #define PLAN_DESIRED_H
@@ -52,8 +53,21 @@ struct desired_server {
 	uint64_t spec;                    /* desired_spec of it */
 };
 
+/* The calls that go to a service, or to its latest revision, whatever its task count. */
+struct desired_share {
+	const struct roster_cluster *cluster;
+	struct str service;     /* or the family of tasks without one */
+	unsigned revision;      /* 0: all of the service */
+	unsigned percent;       /* as asked for */
+	unsigned reached_milli; /* thousandths of a percent: what whole weights make of it */
+};
+
 struct desired_backend {
-	const struct conf_backend *conf; /* of several entries of one name: the first */
+	/* Its entry; or, where labels made it, what the most recently created running task says. */
+	const struct conf_backend *conf;
+	bool is_label_made;
+	const struct desired_share *shares;
+	size_t n_shares;
 	struct str name;
 	const struct desired_server *servers; /* sorted by name, then task ARN: a stable order */
 	size_t n_servers;
@@ -73,18 +87,49 @@ struct desired_endpoint {
 	bool exposed;       /* nothing known speaks against its taking calls */
 	enum reason reason; /* NONE if exposed */
 	struct str message; /* one printable sentence: what it means and what to do; empty if exposed */
+	struct str name;    /* of rollcall.endpoints.NAME and the like; or empty */
 };
 
+/* One line of an entrypoint's map. */
+struct desired_route {
+	struct str entrypoint;
+	struct str host, path; /* host "*": any */
+	bool is_exact;         /* the path alone, not what begins with it */
+	struct str backend;
+	struct str service;      /* "family:NAME" of standalone tasks; of an entry its glob */
+	struct str source_label; /* whose rule it is: a label's name, or "backends" */
+	unsigned priority;
+};
+int desired_route_cmp(const struct desired_route *a, const struct desired_route *b); /* by place */
+
+struct desired_labels; /* see desired_label.h */
+
 struct desired {
-	const struct desired_backend *backends; /* in the order of the configuration */
+	const struct desired_backend
+	    *backends; /* in the order of the configuration, then those that labels made, by name */
 	size_t n_backends;
 	const struct desired_endpoint *endpoints; /* by cluster, task ARN, container as the task lists them, entry */
 	size_t n_endpoints;
-	struct roster *roster; /* a reference */
+	const struct desired_route *routes; /* sorted by place, one for each */
+	size_t n_routes;
+	const struct desired_labels *labels; /* what labels say, container by container */
+	int64_t next_wall_ms;                /* time alone changes it then; INT64_MAX: it does not */
+	struct roster *roster;               /* a reference */
 	struct arena *arena;
 };
 
-/* conf and roster must outlive it (the roster is referenced). */
+struct desired_context {
+	const struct conf *conf;
+	int64_t now_wall_ms;
+	/* Backends that are in HAProxy and neither ours nor the configuration's: labels may not have them. */
+	const struct str *foreign;
+	size_t n_foreign;
+};
+
+/* conf and roster must outlive it (the roster is referenced), as must the names in foreign. */
+NODISCARD enum err_code desired_derive_in(
+    const struct desired_context *in, struct roster *roster, struct desired **ret, struct err *e);
+/* The same at no time in particular, with nothing foreign. */
 NODISCARD enum err_code desired_derive(
     const struct conf *conf, struct roster *roster, struct desired **ret, struct err *e);
 void desired_free(struct desired *d); /* null is fine */

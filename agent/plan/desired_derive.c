@@ -10,13 +10,14 @@
 #include <stdlib.h>
 
 #include "plan/desired.h"
+#include "plan/desired_label.h"
 #include "plan/desired_port.h"
 #include "plan/desired_select.h"
 #include "plan/desired_settle.h"
+#include "plan/desired_share.h"
 #include "plan/desired_verdict.h"
 #include "plan/plan_list.h"
 #include "plan/plan_say.h"
-#include "plan/weights.h"
 
 #define DRAIN_DEFAULT_MS INT64_C(30000)
 #define NO_DRAFT         SIZE_MAX
@@ -25,6 +26,7 @@
 struct row { /* of an endpoint; exposed, reason and message come from its draft, if it has one */
 	struct desired_endpoint endpoint;
 	size_t draft;
+	enum reason shown; /* it is served, and yet this is to be said; NONE: nothing */
 };
 
 /* Everything on the way from the inputs to the result. */
@@ -33,9 +35,10 @@ struct derive {
 	struct roster *roster;
 	struct arena *arena;   /* of the result */
 	struct arena *scratch; /* of this call */
-	size_t *backend_of;    /* by entry: entries of one name share a backend */
+	struct desired_labels *labels;
+	size_t *backend_of; /* by entry: entries of one name share a backend */
 	struct desired_backend *backends;
-	size_t n_backends;
+	size_t n_backends, first_made; /* from there on labels made them */
 	struct plan_list drafts, rows, shadows;
 	struct desired_draft **order; /* of drafts, sorted */
 };
@@ -48,7 +51,19 @@ struct place {
 	const struct roster_task *task;
 	struct str service;
 	struct desired_verdict verdict;
-	size_t first_draft, first_row; /* of this task, of this container */
+	size_t first_draft, first_row;   /* of this task, of this container */
+	const struct desired_unit *unit; /* of this container; null: its definition is not read */
+};
+
+/* What takes a container into a backend: an entry, or its labels. */
+struct taker {
+	const struct conf_backend *entry;  /* null: labels alone */
+	const struct desired_claim *claim; /* null: an entry */
+	size_t backend;
+	struct str name; /* of the backend */
+	const struct conf_policy *policy;
+	uint16_t label_port;
+	bool is_traefik;
 };
 
 static void
@@ -71,23 +86,35 @@ backend_index(const struct derive *dv, struct str name)
 	return i;
 }
 
+static void
+add_backend(struct derive *dv, const struct conf_backend *conf, bool is_label_made)
+{
+	dv->backends[dv->n_backends++] =
+	    (struct desired_backend){ .conf = conf, .name = conf->name, .is_label_made = is_label_made };
+}
+
 static bool
 list_backends(struct derive *dv)
 {
 	const struct conf *conf = dv->conf;
+	const struct desired_labels *l = dv->labels;
 
 	dv->backend_of = ARENA_ARRAY(dv->scratch, size_t, conf->n_backends);
-	dv->backends = ARENA_ARRAY(dv->arena, struct desired_backend, conf->n_backends);
+	dv->backends = ARENA_ARRAY(dv->arena, struct desired_backend, conf->n_backends + l->n_joined + l->n_made);
 	if (dv->backend_of == NULL || dv->backends == NULL)
 		return false;
 	for (size_t i = 0; i < conf->n_backends; i++) {
 		size_t at = backend_index(dv, conf->backends[i].name);
 
 		if (at == dv->n_backends)
-			dv->backends[dv->n_backends++] =
-			    (struct desired_backend){ .conf = &conf->backends[i], .name = conf->backends[i].name };
+			add_backend(dv, &conf->backends[i], false);
 		dv->backend_of[i] = at;
 	}
+	for (size_t i = 0; i < l->n_joined; i++)
+		add_backend(dv, &l->joined[i], false);
+	dv->first_made = dv->n_backends;
+	for (size_t i = 0; i < l->n_made; i++)
+		add_backend(dv, &l->made[i], true);
 	return true;
 }
 
@@ -97,10 +124,32 @@ backend_of(const struct derive *dv, const struct conf_backend *entry)
 	return dv->backend_of[entry - dv->conf->backends];
 }
 
+static int
+by_backend_name(const void *key, const void *item)
+{
+	const struct str *name = key;
+	const struct desired_backend *b = item;
+
+	return str_cmp(*name, b->name);
+}
+
+/* n_backends: none has this name. */
+static size_t
+backend_by_name(const struct derive *dv, struct str name)
+{
+	const struct desired_backend *made = dv->backends + dv->first_made, *hit = NULL;
+
+	if (dv->n_backends > dv->first_made)
+		hit = bsearch(&name, made, dv->n_backends - dv->first_made, sizeof(*made), by_backend_name);
+	return hit != NULL ? (size_t)(hit - dv->backends) : backend_index(dv, name);
+}
+
 /* ---- rows ---- */
 
+static const struct taker nobody = { .name = { "", 0 } };
+
 static struct row *
-add_row(struct derive *dv, const struct place *at, struct str container, struct str backend, uint16_t port)
+add_row(struct derive *dv, const struct place *at, struct str container, const struct taker *by, uint16_t port)
 {
 	struct row *r = plan_list_add(&dv->rows);
 
@@ -111,18 +160,23 @@ add_row(struct derive *dv, const struct place *at, struct str container, struct 
 		.cluster = at->cluster,
 		.task = at->task,
 		.container = container,
-		.backend = backend,
+		.backend = by->name,
 		.port = port,
 		.message = STR(""),
+		.name = by->claim != NULL ? by->claim->endpoint->name : STR(""),
 	};
+	if (by->claim != NULL && by->claim->shown != REASON_NONE) {
+		r->shown = by->claim->shown;
+		r->endpoint.message = by->claim->message;
+	}
 	return r;
 }
 
 static bool
-add_excluded(struct derive *dv, const struct place *at, struct str container, struct str backend, uint16_t port,
+add_excluded(struct derive *dv, const struct place *at, struct str container, const struct taker *by, uint16_t port,
     enum reason reason, struct str message)
 {
-	struct row *r = add_row(dv, at, container, backend, port);
+	struct row *r = add_row(dv, at, container, by, port);
 
 	if (r == NULL)
 		return false;
@@ -134,12 +188,12 @@ add_excluded(struct derive *dv, const struct place *at, struct str container, st
 /* ---- one container and one entry ---- */
 
 static int64_t
-drain_timeout_of(const struct conf_backend *entry, const struct roster_task *t, struct str container)
+drain_timeout_of(const struct conf_policy *policy, const struct roster_task *t, struct str container)
 {
 	const struct taskdef_container *c = t->definition != NULL ? taskdef_container(t->definition, container) : NULL;
 
-	if (entry->policy.drain_timeout_ms != CONF_DRAIN_AUTO)
-		return entry->policy.drain_timeout_ms;
+	if (policy->drain_timeout_ms != CONF_DRAIN_AUTO)
+		return policy->drain_timeout_ms;
 	return c != NULL && c->stop_timeout_ms >= 0 ? c->stop_timeout_ms : DRAIN_DEFAULT_MS;
 }
 
@@ -156,7 +210,7 @@ find_draft(const struct derive *dv, const struct place *at, size_t backend, uint
 }
 
 static bool
-fill_draft(struct derive *dv, const struct place *at, const struct conf_backend *entry, struct str container,
+fill_draft(struct derive *dv, const struct place *at, const struct taker *by, struct str container,
     const struct plan_address *key, struct desired_draft *d)
 {
 	char text[PLAN_ADDRESS_TEXT_SIZE];
@@ -164,27 +218,27 @@ fill_draft(struct derive *dv, const struct place *at, const struct conf_backend 
 
 	plan_address_text(key, text);
 	d->key = *key;
-	d->backend = backend_of(dv, entry);
-	d->raw_weight = entry->policy.weight;
+	d->backend = by->backend;
+	d->raw_weight = by->policy->weight;
 	d->verdict = at->verdict;
 	s->cluster = at->cluster;
 	s->task = at->task;
 	s->container = container;
 	s->port = key->port;
-	s->maxconn = entry->policy.maxconn;
-	s->drain_timeout_ms = drain_timeout_of(entry, at->task, container);
-	s->policy = &entry->policy;
+	s->maxconn = by->policy->maxconn;
+	s->drain_timeout_ms = drain_timeout_of(by->policy, at->task, container);
+	s->policy = by->policy;
 	s->spec = desired_spec(s->policy);
 	return arena_str(dv->arena, str_from_cstr(text), &s->address) &&
 	       desired_server_name(dv->arena, at->task->id, container, key->port, &s->name, NULL) == ERR_OK;
 }
 
 static bool
-add_candidate(struct derive *dv, const struct place *at, const struct conf_backend *entry, struct str container,
+add_candidate(struct derive *dv, const struct place *at, const struct taker *by, struct str container,
     const struct plan_address *key)
 {
-	size_t found = find_draft(dv, at, backend_of(dv, entry), key->port);
-	struct row *r = add_row(dv, at, container, entry->name, key->port);
+	size_t found = find_draft(dv, at, by->backend, key->port);
+	struct row *r = add_row(dv, at, container, by, key->port);
 	struct desired_draft *d;
 
 	if (r == NULL)
@@ -193,14 +247,14 @@ add_candidate(struct derive *dv, const struct place *at, const struct conf_backe
 	if (found != NO_DRAFT)
 		return true;
 	d = plan_list_add(&dv->drafts);
-	return d != NULL && fill_draft(dv, at, entry, container, key, d);
+	return d != NULL && fill_draft(dv, at, by, container, key, d);
 }
 
 /* A task on its way has no address yet, and one that is over may have none any
  * more: then its state is the reason, not the address. */
 static bool
-add_unreachable(struct derive *dv, const struct place *at, const struct conf_backend *entry,
-    const struct roster_container *c, uint16_t port)
+add_unreachable(
+    struct derive *dv, const struct place *at, const struct taker *by, const struct roster_container *c, uint16_t port)
 {
 	enum reason reason = at->verdict.reason;
 	struct str message;
@@ -212,13 +266,13 @@ add_unreachable(struct derive *dv, const struct place *at, const struct conf_bac
 	} else {
 		ok = desired_verdict_say(dv->arena, at->task, at->verdict, NULL, &message);
 	}
-	return ok && add_excluded(dv, at, c->name, entry->name, port, reason, message);
+	return ok && add_excluded(dv, at, c->name, by, port, reason, message);
 }
 
 /* Taken, but the port is not known. */
 static bool
-add_portless(struct derive *dv, const struct place *at, const struct conf_backend *entry,
-    const struct roster_container *c, const struct desired_port *port)
+add_portless(struct derive *dv, const struct place *at, const struct taker *by, const struct roster_container *c,
+    const struct desired_port *port)
 {
 	struct plan_address keys[PLACES_MAX];
 	size_t n = at->verdict.is_candidate ? desired_port_places(at->task, c, keys, PLACES_MAX) : 0;
@@ -228,34 +282,44 @@ add_portless(struct derive *dv, const struct place *at, const struct conf_backen
 
 		if (shadow == NULL)
 			return false;
-		*shadow = (struct desired_shadow){ .backend = backend_of(dv, entry), .key = keys[i] };
+		*shadow = (struct desired_shadow){ .backend = by->backend, .key = keys[i] };
 	}
-	return add_excluded(dv, at, c->name, entry->name, 0, port->reason, port->message);
+	return add_excluded(dv, at, c->name, by, 0, port->reason, port->message);
+}
+
+static bool
+choose_port(
+    struct derive *dv, const struct place *at, const struct taker *by, struct str container, struct desired_port *ret)
+{
+	if (by->entry == NULL || (by->entry->port == 0 && (by->label_port != 0 || by->is_traefik)))
+		return desired_port_choose_by_label(
+		    dv->arena, by->label_port, by->is_traefik, at->task, container, ret);
+	return desired_port_choose(dv->arena, by->entry, at->task, container, ret);
 }
 
 /* What is true of the task for good comes before what passes: several ports are
  * worth knowing while it starts, but not once it ends. */
 static bool
-consider(struct derive *dv, const struct place *at, const struct conf_backend *entry, const struct roster_container *c,
+consider(struct derive *dv, const struct place *at, const struct taker *by, const struct roster_container *c,
     struct str *reterr_sidecar)
 {
 	struct plan_address key;
 	struct desired_port port;
 	bool is_over = at->verdict.reason == REASON_STOPPING;
 
-	if (!desired_port_choose(dv->arena, entry, at->task, c->name, &port))
+	if (!choose_port(dv, at, by, c->name, &port))
 		return false;
 	if (port.reason == REASON_NOT_SELECTED) {
 		*reterr_sidecar = port.message;
 		return true;
 	}
 	if (port.reason != REASON_NONE && is_over)
-		return add_unreachable(dv, at, entry, c, 0);
+		return add_unreachable(dv, at, by, c, 0);
 	if (port.reason != REASON_NONE)
-		return add_portless(dv, at, entry, c, &port);
+		return add_portless(dv, at, by, c, &port);
 	if (!at->verdict.is_candidate || !desired_port_reach(at->task, c, port.port, &key))
-		return add_unreachable(dv, at, entry, c, port.port);
-	return add_candidate(dv, at, entry, c->name, &key);
+		return add_unreachable(dv, at, by, c, port.port);
+	return add_candidate(dv, at, by, c->name, &key);
 }
 
 /* ---- the walk ---- */
@@ -277,23 +341,154 @@ say_not_selected(struct derive *dv, const struct place *at, struct str container
 	    STR_ARG(container), STR_ARG(at->service), STR_ARG(cluster));
 }
 
+/* ---- labels ---- */
+
+/* The endpoint that is the container as such. */
+static const struct label_endpoint *
+own_endpoint(const struct place *at)
+{
+	const struct label_set *set = at->unit != NULL ? at->unit->set : NULL;
+
+	if (set == NULL || set->is_empty || set->endpoints[0].name.len > 0)
+		return NULL;
+	return &set->endpoints[0];
+}
+
+/* Its own keys beat a label, which beats the defaults. */
+static bool
+taker_of_entry(struct derive *dv, const struct place *at, const struct conf_backend *entry, struct taker *ret)
+{
+	const struct label_endpoint *ep = own_endpoint(at);
+	struct conf_policy *policy;
+
+	*ret = (struct taker){
+		.entry = entry, .backend = backend_of(dv, entry), .name = entry->name, .policy = &entry->policy
+	};
+	if (ep == NULL)
+		return true;
+	ret->label_port = ep->settings.port;
+	ret->is_traefik = at->unit->set->is_traefik;
+	if (ep->settings.policy.set == 0 && !ret->is_traefik)
+		return true;
+	policy = ARENA_NEW(dv->arena, struct conf_policy);
+	if (policy == NULL)
+		return false;
+	*policy = entry->policy;
+	desired_label_policy(ep, ret->is_traefik, entry, policy);
+	ret->policy = policy;
+	return true;
+}
+
+static bool
+consider_claim(
+    struct derive *dv, const struct place *at, const struct desired_claim *claim, const struct roster_container *c)
+{
+	struct str sidecar;
+	struct taker by = {
+		.claim = claim,
+		.backend = backend_by_name(dv, claim->backend),
+		.name = claim->backend,
+		.policy = &claim->policy,
+		.label_port = claim->endpoint->settings.port,
+		.is_traefik = at->unit->set->is_traefik,
+	};
+
+	if (claim->reason == REASON_NONE && by.backend < dv->n_backends)
+		return consider(dv, at, &by, c, &sidecar);
+	if (claim->reason == REASON_NONE || at->verdict.reason == REASON_STOPPING) /* it has not run, or runs no more */
+		return add_unreachable(dv, at, &by, c, 0);
+	return add_excluded(dv, at, c->name, &by, 0, claim->reason, claim->message);
+}
+
+static bool
+consider_also(
+    struct derive *dv, const struct place *at, const struct desired_claim *claim, const struct roster_container *c)
+{
+	struct str sidecar;
+
+	for (size_t i = 0; claim->reason == REASON_NONE && i < claim->n_also; i++) {
+		struct taker by = {
+			.claim = claim,
+			.backend = backend_by_name(dv, claim->also[i]),
+			.name = claim->also[i],
+			.policy = &claim->policy,
+			.label_port = claim->endpoint->settings.port,
+			.is_traefik = at->unit->set->is_traefik,
+		};
+
+		if (by.backend < dv->n_backends && !consider(dv, at, &by, c, &sidecar))
+			return false;
+	}
+	return true;
+}
+
+static bool
+walk_entries(struct derive *dv, const struct place *at, const struct roster_container *c, struct str *ret_sidecar)
+{
+	for (size_t i = 0; i < at->by_service.n; i++) {
+		const struct conf_backend *entry = at->by_service.entries[i];
+		struct taker by;
+
+		if (!str_glob(entry->match.container, c->name))
+			continue;
+		if (!taker_of_entry(dv, at, entry, &by) || !consider(dv, at, &by, c, ret_sidecar))
+			return false;
+	}
+	return true;
+}
+
+/* An entry's own backend is walked already; labels add routes to it, and other backends. */
+static bool
+walk_claims(struct derive *dv, const struct place *at, const struct roster_container *c)
+{
+	const struct desired_unit *u = at->unit;
+
+	for (size_t i = 0; u != NULL && i < u->n_claims; i++) {
+		const struct desired_claim *claim = &u->claims[i];
+
+		if (u->entry != NULL && claim->endpoint->settings.backend.len == 0 && claim->reason == REASON_NONE)
+			continue;
+		if (!consider_claim(dv, at, claim, c) || !consider_also(dv, at, claim, c))
+			return false;
+	}
+	return true;
+}
+
+static bool
+say_why_not(struct derive *dv, const struct place *at, struct str container, enum reason *ret, struct str *ret_message)
+{
+	const struct desired_unit *u = at->unit;
+
+	*ret = REASON_NOT_SELECTED;
+	if (u == NULL || !u->is_admitted)
+		return say_not_selected(dv, at, container, ret_message);
+	if (u->set->enable == LABEL_ENABLE_NO) {
+		*ret = REASON_DISABLED;
+		return plan_say(
+		    dv->arena, ret_message, "its labels say enable=false, and no backends entry matches it");
+	}
+	return say_not_selected(dv, at, container, ret_message);
+}
+
 static bool
 walk_container(struct derive *dv, struct place *at, const struct roster_container *c)
 {
-	struct str sidecar = STR("");
+	enum reason reason = REASON_NOT_SELECTED;
+	struct str message = STR("");
 
 	at->first_row = dv->rows.n;
-	for (size_t i = 0; i < at->by_service.n; i++) {
-		const struct conf_backend *entry = at->by_service.entries[i];
-
-		if (str_glob(entry->match.container, c->name) && !consider(dv, at, entry, c, &sidecar))
-			return false;
-	}
+	at->unit = desired_labels_find(dv->labels, at->cluster, at->task, c->name);
+	if (at->unit != NULL && at->unit->is_constrained)
+		return plan_say(dv->arena, &message, "`constraints` of source `" STR_FMT "` keep it out",
+			   STR_ARG(at->source->name)) &&
+		       add_excluded(dv, at, c->name, &nobody, 0, REASON_CONSTRAINT, message);
+	if (!walk_entries(dv, at, c, &message) || !walk_claims(dv, at, c))
+		return false;
 	if (dv->rows.n > at->first_row)
 		return true;
-	if (sidecar.len == 0 && !say_not_selected(dv, at, c->name, &sidecar))
+	if (message.len == 0 && !say_why_not(dv, at, c->name, &reason, &message))
 		return false;
-	return add_excluded(dv, at, c->name, STR(""), 0, REASON_NOT_SELECTED, sidecar);
+	return add_excluded(dv, at, c->name, &nobody, 0, reason, message);
 }
 
 static bool
@@ -306,7 +501,7 @@ walk_bare_task(struct derive *dv, const struct place *at)
 		reason = REASON_NO_ADDRESS;
 	else if (!desired_verdict_say(dv->arena, at->task, at->verdict, NULL, &message))
 		return false;
-	return add_excluded(dv, at, STR(""), STR(""), 0, reason, message);
+	return add_excluded(dv, at, STR(""), &nobody, 0, reason, message);
 }
 
 static bool
@@ -388,21 +583,21 @@ is_serving(const struct desired_draft *d)
 }
 
 static bool
-weigh(struct derive *dv, struct desired_draft **group, size_t n)
+weigh(struct derive *dv, struct desired_backend *b, struct desired_draft **group, size_t n)
 {
 	unsigned *weights = ARENA_ARRAY(dv->scratch, unsigned, n);
+	struct desired_draft **serving = ARENA_ARRAY(dv->scratch, struct desired_draft *, n);
 	size_t k = 0;
 
-	if (weights == NULL)
+	if (weights == NULL || serving == NULL)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (is_serving(group[i]))
-			weights[k++] = group[i]->raw_weight;
-	weights_scale(weights, k, DESIRED_WEIGHT_MAX);
-	k = 0;
-	for (size_t i = 0; i < n; i++)
-		if (is_serving(group[i]))
-			group[i]->server.weight = weights[k++];
+			serving[k++] = group[i];
+	if (!desired_share_weigh(dv->arena, dv->scratch, serving, k, weights, &b->shares, &b->n_shares))
+		return false;
+	for (size_t i = 0; i < k; i++)
+		serving[i]->server.weight = weights[i];
 	return true;
 }
 
@@ -433,7 +628,7 @@ freeze_backend(struct derive *dv, struct desired_backend *b, struct desired_draf
 {
 	struct desired_server *servers = ARENA_ARRAY(dv->arena, struct desired_server, n);
 
-	if (servers == NULL || !weigh(dv, group, n))
+	if (servers == NULL || !weigh(dv, b, group, n))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (group[i]->is_copy)
@@ -473,7 +668,11 @@ freeze_endpoint(struct derive *dv, const struct row *r, struct desired_endpoint 
 		return true;
 	d = &drafts[r->draft];
 	ret->reason = d->verdict.reason;
-	ret->exposed = ret->reason == REASON_NONE;
+	ret->exposed = ret->reason == REASON_NONE && r->shown == REASON_NONE;
+	if (ret->reason == REASON_NONE && r->shown != REASON_NONE) {
+		ret->reason = r->shown; /* it has its message */
+		return true;
+	}
 	return ret->exposed || desired_verdict_say(dv->arena, ret->task, d->verdict, d->by, &ret->message);
 }
 
@@ -492,16 +691,42 @@ freeze(struct derive *dv, struct desired *d)
 	d->n_backends = dv->n_backends;
 	d->endpoints = endpoints;
 	d->n_endpoints = dv->rows.n;
+	d->routes = dv->labels->routes;
+	d->n_routes = dv->labels->n_routes;
+	d->labels = dv->labels;
+	d->next_wall_ms = dv->labels->next_wall_ms;
 	return true;
 }
 
+/* What outlives the call of it is in the arena; what pointed to the caller's is not to be asked any more. */
+static void
+close_labels(struct desired_labels *l)
+{
+	desired_labels_free(l);
+	l->context = NULL;
+	l->scratch = NULL;
+}
+
+static bool
+make_labels(struct derive *dv, const struct desired_context *in)
+{
+	dv->labels = ARENA_NEW(dv->arena, struct desired_labels);
+	if (dv->labels == NULL)
+		return false;
+	dv->labels->context = in;
+	dv->labels->roster = dv->roster;
+	dv->labels->arena = dv->arena;
+	dv->labels->scratch = dv->scratch;
+	return desired_labels_make(dv->labels);
+}
+
 enum err_code
-desired_derive(const struct conf *conf, struct roster *roster, struct desired **ret, struct err *e)
+desired_derive_in(const struct desired_context *in, struct roster *roster, struct desired **ret, struct err *e)
 {
 	struct arena *a CLEANUP(arena_free_at) = arena_new(DESIRED_ARENA_MAX);
 	struct arena *scratch CLEANUP(arena_free_at) = arena_new(DESIRED_ARENA_MAX);
 	struct derive dv CLEANUP(free_lists_at) = {
-		.conf = conf,
+		.conf = in->conf,
 		.roster = roster,
 		.arena = a,
 		.scratch = scratch,
@@ -510,12 +735,24 @@ desired_derive(const struct conf *conf, struct roster *roster, struct desired **
 		.shadows = PLAN_LIST_OF(struct desired_shadow),
 	};
 	struct desired *d = a != NULL ? ARENA_NEW(a, struct desired) : NULL;
+	bool ok = d != NULL && scratch != NULL && make_labels(&dv, in) && list_backends(&dv) && walk(&dv) &&
+		  settle(&dv) && freeze(&dv, d);
 
-	if (d == NULL || scratch == NULL || !list_backends(&dv) || !walk(&dv) || !settle(&dv) || !freeze(&dv, d))
+	if (dv.labels != NULL)
+		close_labels(dv.labels);
+	if (!ok)
 		return err_set(
 		    e, ERR_NOMEM, "what should serve: out of memory, or over %zu MiB", DESIRED_ARENA_MAX >> 20);
 	d->roster = roster_ref(roster);
 	d->arena = MOVE(a);
 	*ret = d;
 	return ERR_OK;
+}
+
+enum err_code
+desired_derive(const struct conf *conf, struct roster *roster, struct desired **ret, struct err *e)
+{
+	const struct desired_context in = { .conf = conf };
+
+	return desired_derive_in(&in, roster, ret, e);
 }

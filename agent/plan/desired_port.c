@@ -202,6 +202,51 @@ desired_port_choose(struct arena *a, const struct conf_backend *entry, const str
 	return choose_only(a, entry, t->definition, container, ret);
 }
 
+static uint16_t
+lowest_port(const struct taskdef_container *c)
+{
+	uint16_t lowest = 0;
+
+	for (size_t i = 0; i < c->n_ports; i++)
+		if (counts(c, i) && (lowest == 0 || c->ports[i].container_port < lowest))
+			lowest = c->ports[i].container_port;
+	return lowest;
+}
+
+static bool
+say_several_by_label(struct arena *a, const struct taskdef_container *c, struct str *ret)
+{
+	char ports[PORTS_NAMED_MAX * 12 + 40] = "";
+
+	list_ports(c, ports, sizeof(ports));
+	return plan_say(a, ret, "container `" STR_FMT "` publishes ports %s: say which with the label rollcall.port",
+	    STR_ARG(c->name), ports);
+}
+
+bool
+desired_port_choose_by_label(struct arena *a, uint16_t port, bool lowest, const struct roster_task *t,
+    struct str container, struct desired_port *ret)
+{
+	const struct taskdef_container *c = t->definition != NULL ? taskdef_container(t->definition, container) : NULL;
+	uint16_t first = 0;
+	size_t n = c != NULL ? count_ports(c, &first) : 0;
+
+	if (port == 0 && n > 1 && lowest)
+		port = lowest_port(c);
+	if (port == 0 && n == 1)
+		port = first;
+	*ret = (struct desired_port){ .port = port };
+	if (port != 0)
+		return true;
+	ret->reason = n > 1 ? REASON_SEVERAL_PORTS : REASON_NO_PORT;
+	if (n > 1)
+		return say_several_by_label(a, c, &ret->message);
+	return plan_say(a, &ret->message,
+	    "container `" STR_FMT
+	    "` publishes no TCP port: add it to its portMappings, or say it with the label rollcall.port",
+	    STR_ARG(container));
+}
+
 /* ---- where it is reached ---- */
 
 /* The port of the machine, or 0.  Docker binds a port on 0.0.0.0 and on ::, sometimes to two

@@ -27,6 +27,10 @@ struct desired_port {
 /* False: the arena refuses. */
 NODISCARD bool desired_port_choose(struct arena *a, const struct conf_backend *entry, const struct roster_task *t,
     struct str container, struct desired_port *ret);
+/* On which port a container takes calls by its labels: port is theirs, or 0; lowest: of several
+ * the lowest is taken, as Traefik does.  False: the arena refuses. */
+NODISCARD bool desired_port_choose_by_label(struct arena *a, uint16_t port, bool lowest, const struct roster_task *t,
+    struct str container, struct desired_port *ret);
 /* Where HAProxy reaches this port of the container: on the task's own interface, or on its
  * machine, where the port may have another number.  False, and *ret is zeroed: that is not
  * known (yet). */

@@ -36,7 +36,7 @@ may_be_added(const struct plan_pass *p)
 
 	if (!p->desired->conf->managed || p->desired->conf->retired || !rules->may_add_backends ||
 	    rules->defaults.len == 0 || !is_at_least(p->draft->actual, 3, 4) ||
-	    conf_policy_has(policy, CONF_POLICY_BALANCE))
+	    conf_policy_has(policy, CONF_POLICY_BALANCE) || p->desired->conf->retries_idempotent)
 		return false;
 	return policy->check.type == CONF_CHECK_OFF ||
 	       (policy->check.type == CONF_CHECK_INHERIT && policy->check.timeout_ms == CONF_CHECK_TIMEOUT_MS);

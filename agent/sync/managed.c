@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "hap/hap_render.h"
+#include "hap/hap_text.h"
 #include "sync/managed_file.h"
 
 enum busy { BUSY_NOT, BUSY_WRITING, BUSY_RELOADING };
@@ -25,6 +26,7 @@ struct managed {
 	const struct conf *conf;
 	struct buf disk, good, want;
 	uint64_t seen;      /* managed_file_mark of what want and need were made of; 0: they are to be made */
+	bool is_idle;       /* nothing is managed, and nothing was: the file is left alone */
 	bool has_good_file; /* backends.cfg.good stands there */
 	enum busy busy;
 	struct buf writing;          /* what disk will say */
@@ -35,7 +37,7 @@ struct managed {
 	uint64_t pid, start_time_s;
 	unsigned major, minor;
 	enum need need;
-	struct str needed_by; /* the first backend that it is for; of conf */
+	char needed_by[HAP_TEXT_NAME_MAX + 1]; /* the first backend that it is for */
 	int64_t need_since_ms, reload_after_ms;
 	unsigned failed_reloads;
 	uint64_t refused;  /* settings_mark of what HAProxy refused; 0: nothing */
@@ -51,6 +53,9 @@ managed_is_asked_for(const struct conf *conf)
 {
 	if (!conf->haproxy.apply || conf->haproxy.managed_mode == CONF_MANAGED_OFF)
 		return false;
+	for (size_t i = 0; i < conf->n_sources; i++)
+		if (conf->sources[i].labels.n > 0)
+			return true;
 	for (size_t i = 0; i < conf->n_backends; i++)
 		if (conf->backends[i].managed)
 			return true;
@@ -224,11 +229,13 @@ find_need(struct managed *m, const struct outlines *o, const struct reconcile_vi
 	enum need before = m->need;
 
 	m->need = NEED_NOTHING;
-	for (size_t i = 0; i < m->conf->n_backends && m->need == NEED_NOTHING; i++) {
-		if (!m->conf->backends[i].managed || m->conf->backends[i].retired)
+	for (size_t i = 0; i < v->desired->n_backends && m->need == NEED_NOTHING; i++) {
+		const struct desired_backend *d = &v->desired->backends[i];
+
+		if (!d->conf->managed || d->conf->retired)
 			continue;
-		m->need = needs(m, o, v, m->conf->backends[i].name);
-		m->needed_by = m->conf->backends[i].name;
+		m->need = needs(m, o, v, d->name);
+		(void)snprintf(m->needed_by, sizeof(m->needed_by), STR_FMT, STR_ARG(d->name));
 	}
 	if (before == NEED_NOTHING)
 		m->need_since_ms = now_ms;
@@ -271,20 +278,19 @@ ask_operator(struct managed *m, int64_t now_ms, struct managed_actions *out)
 
 	if (m->conf->haproxy.managed_mode == CONF_MANAGED_RUNTIME && is_old)
 		err_fill(&e, ERR_CONF, 0,
-		    "backend `" STR_FMT
-		    "` %s: haproxy.managed.mode is runtime, which needs HAProxy 3.4, and this is %u.%u: "
+		    "backend `%s` %s: haproxy.managed.mode is runtime, which needs HAProxy 3.4, and this is %u.%u: "
 		    "use mode auto and name haproxy.master_socket",
-		    STR_ARG(m->needed_by), need_text(m->need), m->major, m->minor);
+		    m->needed_by, need_text(m->need), m->major, m->minor);
 	else if (m->conf->haproxy.managed_mode == CONF_MANAGED_RUNTIME)
 		err_fill(&e, ERR_CONF, 0,
-		    "backend `" STR_FMT "` %s: only a reload of HAProxy can change that, and haproxy.managed.mode is "
+		    "backend `%s` %s: only a reload of HAProxy can change that, and haproxy.managed.mode is "
 		    "runtime: reload HAProxy, or use mode auto",
-		    STR_ARG(m->needed_by), need_text(m->need));
+		    m->needed_by, need_text(m->need));
 	else
 		err_fill(&e, ERR_CONF, 0,
-		    "backend `" STR_FMT "` %s: reload HAProxy (systemctl reload haproxy), or name its master socket as "
+		    "backend `%s` %s: reload HAProxy (systemctl reload haproxy), or name its master socket as "
 		    "haproxy.master_socket",
-		    STR_ARG(m->needed_by), need_text(m->need));
+		    m->needed_by, need_text(m->need));
 	note_fault(out, &m->reload_fault, now_ms, &e, "backends.cfg is ready for it");
 }
 
@@ -301,9 +307,8 @@ give_up_on_reload(struct managed *m, int64_t now_ms, struct managed_actions *out
 	struct err e = ERR_INIT;
 
 	err_fill(&e, ERR_CONF, 0,
-	    "HAProxy was reloaded, and backend `" STR_FMT "` still %s: is it started with `-f " STR_FMT
-	    "/backends.cfg`?",
-	    STR_ARG(m->needed_by), need_text(m->need), STR_ARG(m->conf->haproxy.managed_dir));
+	    "HAProxy was reloaded, and backend `%s` still %s: is it started with `-f " STR_FMT "/backends.cfg`?",
+	    m->needed_by, need_text(m->need), STR_ARG(m->conf->haproxy.managed_dir));
 	m->reloaded = 0;
 	m->failed_reloads++;
 	m->reload_after_ms = now_ms + grown(MANAGED_REFUSED_MS, m->failed_reloads);
@@ -399,7 +404,7 @@ reload(struct managed *m, int64_t now_ms, struct managed_actions *out)
 		wake_at(out, now_ms, at_ms);
 		return;
 	}
-	note(out, LOG_INFO, "reloading HAProxy: backend `" STR_FMT "` %s", STR_ARG(m->needed_by), need_text(m->need));
+	note(out, LOG_INFO, "reloading HAProxy: backend `%s` %s", m->needed_by, need_text(m->need));
 	m->busy = BUSY_RELOADING;
 	m->pid_then = m->pid;
 	out->reload = true;
@@ -423,7 +428,7 @@ is_put_off(const struct managed *m, int64_t now_ms, struct managed_actions *out)
 static void
 decide(struct managed *m, int64_t now_ms, struct managed_actions *out)
 {
-	if (m->busy != BUSY_NOT || m->want.len == 0 || is_put_off(m, now_ms, out))
+	if (m->busy != BUSY_NOT || m->want.len == 0 || m->is_idle || is_put_off(m, now_ms, out))
 		return;
 	if (!is_same(&m->want, &m->disk)) {
 		write_want(m, now_ms, out);
@@ -466,6 +471,7 @@ look(struct managed *m, const struct reconcile_view *v, int64_t now_ms, struct m
 		buf_free(&m->want);
 		return err_wrap(e, code, "backends.cfg");
 	}
+	m->is_idle = o.disk.n_sections == 0 && o.want.n_sections == 0 && !m->has_good_file;
 	find_need(m, &o, v, now_ms);
 	if (was_in_vain(m, settings_mark(&o.want))) {
 		give_up_on_reload(m, now_ms, out);
@@ -473,7 +479,7 @@ look(struct managed *m, const struct reconcile_view *v, int64_t now_ms, struct m
 		note_end(out, &m->reload_fault, "managed backends: HAProxy has them all, as they should be");
 		m->failed_reloads = 0;
 	}
-	m->seen = managed_file_mark(m->conf, v);
+	m->seen = managed_file_mark(v);
 	return ERR_OK;
 }
 
@@ -487,7 +493,7 @@ on_passed(struct managed *m, const struct managed_event *ev, struct managed_acti
 	if (v->actual == NULL || v->plan == NULL || v->desired == NULL || v->actual->stopping)
 		return;
 	meet_process(m, v->actual, ev->mono_ms);
-	if (!all_clusters_known(v->desired->roster) || m->seen == managed_file_mark(m->conf, v))
+	if (!all_clusters_known(v->desired->roster) || m->seen == managed_file_mark(v))
 		return;
 	if (look(m, v, ev->mono_ms, out, &e) != ERR_OK)
 		note_fault(out, &m->file_fault, ev->mono_ms, &e, "the file stays as it is");
@@ -578,4 +584,23 @@ managed_feed(struct managed *m, const struct managed_event *ev, struct managed_a
 		break;
 	}
 	decide(m, ev->mono_ms, ret);
+}
+
+enum err_code
+managed_names(const struct managed *m, struct arena *a, const struct str **ret, size_t *ret_n, struct err *e)
+{
+	struct hap_render_outline disk;
+	struct str *names;
+	enum err_code code = hap_render_outline(a, buf_str(&m->disk), &disk, e);
+
+	if (code != ERR_OK)
+		return code;
+	names = ARENA_ARRAY(a, struct str, disk.n_sections + 1);
+	if (names == NULL)
+		return err_set(e, ERR_NOMEM, "the names in backends.cfg");
+	for (size_t i = 0; i < disk.n_sections; i++)
+		names[i] = disk.sections[i].name;
+	*ret = names;
+	*ret_n = disk.n_sections;
+	return ERR_OK;
 }

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/str.h"
@@ -91,7 +92,11 @@ void managed_feed(struct managed *m, const struct managed_event *ev, struct mana
 struct managed_view managed_view(const struct managed *m);
 void managed_free(struct managed *m); /* null is fine */
 
-/* Is there anything to do for it: a managed backend, and leave to act. */
+/* The backends that backends.cfg names now: borrowed from m. */
+NODISCARD enum err_code managed_names(
+    const struct managed *m, struct arena *a, const struct str **ret, size_t *ret_n, struct err *e);
+
+/* May there be anything to do for it: a managed backend, or labels that make one; and leave to act. */
 bool managed_is_asked_for(const struct conf *conf);
 /* May the plan make backends at run time? */
 bool managed_may_add(const struct conf *conf);

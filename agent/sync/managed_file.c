@@ -164,30 +164,52 @@ slots(const struct writer *w, unsigned major)
 	return n < MANAGED_SLOTS_MAX ? n : MANAGED_SLOTS_MAX;
 }
 
+static bool
+was_all_read(const struct roster *r)
+{
+	for (size_t i = 0; i < r->n_clusters; i++)
+		if (!r->clusters[i].was_read)
+			return false;
+	return true;
+}
+
+static enum err_code
+keep_unexplained(const struct desired *d, const struct hap_render_outline *before, struct buf *out, struct err *e)
+{
+	for (size_t i = 0; i < before->n_sections && !was_all_read(d->roster); i++)
+		if (desired_find(d, before->sections[i].name) == NULL) {
+			buf_put(out, STR("\n"));
+			buf_put(out, str_trim(before->sections[i].text));
+			buf_put(out, STR("\n"));
+		}
+	return buf_failed(out, e);
+}
+
 enum err_code
 managed_file_render(const struct conf *conf, const struct reconcile_view *v, const struct hap_render_outline *before,
     struct buf *out, struct err *e)
 {
 	CLEANUP(arena_free_at) struct arena *a = arena_new(PLAN_ARENA_MAX);
 	struct hap_render_backend *backends;
+	enum err_code code;
 	struct hap_render_file file = {
 		.defaults = conf->haproxy.managed_defaults,
 		.major = v->actual->major,
 		.minor = v->actual->minor,
 	};
 
-	if (a == NULL || (backends = ARENA_ARRAY(a, struct hap_render_backend, conf->n_backends + 1)) == NULL)
+	if (a == NULL || (backends = ARENA_ARRAY(a, struct hap_render_backend, v->desired->n_backends + 1)) == NULL)
 		return err_set(e, ERR_NOMEM, "backends.cfg");
-	for (size_t i = 0; i < conf->n_backends; i++) {
+	for (size_t i = 0; i < v->desired->n_backends; i++) {
+		const struct desired_backend *d = &v->desired->backends[i];
 		struct writer w = {
-			.conf = &conf->backends[i],
-			.desired = desired_find(v->desired, conf->backends[i].name),
-			.plan = plan_find(v->plan, conf->backends[i].name),
+			.conf = d->conf,
+			.desired = d,
+			.plan = plan_find(v->plan, d->name),
 			.before = before,
-			.section = hap_render_find(before, conf->backends[i].name),
+			.section = hap_render_find(before, d->name),
 			.arena = a,
 		};
-		enum err_code code;
 
 		if (!w.conf->managed)
 			continue;
@@ -197,7 +219,10 @@ managed_file_render(const struct conf *conf, const struct reconcile_view *v, con
 		    (struct hap_render_backend){ w.conf, w.servers, w.n, slots(&w, file.major) };
 	}
 	file.backends = backends;
-	return hap_render(&file, out, e);
+	code = hap_render(&file, out, e);
+	if (code == ERR_OK)
+		code = keep_unexplained(v->desired, before, out, e);
+	return code;
 }
 
 /* ---- has anything changed? ---- */
@@ -252,23 +277,35 @@ mix_desired(uint64_t mark, const struct desired_backend *d)
 	return mark;
 }
 
+/* Labels may change what the configuration never would. */
+static uint64_t
+mix_settings(uint64_t mark, const struct conf_backend *b)
+{
+	const struct conf_check *c = &b->policy.check;
+
+	mark = mix_text(mix_text(mix_text(mark, b->name), c->service), c->path);
+	mark = mix(mix(mix(mark, b->policy.balance), b->policy.set), b->retries_idempotent);
+	mark = mix(mix(mix(mark, c->type), (uint64_t)c->inter_ms), (uint64_t)c->timeout_ms);
+	return mix(mark, desired_spec(&b->policy));
+}
+
 uint64_t
-managed_file_mark(const struct conf *conf, const struct reconcile_view *v)
+managed_file_mark(const struct reconcile_view *v)
 {
 	uint64_t mark = mix(mix(v->actual->major, v->actual->minor), v->actual->pid);
 
 	mark = mix(mark, v->actual->start_time_s);
-	for (size_t i = 0; i < conf->n_backends; i++) {
-		struct str name = conf->backends[i].name;
-		const struct plan_backend *p = plan_find(v->plan, name);
-		const struct desired_backend *d = desired_find(v->desired, name);
-		const struct actual_backend *a = actual_find(v->actual, name);
+	for (size_t i = 0; i < v->desired->n_backends; i++) {
+		const struct desired_backend *d = &v->desired->backends[i];
+		const struct plan_backend *p = plan_find(v->plan, d->name);
+		const struct actual_backend *a = actual_find(v->actual, d->name);
 
-		if (!conf->backends[i].managed)
+		if (!d->conf->managed)
 			continue;
+		mark = mix_settings(mark, d->conf);
 		mark = mix(mark, a != NULL ? a->n_slots : 0);
 		mark = p != NULL ? mix_plan(mark, p) : mark;
-		mark = d != NULL ? mix_desired(mark, d) : mark;
+		mark = mix_desired(mark, d);
 	}
 	for (size_t i = 0; i < v->plan->n_steps; i++)
 		if (v->plan->steps[i].kind == PLAN_BACKEND)

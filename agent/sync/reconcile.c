@@ -7,6 +7,7 @@
  */
 #include "config.h"
 
+#include "sync/name_set.h"
 #include "sync/reconcile.h"
 #include "sync/reconcile_sought.h"
 #include "sync/reconcile_state.h"
@@ -65,7 +66,10 @@ struct reconcile {
 	bool connected, in_step, ready;
 	int64_t last_sync_wall_ms;
 	struct fault haproxy_fault, turns_fault, run_fault, derive_fault, hold_fault;
-	struct fault *backend_faults;
+	struct fault *backend_faults, label_fault;
+	/* Label-made backends: those that we, or an earlier run, made, as HAProxy did not have them before;
+	 * and those that it has of itself, which labels may not have. */
+	struct name_set made, foreign;
 };
 
 /* ---- whom the roster does not know ---- */
@@ -122,7 +126,9 @@ reconcile_new(const struct reconcile_config *config, struct reconcile **ret, str
 	r->conf = config->conf;
 	r->calm_ms = config->calm_ms > 0 ? config->calm_ms : RECONCILE_CALM_MS;
 	r->look_now = true;
-	(void)seek(r); /* the first sweep asks in any case */
+	for (size_t i = 0; i < config->n_made; i++)
+		(void)name_set_add(&r->made, config->made[i]); /* full: labels do without the rest */
+	(void)seek(r);                                         /* the first sweep asks in any case */
 	*ret = r;
 	return ERR_OK;
 }
@@ -140,6 +146,8 @@ reconcile_free(struct reconcile *r)
 	arena_free(r->ejections_arena);
 	ecs_sought_free(&r->sought);
 	free(r->backend_faults);
+	name_set_free(&r->made);
+	name_set_free(&r->foreign);
 	free(r);
 }
 
@@ -161,6 +169,7 @@ reconcile_view(const struct reconcile *r)
 		.run_fault = r->turns_fault.on && !r->run_fault.on ? &r->turns_fault : &r->run_fault,
 		.state_faults = r->state.faults,
 		.backend_faults = r->backend_faults,
+		.label_fault = &r->label_fault,
 	};
 }
 
@@ -347,18 +356,13 @@ on_probed(struct reconcile *r, const struct reconcile_event *ev, struct reconcil
 
 /* ---- a pass ---- */
 
-static void
-raise_backend(struct reconcile *r, size_t i, int64_t now_ms, struct reconcile_actions *out, const struct err *e)
-{
-	note_fault(out, &r->backend_faults[i], now_ms, e, "looking again at every pass");
-}
-
 /* No place for a task, and what makes one. */
 static void
 blame_places(const struct reconcile *r, const struct plan_backend *b, struct err *ret)
 {
-	const struct conf_backend *conf = conf_backend_by_name(r->conf, b->name);
-	bool is_managed = conf != NULL && conf->managed; /* sync/managed.c makes it, and says why it can't */
+	const struct desired_backend *desired = desired_find(r->desired, b->name);
+	bool is_managed =
+	    desired != NULL && desired->conf->managed; /* sync/managed.c makes it, and says why it can't */
 
 	if (!b->exists && !is_managed)
 		err_fill(ret, ERR_CONF, 0,
@@ -411,42 +415,78 @@ blame_frozen(const struct plan_backend *b, struct err *ret)
 }
 
 static void
-judge_backend(struct reconcile *r, size_t i, int64_t now_ms, struct reconcile_actions *out)
+blame(const struct reconcile *r, const struct plan_backend *b, struct err *ret)
 {
-	const struct plan_backend *b = &r->plan->backends[i];
-	const size_t n_notes = out->n_notes;
-	const enum err_code was = r->backend_faults[i].err.code;
-	struct err e = ERR_INIT;
-
-	blame_places(r, b, &e);
-	if (e.code == ERR_OK && b->is_paused)
-		err_fill(&e, ERR_CANCELLED, 0,
+	blame_places(r, b, ret);
+	if (ret->code == ERR_OK && b->is_paused)
+		err_fill(ret, ERR_CANCELLED, 0,
 		    "backend `" STR_FMT "` is paused: only what is proven to end is touched, until `rollcall resume`",
 		    STR_ARG(b->name));
-	else if (e.code == ERR_OK && b->is_frozen)
-		blame_frozen(b, &e);
-	else if (e.code == ERR_OK && b->unheeded != 0)
-		blame_unheeded(b, &e);
+	else if (ret->code == ERR_OK && b->is_frozen)
+		blame_frozen(b, ret);
+	else if (ret->code == ERR_OK && b->unheeded != 0)
+		blame_unheeded(b, ret);
+}
+
+static void
+judge_backend(struct reconcile *r, const struct plan_backend *b, struct fault *f, const struct reconcile_event *ev,
+    struct reconcile_actions *out)
+{
+	const size_t n_notes = out->n_notes;
+	const enum err_code was = f->err.code;
+	struct err e = ERR_INIT;
+
+	blame(r, b, &e);
 	if (e.code != ERR_OK)
-		raise_backend(r, i, now_ms, out, &e);
-	else if (fault_clear(&r->backend_faults[i]))
+		note_fault(out, f, ev->mono_ms, &e, "looking again at every pass");
+	else if (fault_clear(f))
 		note(out, LOG_INFO, "backend `" STR_FMT "`: %s", STR_ARG(b->name),
 		    was == ERR_CANCELLED || was == ERR_REFUSED ? "goes on" : "mended");
 	for (size_t n = n_notes; n < out->n_notes; n++)
 		out->notes[n].backend = b->name;
 }
 
-static bool
-derive(struct reconcile *r, int64_t now_ms, struct reconcile_actions *out)
+/* Those of the configuration come first, each with a fault of its own; of the others the first
+ * that has one is told. */
+static void
+judge_backends(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_actions *out)
 {
+	size_t n = r->conf->n_backends < r->plan->n_backends ? r->conf->n_backends : r->plan->n_backends;
+	const struct plan_backend *worst = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		judge_backend(r, &r->plan->backends[i], &r->backend_faults[i], ev, out);
+	for (size_t i = n; i < r->plan->n_backends && worst == NULL; i++) {
+		struct err e = ERR_INIT;
+
+		blame(r, &r->plan->backends[i], &e);
+		if (e.code != ERR_OK)
+			worst = &r->plan->backends[i];
+	}
+	if (worst != NULL)
+		judge_backend(r, worst, &r->label_fault, ev, out);
+	else if (fault_clear(&r->label_fault))
+		note(out, LOG_INFO, "the backends of labels: mended");
+}
+
+/* Time alone may change it, too: routes of tasks that ended a while ago go. */
+static bool
+derive(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_actions *out)
+{
+	const struct desired_context in = {
+		.conf = r->conf,
+		.now_wall_ms = ev->wall_ms,
+		.foreign = r->foreign.names,
+		.n_foreign = r->foreign.n,
+	};
 	struct desired *fresh;
 	struct err e = ERR_INIT;
 
-	if (!r->roster_is_new)
+	if (!r->roster_is_new && ev->wall_ms < r->desired->next_wall_ms)
 		return true;
-	if (desired_derive(r->conf, r->roster, &fresh, &e) != ERR_OK) {
+	if (desired_derive_in(&in, r->roster, &fresh, &e) != ERR_OK) {
 		err_prefix(&e, "deriving what HAProxy should hold");
-		note_fault(out, &r->derive_fault, now_ms, &e, "keeping what it holds");
+		note_fault(out, &r->derive_fault, ev->mono_ms, &e, "keeping what it holds");
 		return false;
 	}
 	(void)fault_clear(&r->derive_fault);
@@ -468,6 +508,55 @@ swept_twice_ms(const struct roster *roster)
 		if (roster->clusters[i].complete_before_mono_ms < since_ms)
 			since_ms = roster->clusters[i].complete_before_mono_ms;
 	return since_ms;
+}
+
+/* Whose are the backends that labels ask for?  One that HAProxy did not have before is ours to
+ * make; one that it has of itself is somebody else's.  False: one was not asked about yet. */
+static bool
+tell_apart(struct reconcile *r, bool *ret_found_foreign, struct reconcile_actions *out)
+{
+	bool all_read = true;
+
+	*ret_found_foreign = false;
+	for (size_t i = 0; i < r->desired->n_backends; i++) {
+		const struct desired_backend *d = &r->desired->backends[i];
+		const struct actual_backend *a = actual_find(r->actual, d->name);
+
+		if (a == NULL)
+			all_read = false;
+		if (a == NULL || !d->is_label_made || !r->conf->haproxy.apply || name_set_has(&r->made, d->name))
+			continue;
+		if (!a->exists) {
+			(void)name_set_add(&r->made, d->name); /* full: foreign once it is there */
+		} else if (name_set_add(&r->foreign, d->name)) {
+			note(out, LOG_WARN,
+			    "labels ask for backend `" STR_FMT
+			    "`, which HAProxy has of itself: they do not get it, unless haproxy.managed.allow_backends "
+			    "names it",
+			    STR_ARG(d->name));
+			*ret_found_foreign = true;
+		}
+	}
+	return all_read;
+}
+
+/* Desired and actual are of the same backends; false: HAProxy is to be read again first. */
+static bool
+match(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_actions *out)
+{
+	bool found_foreign = false, all_read;
+
+	if (!derive(r, ev, out))
+		return false;
+	all_read = tell_apart(r, &found_foreign, out);
+	if (found_foreign) {
+		r->roster_is_new = true;
+		if (!derive(r, ev, out))
+			return false;
+	}
+	if (!all_read)
+		r->look_now = true;
+	return all_read;
 }
 
 static bool
@@ -739,7 +828,7 @@ make_pass(
 
 	if (scratch != NULL)
 		memory = recall(r, before, ev, scratch);
-	if (observe(r, ev, out) && r->roster != NULL && derive(r, ev->mono_ms, out))
+	if (observe(r, ev, out) && r->roster != NULL && match(r, ev, out))
 		planned = make_plan(r, &memory, ev, out);
 	arena_free(scratch);
 	return planned;
@@ -766,8 +855,7 @@ on_actual(struct reconcile *r, const struct reconcile_event *ev, struct reconcil
 		return;
 	}
 	(void)fault_clear(&r->derive_fault);
-	for (size_t i = 0; i < r->plan->n_backends; i++)
-		judge_backend(r, i, ev->mono_ms, out);
+	judge_backends(r, ev, out);
 	carry_on(r, ev, out);
 	look_when_a_hold_ends(r, ev);
 }

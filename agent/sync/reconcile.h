@@ -114,6 +114,9 @@ struct reconcile_config {
 	bool may_add_backends;
 	int64_t calm_ms; /* between reads when nothing moves; 0: RECONCILE_CALM_MS */
 	struct str defaults;
+	/* Backends that an earlier run made for labels (backends.cfg names them).  Copied. */
+	const struct str *made;
+	size_t n_made;
 	/* As the files have them; null: none.  Taken over with ERR_OK. */
 	struct applied *applied;
 	struct overlay *overlay;
@@ -134,6 +137,7 @@ struct reconcile_view {
 	const struct fault *run_fault;      /* HAProxy refused a command */
 	const struct fault *state_faults;   /* by enum reconcile_file: it could not be written */
 	const struct fault *backend_faults; /* as conf->backends: not there, no slots, slots used up */
+	const struct fault *label_fault;    /* of a backend that labels made, or would have: the first that has one */
 };
 
 struct reconcile;

@@ -81,8 +81,11 @@ class Result:
 class Connection:
     """One channel that is really one TCP connection: its own subchannels, shared with no other channel."""
 
-    def __init__(self, target: str, retries: bool = False) -> None:
+    def __init__(self, target: str, retries: bool = False, authority: str = "") -> None:
+        """authority: what the server is told to be called, if not as the target."""
+        named = [("grpc.default_authority", authority)] if authority else []
         self._channel = grpc.insecure_channel(target, options=[
+            *named,
             ("grpc.use_local_subchannel_pool", 1),
             ("grpc.enable_retries", int(retries)),
             # A test that restarts its server must not wait out gRPC's default reconnect backoff.
@@ -133,10 +136,10 @@ class Connection:
 
 
 def call_many(target: str, calls: int, minimum: int = 1, maximum: int = 100, retries: bool = False,
-              timeout: float = CALL_TIMEOUT) -> Result:
+              timeout: float = CALL_TIMEOUT, authority: str = "") -> Result:
     """`calls` unary calls, one after another, over one connection."""
     result, prefix = Result(), uuid.uuid4().hex[:8]
-    with Connection(target, retries) as connection:
+    with Connection(target, retries, authority) as connection:
         for number in range(calls):
             call_id = f"{prefix}-{number}"
             result.sent(call_id)
@@ -156,12 +159,12 @@ class Load:
 
     def __init__(self, target: str, rate: float = 100.0, connections: int = 4, streams: int = 0,
                  stream_numbers: int = 20, stream_interval_ms: int = 50, retries: bool = False,
-                 timeout: float = CALL_TIMEOUT) -> None:
+                 timeout: float = CALL_TIMEOUT, authority: str = "") -> None:
         self.result = Result()
         self._rate, self._timeout = rate, timeout
         self._stream_numbers, self._stream_interval_ms = stream_numbers, stream_interval_ms
         self._prefix, self._ids = uuid.uuid4().hex[:8], itertools.count()
-        self._connections = [Connection(target, retries) for _ in range(max(1, connections))]
+        self._connections = [Connection(target, retries, authority) for _ in range(max(1, connections))]
         self._told_to_stop = threading.Event()
         self._in_flight = 0
         self._idle = threading.Condition()

@@ -237,7 +237,7 @@ a_server_has_all_its_fields_with_and_without_a_task(void **state)
 	json_t *servers = json_object_get(v.json, "servers"), *stray = json_array_get(servers, 1);
 
 	(void)state;
-	assert_members(v.json, "name kind strategy frozen outlier paused paused_until servers");
+	assert_members(v.json, "name kind strategy frozen outlier paused paused_until shares servers");
 	assert_int_equal(json_array_size(servers), 2);
 	for (size_t i = 0; i < 2; i++)
 		assert_members(json_array_get(servers, i),
@@ -707,10 +707,11 @@ static void
 a_call_takes_the_longest_route_of_its_host_then_of_any(void **state)
 {
 	const struct control_route routes[] = {
-		{ STR("default"), STR("a.example"), STR("/"), STR("grpc"), STR("rng"), STR("rollcall.rule"), 1 },
-		{ STR("default"), STR("a.example"), STR("/x"), STR("web"), STR("shop"), STR("rollcall.rule"), 2 },
-		{ STR("default"), STR("*"), STR("/"), STR("absent"), STR("ghost"), STR("backends"), 3 },
-		{ STR("tls"), STR("b.example"), STR("/"), STR("web2"), STR("shop"), STR("backends"), 4 },
+		{ STR("default"), STR("a.example"), STR("/"), STR("grpc"), STR("rng"), STR("rollcall.rule"), 1, false },
+		{ STR("default"), STR("a.example"), STR("/x"), STR("web"), STR("shop"), STR("rollcall.rule"), 2,
+		    false },
+		{ STR("default"), STR("*"), STR("/"), STR("absent"), STR("ghost"), STR("backends"), 3, false },
+		{ STR("tls"), STR("b.example"), STR("/"), STR("web2"), STR("shop"), STR("backends"), 4, false },
 	};
 	static const struct {
 		const char *query, *key, *backend, *server, *reason;

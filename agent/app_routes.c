@@ -1,0 +1,297 @@
+/* Drives the route maps: see app_routes.h. */
+#include "config.h"
+
+#include "app_routes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "hap/hap_files.h"
+#include "hap/hap_maps.h"
+
+#define PATH_MAX_LEN 1200
+
+struct place { /* of an entrypoint's map */
+	char path[PATH_MAX_LEN];
+	const char *name; /* in its directory: the end of path */
+	struct hap_files *files;
+};
+
+struct app_routes {
+	struct clk clk;
+	const struct conf *conf;
+	struct app_events *events;
+	struct routes *machine;
+	struct hap_maps *maps;
+	struct place *places;
+	struct loop_timer *wake;
+	struct routes_actions todo;
+	struct control_route *list; /* of the last app_routes_list */
+};
+
+static void feed(struct app_routes *r, struct routes_event ev);
+
+/* ---- outcomes ---- */
+
+static void
+on_shown(void *arg, const struct hap_maps_shown *shown, const struct err *e)
+{
+	struct routes_event ev = { .kind = ROUTES_SHOWN, .err = e };
+
+	if (shown != NULL) {
+		ev.map = &shown->map;
+		ev.pid = shown->pid;
+		ev.start_time_s = shown->start_time_s;
+	}
+	feed(arg, ev);
+}
+
+static void
+on_swapped(void *arg, const struct err *e)
+{
+	feed(arg, (struct routes_event){ .kind = ROUTES_SWAPPED, .err = e });
+}
+
+static void
+on_written(void *arg, const struct err *e)
+{
+	feed(arg, (struct routes_event){ .kind = ROUTES_WRITTEN, .err = e });
+}
+
+static void
+on_wake(void *arg)
+{
+	feed(arg, (struct routes_event){ .kind = ROUTES_TICK });
+}
+
+/* ---- actions ---- */
+
+static enum err_code
+write_file(struct app_routes *r, const struct routes_actions *todo, struct err *e)
+{
+	struct place *p = &r->places[todo->write_entrypoint];
+	const struct hap_files_change change = { .name = p->name, .text = todo->text };
+
+	return hap_files_write(p->files, &change, 1, on_written, r, e);
+}
+
+static enum err_code
+ask_haproxy(struct app_routes *r, const struct routes_actions *todo, struct err *e)
+{
+	struct str path = str_from_cstr(r->places[todo->entrypoint].path);
+
+	if (todo->swap)
+		return hap_maps_swap(r->maps, path, todo->map, todo->pid, todo->start_time_s, on_swapped, r, e);
+	return hap_maps_show(r->maps, path, on_shown, r, e);
+}
+
+/* What can't even begin has failed, and is not tried again at once. */
+static void
+feed(struct app_routes *r, struct routes_event ev)
+{
+	struct routes_actions todo;
+	struct err e = ERR_INIT, w = ERR_INIT;
+	enum err_code asked = ERR_OK, written = ERR_OK;
+
+	ev.mono_ms = clk_mono_ms(&r->clk);
+	routes_feed(r->machine, &ev, &r->todo);
+	todo = r->todo;
+	for (size_t i = 0; i < todo.n_notes; i++)
+		app_events_tell(r->events, todo.notes[i].level, "routes", STR(""), str_from_cstr(todo.notes[i].text));
+	if (todo.wake_in_ms >= 0)
+		loop_timer_arm(r->wake, todo.wake_in_ms);
+	else
+		loop_timer_disarm(r->wake);
+	if (todo.show || todo.swap)
+		asked = ask_haproxy(r, &todo, &e);
+	if (todo.write)
+		written = write_file(r, &todo, &w);
+	if (asked != ERR_OK)
+		feed(r, (struct routes_event){ .kind = todo.swap ? ROUTES_SWAPPED : ROUTES_SHOWN, .err = &e });
+	if (written != ERR_OK)
+		feed(r, (struct routes_event){ .kind = ROUTES_WRITTEN, .err = &w });
+}
+
+void
+app_routes_passed(struct app_routes *r, const struct reconcile_view *v)
+{
+	if (r != NULL)
+		feed(r, (struct routes_event){ .kind = ROUTES_PASSED, .view = v });
+}
+
+/* ---- views ---- */
+
+static const struct desired_route *
+find_desired(const struct desired *d, struct str entrypoint, const struct control_route *route)
+{
+	struct desired_route want = {
+		.entrypoint = entrypoint, .host = route->host, .path = route->path, .is_exact = route->is_exact
+	};
+	size_t low = 0, high = d != NULL ? d->n_routes : 0;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = desired_route_cmp(&d->routes[mid], &want);
+
+		if (order == 0)
+			return &d->routes[mid];
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+/* HOST/PATH, perhaps with a `?`; a line of somebody else may be anything. */
+static void
+take_apart(struct str key, struct control_route *ret)
+{
+	size_t at = key.len;
+
+	(void)str_find(key, '/', &at);
+	ret->host = str_first(key, at);
+	ret->path = str_skip(key, at);
+	if (ret->path.len > 1 && ret->path.ptr[ret->path.len - 1] == '?') {
+		ret->is_exact = true;
+		ret->path.len--;
+	}
+}
+
+const struct control_route *
+app_routes_list(struct app_routes *r, const struct desired *d, size_t *ret_n)
+{
+	size_t n = 0;
+
+	*ret_n = 0;
+	for (size_t i = 0; r != NULL && i < r->conf->haproxy.entrypoints.n; i++)
+		n += routes_live(r->machine, i) != NULL ? routes_live(r->machine, i)->n : 0;
+	if (n == 0)
+		return NULL;
+	free(r->list);
+	r->list = calloc(n, sizeof(*r->list));
+	for (size_t i = 0; r->list != NULL && i < r->conf->haproxy.entrypoints.n; i++) {
+		const struct hap_map *m = routes_live(r->machine, i);
+		struct str entrypoint = r->conf->haproxy.entrypoints.items[i].name;
+
+		for (size_t k = 0; m != NULL && k < m->n; k++) {
+			struct control_route *to = &r->list[(*ret_n)++];
+			const struct desired_route *why;
+
+			*to = (struct control_route){ .entrypoint = entrypoint, .backend = m->lines[k].backend };
+			take_apart(m->lines[k].key, to);
+			why = find_desired(d, entrypoint, to);
+			to->service = why != NULL ? why->service : STR("");
+			to->source_label = why != NULL ? why->source_label : STR("");
+			to->priority = why != NULL ? why->priority : 0;
+		}
+	}
+	return r->list;
+}
+
+const struct fault *
+app_routes_fault(const struct app_routes *r)
+{
+	for (size_t i = 0; r != NULL && i < r->conf->haproxy.entrypoints.n; i++)
+		if (routes_fault(r->machine, i)->on)
+			return routes_fault(r->machine, i);
+	return NULL;
+}
+
+/* ---- life ---- */
+
+static enum err_code
+open_place(struct app_routes *r, struct loop *l, struct str file, struct place *p, struct err *e)
+{
+	bool is_path = file.len > 0 && file.ptr[0] == '/';
+	int n = is_path ? snprintf(p->path, sizeof(p->path), STR_FMT, STR_ARG(file))
+			: snprintf(p->path, sizeof(p->path), STR_FMT "/" STR_FMT, STR_ARG(r->conf->haproxy.managed_dir),
+			      STR_ARG(file));
+	struct str path = str_from_cstr(p->path), name = str_after_last(path, '/');
+
+	if (n < 0 || (size_t)n >= sizeof(p->path))
+		return err_set(e, ERR_LIMIT, "haproxy.managed.entrypoints: a path is too long");
+	p->name = name.ptr;
+	return hap_files_new(l, str_first(path, path.len - name.len > 1 ? path.len - name.len - 1 : 1), &p->files, e);
+}
+
+/* What can't be read is as if it were not there, but for a word about it. */
+static void
+read_file(const struct place *p, struct buf *out)
+{
+	struct err e = ERR_INIT;
+	bool is_there = false;
+
+	if (hap_files_get(p->path, out, &is_there, &e) == ERR_OK)
+		return;
+	log_warn("routes", "%s; it is written anew", e.msg);
+	buf_free(out);
+}
+
+static enum err_code
+make_machine(struct app_routes *r, struct err *e)
+{
+	size_t n = r->conf->haproxy.entrypoints.n;
+	struct str *texts = calloc(n + 1, sizeof(*texts));
+	struct buf *bufs = calloc(n + 1, sizeof(*bufs));
+	enum err_code code = texts != NULL && bufs != NULL ? ERR_OK : err_set(e, ERR_NOMEM, "route maps");
+
+	for (size_t i = 0; code == ERR_OK && i < n; i++) {
+		bufs[i] = buf_make(HAP_MAP_MAX);
+		read_file(&r->places[i], &bufs[i]);
+		texts[i] = buf_str(&bufs[i]);
+	}
+	if (code == ERR_OK)
+		code = routes_new(r->conf, texts, &r->machine, e);
+	for (size_t i = 0; bufs != NULL && i < n; i++)
+		buf_free(&bufs[i]);
+	free(bufs);
+	free(texts);
+	return code;
+}
+
+enum err_code
+app_routes_new(struct loop *l, const struct conf *conf, struct hap_link *link, struct app_events *events,
+    struct app_routes **ret, struct err *e)
+{
+	struct app_routes *r = calloc(1, sizeof(*r));
+	enum err_code code = ERR_OK;
+
+	if (r == NULL)
+		return err_set(e, ERR_NOMEM, "route maps");
+	r->clk = loop_clk(l);
+	r->conf = conf;
+	r->events = events;
+	r->places = calloc(conf->haproxy.entrypoints.n + 1, sizeof(*r->places));
+	if (r->places == NULL)
+		code = err_set(e, ERR_NOMEM, "route maps");
+	for (size_t i = 0; code == ERR_OK && i < conf->haproxy.entrypoints.n; i++)
+		code = open_place(r, l, conf->haproxy.entrypoints.items[i].value, &r->places[i], e);
+	if (code == ERR_OK)
+		code = make_machine(r, e);
+	if (code == ERR_OK)
+		code = hap_maps_new(link, &r->maps, e);
+	if (code == ERR_OK)
+		code = loop_timer_new(l, on_wake, r, &r->wake, e);
+	if (code != ERR_OK) {
+		app_routes_close(r);
+		return code;
+	}
+	*ret = r;
+	return ERR_OK;
+}
+
+void
+app_routes_close(struct app_routes *r)
+{
+	if (r == NULL)
+		return;
+	loop_timer_close(r->wake);
+	hap_maps_close(r->maps);
+	for (size_t i = 0; r->places != NULL && i < r->conf->haproxy.entrypoints.n; i++)
+		hap_files_close(r->places[i].files);
+	routes_free(r->machine);
+	free(r->places);
+	free(r->list);
+	free(r);
+}

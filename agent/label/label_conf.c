@@ -1,0 +1,93 @@
+/* Constraints and rules of the configuration: see label_conf.h. */
+#include "config.h"
+
+#include "label/label_conf.h"
+
+#include "label/label_constraint.h"
+#include "label/label_rule.h"
+#include "label/label_text.h"
+
+struct check {
+	struct arena *arena;
+	struct conf_note *notes; /* room for CONF_NOTES_MAX */
+	size_t n;
+};
+
+static void
+fault(struct check *c, struct conf_where at, const char *key, const char *why)
+{
+	struct conf_note *to = &c->notes[c->n];
+
+	if (c->n == CONF_NOTES_MAX || !label_text_say(c->arena, &to->text, "`%s`: %s", key, why))
+		return;
+	to->where = at;
+	c->n++;
+}
+
+static void
+check_constraints(struct check *c, const struct conf_source *s)
+{
+	struct label_constraint *made = NULL;
+	struct err e = ERR_INIT;
+
+	if (label_constraint_make(s->constraints, &made, &e) != ERR_OK)
+		fault(c, s->where, "constraints", e.msg);
+	label_constraint_free(made);
+}
+
+static void
+check_rule(struct check *c, struct conf_where at, const char *key, struct str text)
+{
+	CLEANUP(arena_free_at) struct arena *scratch = arena_new((size_t)4 << 20);
+	struct label_rule rule = { .unhonoured = STR("") };
+	struct err e = ERR_INIT;
+
+	if (text.len == 0)
+		return;
+	if (scratch == NULL || label_rule_parse(scratch, scratch, text, false, &rule, &e) != ERR_OK) {
+		fault(c, at, key, scratch != NULL ? e.msg : err_text(ERR_NOMEM));
+	} else if (rule.unhonoured.len > 0) {
+		err_fill(&e, ERR_CONF, 0, "%s can't be told as a host and a prefix of the path",
+		    label_text_quote(rule.unhonoured).text);
+		fault(c, at, key, e.msg);
+	}
+}
+
+/* {service} and the like become names; here any will do. */
+static struct str
+without_placeholders(struct arena *a, struct str rule)
+{
+	static const char *const names[] = { "{cluster}", "{service}", "{container}", "{family}", "{name}" };
+	char *text = arena_alloc(a, rule.len + 1, 1);
+	size_t n = 0;
+
+	for (size_t i = 0; text != NULL && i < rule.len; i++) {
+		size_t skip = 0;
+
+		for (size_t k = 0; k < sizeof(names) / sizeof(names[0]) && skip == 0; k++)
+			if (str_has_prefix(str_skip(rule, i), str_from_cstr(names[k])))
+				skip = strlen(names[k]);
+		text[n++] = skip > 0 ? 'x' : rule.ptr[i];
+		i += skip > 0 ? skip - 1 : 0;
+	}
+	return text != NULL ? str_of(text, n) : rule;
+}
+
+enum err_code
+label_conf_check(struct arena *a, const struct conf *conf, struct conf_notes *reterr_faults, struct err *e)
+{
+	struct check c = { .arena = a, .notes = ARENA_ARRAY(a, struct conf_note, CONF_NOTES_MAX) };
+	const struct conf_where top = { 1, 1 };
+
+	if (c.notes == NULL)
+		return err_set(e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	check_rule(&c, top, "haproxy.managed.default_rule", without_placeholders(a, conf->haproxy.default_rule));
+	for (size_t i = 0; i < conf->n_sources; i++)
+		check_constraints(&c, &conf->sources[i]);
+	for (size_t i = 0; i < conf->n_backends; i++)
+		check_rule(&c, conf->backends[i].where, "rule", conf->backends[i].rule);
+	if (c.n == 0)
+		return ERR_OK;
+	*reterr_faults = (struct conf_notes){ c.notes, c.n };
+	return err_set(e, ERR_CONF, STR_FMT, STR_ARG(c.notes[0].text));
+}

@@ -1,0 +1,265 @@
+"""Labels: a service's owner ships them, and the route is there, on every HAProxy.
+
+HAProxy runs haproxy/haproxy.cfg as an operator copies it, with the files that `rollcalld --init` made. No `backends`
+entry names any of these services; what a call reaches is told by the tasks themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from conftest import Aws, base_configuration
+from rng import client
+from rollcall_testlib import paths
+from rollcall_testlib.daemon import Rollcalld
+from rollcall_testlib.haproxy import HAProxy, shipped_configuration, shipped_environment, version
+from rollcall_testlib.waiting import stays, wait_until
+
+PATH = "/rng.Rng/Next"
+ENTRY = "    server-template rc_ 1-20 0.0.0.0:0 disabled   # CHANGE: at least twice the tasks: a deploy runs both revisions\n"
+
+
+class Labels:
+    """HAProxy as shipped, on a managed.dir of its own, and a rollcalld that reads labels."""
+
+    def __init__(self, directory: Path, aws: Aws, start_haproxy: Callable[..., HAProxy],
+                 start_rollcalld: Callable[..., Rollcalld]) -> None:
+        self.home, self.aws = directory / "m", aws
+        self.map = self.home / "routes.map"
+        self._scratch = directory
+        self._init()
+        self.haproxy = start_haproxy(shipped=True, master=True, also=(self.home / "backends.cfg",),
+                                     edit=self._with_routes)
+        self._start_rollcalld = start_rollcalld
+
+    def _with_routes(self, text: str) -> str:
+        setting = f"global\n    setenv ROLLCALL_MANAGED_DIR {self.home}\n"
+        return text.replace("global\n", setting, 1)
+
+    def _managed(self) -> dict[str, Any]:
+        return {"dir": str(self.home)}
+
+    def _init(self) -> None:
+        file = self._scratch / "init.yaml"
+        file.write_text(json.dumps({"ecs": {"region": "eu-west-1"}, "haproxy": {"managed": self._managed()},
+                                    "control": {"socket": str(self._scratch / "c")},
+                                    "state_dir": str(self._scratch / "state")}))
+        made = subprocess.run([paths.ROLLCALLD, "--init", "-f", str(file)], capture_output=True, text=True, timeout=10,
+                              check=False)
+        assert made.returncode == 0, made.stderr
+
+    def start(self, change: Callable[[dict[str, Any]], Any] | None = None) -> Rollcalld:
+        def settle(configuration: dict[str, Any]) -> None:
+            configuration["haproxy"]["managed"] = self._managed()
+            configuration["haproxy"]["master_socket"] = str(self.haproxy.master_socket)
+            configuration["backends"] = []
+            configuration["defaults"] = {"check": {"inter": "200ms", "rise": 1, "fall": 2}}
+            if change:
+                change(configuration)
+
+        self.rollcalld = self._start_rollcalld(settle, haproxy=self.haproxy)
+        return self.rollcalld
+
+    def serve(self, name: str, labels: dict[str, str], desired: int = 1, **options: Any) -> None:
+        self.aws.control.register(family=name, labels=labels, drain=3.0, **options)
+        self.aws.control.create_service(cluster="main", service=name, desired=desired, definition=name,
+                                        stop_interval=0.2)
+        self.aws.control.wait_steady("main", name)
+
+    def roll(self, name: str, labels: dict[str, str]) -> None:
+        self.aws.control.register(family=name, labels=labels, drain=3.0)
+        self.aws.control.roll(cluster="main", service=name, definition=name)
+        self.aws.control.wait_steady("main", name)
+
+    def reached(self, authority: str, calls: int = 10) -> set[str]:
+        """The services whose tasks answered; "" if a call failed."""
+        result = client.call_many(self.haproxy.target, calls, authority=authority)
+        service_of = {task["id"]: task["service"] for task in self.aws.control.tasks(cluster="main")}
+        names = {service_of.get(name, name) for name in result.by_task}
+        return names | ({""} if result.failed else set())
+
+    def wait_reached(self, authority: str, service: str, timeout: float = 30.0) -> None:
+        wait_until(lambda: self.reached(authority) == {service}, timeout, f"{authority} leads to {service}")
+
+    def routes(self) -> dict[str, str]:
+        return {route["host"] + route["path"]: route["backend"] for route in self.rollcalld.get("/v1/routes")}
+
+    def reasons(self, service: str) -> set[str]:
+        return {endpoint["reason"] for task in self.aws.control.running("main", service)
+                for endpoint in self.rollcalld.endpoints(task)}
+
+    def wait_reason(self, service: str, reason: str) -> None:
+        wait_until(lambda: self.reasons(service) == {reason}, 15, f"{service} is told as {reason}")
+
+
+@pytest.fixture
+def labels(directory: Path, aws: Aws, start_haproxy: Callable[..., HAProxy],
+           start_rollcalld: Callable[..., Rollcalld]) -> Labels:
+    return Labels(directory, aws, start_haproxy, start_rollcalld)
+
+
+def test_a_label_makes_a_backend_and_a_route(labels: Labels) -> None:
+    """By host, whatever its letter case and port, and by the path of a method."""
+    labels.start()
+    labels.serve("shop", {"rollcall.rule": "Host(`Shop.example.com`)", "rollcall.port": "50051"}, desired=2)
+    labels.wait_reached("shop.example.com", "shop")
+    assert labels.reached("SHOP.example.com:8443") == {"shop"}
+    labels.serve("next", {"rollcall.rule": "Host(`m.example.com`) && Path(`/rng.Rng/Next`)"})
+    labels.wait_reached("m.example.com", "next")
+    labels.serve("other", {"rollcall.rule": "Host(`n.example.com`) && Path(`/rng.Rng/Nex`)"})
+    wait_until(lambda: "n.example.com/rng.Rng/Nex" in labels.routes(), 30, "the route")
+    assert labels.reached("n.example.com", 1) == {""}, "an exact path is not a prefix"
+    assert labels.reached("shop.example.com") == {"shop"}, "nobody else noticed"
+
+
+def test_others_do_not_notice_and_streams_live_on(labels: Labels) -> None:
+    """Whether the backend is made at run time (3.4) or by a reload."""
+    labels.start()
+    labels.serve("calm", {"rollcall.rule": "Host(`calm`)"}, desired=2)
+    labels.wait_reached("calm", "calm")
+    pid = labels.haproxy.runtime.info()["Pid"]
+    with client.Load(labels.haproxy.target, rate=50, connections=2, streams=2, authority="calm") as load:
+        labels.serve("fresh", {"rollcall.rule": "Host(`fresh`)"})
+        labels.wait_reached("fresh", "fresh")
+        time.sleep(1.0)  # calls go on for a while
+    assert load.result.calls > 50
+    assert load.result.failed == 0, f"{dict(load.result.failures)} {load.result.details}"
+    assert labels.aws.control.calls()["twice"] == []
+    if version() >= (3, 4):
+        assert labels.haproxy.runtime.info()["Pid"] == pid, "no reload"
+
+
+def test_a_reload_by_anybody_starts_with_the_routes(labels: Labels) -> None:
+    labels.start()
+    labels.serve("shop", {"rollcall.rule": "Host(`shop`)"}, desired=2)
+    labels.wait_reached("shop", "shop")
+    wait_until(lambda: "shop/ main-shop-rng" in labels.map.read_text(), 10, "the file")
+    wait_until(lambda: "backend main-shop-rng" in (labels.home / "backends.cfg").read_text(), 10, "the other file")
+    labels.rollcalld.kill()
+    time.sleep(0.5)  # what is being written is written
+    labels.haproxy.reload()
+    labels.wait_reached("shop", "shop", 10)
+    labels.rollcalld.start()
+    labels.rollcalld.wait_ready()
+    labels.wait_reason("shop", "")  # it knows the backend for its own
+    assert labels.reached("shop") == {"shop"}
+
+
+def test_a_foreign_hand_in_a_map_is_noticed(labels: Labels) -> None:
+    labels.start()
+    labels.serve("shop", {"rollcall.rule": "Host(`shop`)"})
+    labels.wait_reached("shop", "shop")
+    labels.haproxy.runtime.ask(f"set map {labels.map} shop/ nowhere")
+    labels.haproxy.runtime.ask(f"add map {labels.map} evil/ main-shop-rng")
+    wait_until(lambda: labels.reached("shop") == {"shop"} and labels.reached("evil", 1) == {""}, 15, "put right")
+
+
+def test_the_articles_labels_as_traefik_had_them(labels: Labels) -> None:
+    labels.start()
+    labels.serve("rng", {"traefik.enable": "true", "traefik.frontend.rule": "Host:rng.example.com", "traefik.port": "50051",
+                         "traefik.protocol": "h2c"}, desired=2)
+    labels.wait_reached("rng.example.com", "rng")
+    counts = client.call_many(labels.haproxy.target, 100, authority="rng.example.com").by_task
+    assert sorted(counts.values()) == [50, 50]
+    labels.serve("v3", {"traefik.enable": "true", "traefik.http.routers.r.rule": "Host(`v3`) && PathPrefix(`/rng.Rng/`)",
+                        "traefik.http.services.s.loadbalancer.server.port": "50051",
+                        "traefik.http.services.s.loadbalancer.server.scheme": "h2c"})
+    labels.wait_reached("v3", "v3")
+    labels.serve("auth", {"traefik.enable": "true", "traefik.http.routers.r.rule": "Host(`auth`)",
+                          "traefik.http.routers.r.middlewares": "auth@file",
+                          "traefik.http.services.s.loadbalancer.server.scheme": "h2c"})
+    labels.wait_reason("auth", "unhonoured")
+    assert labels.reached("auth", 1) == {""}
+
+
+def test_hostile_labels_are_refused_with_a_reason(labels: Labels) -> None:
+    labels.start(lambda configuration: configuration["haproxy"]["managed"].update(allow_hosts=["*.good"]))
+    labels.serve("good", {"rollcall.rule": "Host(`a.good`)"})
+    labels.wait_reached("a.good", "good")
+    for name, wanted, owned in (
+            ("quotes", "bad_label", {"rollcall.rule": "Host(`a\"b.good`)"}),
+            ("commands", "bad_label", {"rollcall.backend": "x;shutdown sessions server grpc/a"}),
+            ("lines", "bad_label", {"rollcall.rule": "Host(`a.good`)\nx y"}),
+            ("formats", "bad_label", {"rollcall.rule": "Host(`%[src].good`)"}),
+            ("large", "bad_label", {"rollcall.rule": "Host(`" + 50_000 * "a" + "`)"}),
+            ("hosts", "host_not_allowed", {"rollcall.rule": "Host(`a.evil`)"}),
+            ("any", "host_not_allowed", {"rollcall.rule": "PathPrefix(`/`)"}),
+            ("grpc", "name_conflict", {"rollcall.rule": "Host(`b.good`)", "rollcall.backend": "grpc"}),
+            ("many", "bad_label", {"rollcall.rule": " || ".join(f"Host(`{n}.good`)" for n in range(300))})):
+        labels.serve(name, owned)
+        labels.wait_reason(name, wanted)
+    assert labels.routes() == {"a.good/": "main-good-rng"}
+    assert labels.reached("a.good") == {"good"}
+    assert "main-" not in "".join(server.name for server in labels.haproxy.runtime.servers("grpc"))
+
+
+def test_label_edits_in_a_deploy_lose_no_call(labels: Labels) -> None:
+    """Another backend's name, another weight, one more host: the route that stays is served all along."""
+    labels.start()
+    labels.serve("shop", {"rollcall.rule": "Host(`shop`)", "rollcall.backend": "one"}, desired=2)
+    labels.wait_reached("shop", "shop")
+    with client.Load(labels.haproxy.target, rate=50, connections=2, streams=1, authority="shop") as load:
+        labels.roll("shop", {"rollcall.rule": "Host(`shop`) || Host(`shop2`)", "rollcall.backend": "two"})
+        wait_until(lambda: labels.routes().get("shop/") == "two", 30, "moved")
+        labels.wait_reached("shop2", "shop")
+    assert load.result.calls > 50
+    assert load.result.failed == 0, f"{dict(load.result.failures)} {load.result.details}"
+    assert labels.aws.control.calls()["twice"] == []
+
+
+def test_a_canary_takes_its_share(labels: Labels) -> None:
+    """10 % of the calls for one task beside three."""
+    labels.start()
+    labels.serve("shop", {"rollcall.rule": "Host(`shop`)", "rollcall.backend": "shop"}, desired=3)
+    labels.serve("canary", {"rollcall.backend": "shop", "rollcall.share": "10"})
+    wait_until(lambda: labels.reached("shop", 40) == {"shop", "canary"}, 30, "both serve")
+    result = client.call_many(labels.haproxy.target, 1000, authority="shop")
+    canary, = (task["id"] for task in labels.aws.control.running("main", "canary"))
+    assert result.failed == 0
+    assert 80 <= result.by_task[canary] <= 120, dict(result.by_task)
+
+
+def test_settings_that_only_a_file_can_say_come_by_one_reload(labels: Labels) -> None:
+    """A true gRPC check, a balance, retries: HAProxy of every version takes the file that says so."""
+    labels.start()
+    labels.serve("calm", {"rollcall.rule": "Host(`calm`)"})
+    labels.wait_reached("calm", "calm")
+    labels.serve("shop", {"rollcall.rule": "Host(`shop`)", "rollcall.check": "grpc", "rollcall.check.inter": "200ms",
+                          "rollcall.balance": "leastconn", "rollcall.slowstart": "1s", "rollcall.maxconn": "100",
+                          "rollcall.retry": "idempotent", "rollcall.weight": "5", "rollcall.drain_timeout": "5s"})
+    labels.wait_reached("shop", "shop")
+    text = (labels.home / "backends.cfg").read_text()
+    section = text[text.index("backend main-shop-rng"):]
+    assert "balance leastconn" in section and "retry-on conn-failure empty-response" in section
+    assert labels.reached("calm") == {"calm"}
+
+
+def test_a_service_that_is_gone_is_unavailable_and_then_forgotten(labels: Labels) -> None:
+    labels.start()
+    labels.serve("shop", {"rollcall.rule": "Host(`shop`)"})
+    labels.wait_reached("shop", "shop")
+    labels.aws.control.scale(cluster="main", service="shop", desired=0)
+    wait_until(lambda: labels.reached("shop", 1) == {""}, 30, "nobody serves")
+    stays(lambda: "shop/" in labels.routes(), 3.0, "the route stays for a minute")
+
+
+def test_an_operators_eye_sees_the_route(labels: Labels) -> None:
+    rollcalld = labels.start()
+    labels.serve("shop", {"rollcall.rule": "Host(`shop`) && PathPrefix(`/rng.Rng/`)", "rollcall.priority": "7",
+                          "rollcall.colour": "red"})
+    labels.wait_reached("shop", "shop")
+    route, = rollcalld.get("/v1/routes")
+    assert route == {"entrypoint": "default", "host": "shop", "path": "/rng.Rng/", "backend": "main-shop-rng",
+                     "service": "shop", "source_label": "rollcall.rule", "priority": 7}
+    found = rollcalld.get(f"/v1/route?host=SHOP:443&path={PATH}")
+    assert found["key"] == "shop/rng.Rng/" and found["backend"] == "main-shop-rng" and len(found["servers"]) == 1
+    task, = labels.aws.control.running("main", "shop")
+    container, = rollcalld.get(f"/v1/tasks/{task['id']}")["containers"]
+    assert container["labels"]["rollcall.priority"] == "7"
+    assert [note["label"] for note in container["ignored_labels"]] == ["rollcall.colour"]
