@@ -18,6 +18,7 @@ import botocore.config
 import botocore.credentials
 import botocore.exceptions
 import botocore.session
+import botocore.utils
 import pytest
 
 from conftest import Aws
@@ -608,3 +609,35 @@ def test_nothing_outlives_the_fake_however_it_ends(aws: Aws, directory: Path) ->
         pid = second.control.wait_task(arn, "RUNNING")["pid"]
         os.kill(second.pid, 9)
         wait_until(lambda: not Path(f"/proc/{pid}").exists(), what="the task's process gone")
+
+
+# STS, and what is beside the client
+
+def test_botocore_assumes_roles_and_learns_who_it_is(aws: Aws) -> None:
+    """A second client of the query protocol: what it reads is what was meant, and its refusals are AWS's."""
+    aws.expects_rejections = True
+    role = aws.control.set_role(role="reader", trusts=["arn:aws:iam::*:user/rollcall"], external_id="x-42")
+    web = aws.control.set_role(role="web", web_token="token-of-the-pod")
+    sts = botocore.session.Session().create_client(
+        "sts", region_name=REGION, endpoint_url=aws.url, aws_access_key_id=ACCESS_KEY_ID,
+        aws_secret_access_key=SECRET_ACCESS_KEY)
+    assert sts.get_caller_identity()["Arn"] == "arn:aws:iam::123456789012:user/rollcall"
+    keys = sts.assume_role(RoleArn=role, RoleSessionName="me", ExternalId="x-42")["Credentials"]
+    assert keys["AccessKeyId"] == aws.control.sessions(role=role)[-1]
+    with refused("AccessDenied", "sts:AssumeRole", 403):
+        sts.assume_role(RoleArn=role, RoleSessionName="me", ExternalId="x-43")
+    answer = sts.assume_role_with_web_identity(RoleArn=web, RoleSessionName="pod", WebIdentityToken="token-of-the-pod")
+    assert answer["AssumedRoleUser"]["Arn"] == "arn:aws:sts::123456789012:assumed-role/web/pod"
+    with refused("InvalidIdentityToken"):
+        sts.assume_role_with_web_identity(RoleArn=web, RoleSessionName="pod", WebIdentityToken="another")
+    aws.control.remove_key(access_key_id=ACCESS_KEY_ID)
+    with refused("InvalidClientTokenId", status=403):
+        sts.get_caller_identity()
+
+
+def test_botocore_takes_the_metadata_server_for_an_instance(aws: Aws) -> None:
+    role = aws.control.set_role(role="machine")
+    aws.control.set_beside(role=role)
+    fetcher = botocore.utils.InstanceMetadataFetcher(base_url=aws.metadata_url + "/", timeout=5)
+    found = fetcher.retrieve_iam_role_credentials()
+    assert (found["role_name"], found["access_key"]) == ("machine", aws.control.sessions(role=role)[-1])
