@@ -310,14 +310,23 @@ make_source(struct app *a, size_t i, struct err *e)
 }
 
 static enum err_code
-make_ecs(struct app *a, struct err *e)
+watch_ecs(struct app *a, struct err *e)
 {
 	const struct ecs_watch_listener to = {
 		.published = on_roster,
 		.is_held = is_held,
 		.sought = list_sought,
 		.arg = a,
+		.http = a->http,
+		.metadata_uri = str_from_cstr(env_get(a->config.env, "ECS_CONTAINER_METADATA_URI_V4")),
 	};
+
+	return ecs_watch_new(a->loop, a->conf, a->callers, &a->rnd, to, &a->watch, e);
+}
+
+static enum err_code
+make_ecs(struct app *a, struct err *e)
+{
 	enum err_code code = http_curl_new(a->loop, env_get(a->config.env, "AWS_CA_BUNDLE"), &a->http, e);
 
 	a->keys_world = (struct creds_fetch_world){
@@ -329,7 +338,7 @@ make_ecs(struct app *a, struct err *e)
 	for (size_t i = 0; code == ERR_OK && i < a->conf->n_sources; i++)
 		code = make_source(a, i, e);
 	if (code == ERR_OK)
-		code = ecs_watch_new(a->loop, a->conf, a->callers, &a->rnd, to, &a->watch, e);
+		code = watch_ecs(a, e);
 	return code;
 }
 

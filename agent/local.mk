@@ -183,6 +183,8 @@ agent_libdrive_a_SOURCES = \
 	%D%/aws/imds.c %D%/aws/imds.h \
 	%D%/aws/machine_region.c %D%/aws/machine_region.h \
 	%D%/aws/metadata.c %D%/aws/metadata.h \
+	%D%/ecs/ecs_self.c %D%/ecs/ecs_self.h \
+	%D%/ecs/ecs_star.c %D%/ecs/ecs_star.h \
 	%D%/ecs/ecs_watch.c %D%/ecs/ecs_watch.h \
 	%D%/ecs/ecs_watch_cluster.c %D%/ecs/ecs_watch_cluster.h \
 	%D%/hap/hap_ca.c %D%/hap/hap_ca.h \

@@ -10,7 +10,6 @@
 enum asks {
 	ASKS_WRITTEN, /* whenever it stands there */
 	ASKS_ON,      /* unless it says off, nothing, or "" */
-	ASKS_STAR,    /* if it says "*" */
 };
 
 static const struct feature {
@@ -21,7 +20,6 @@ static const struct feature {
 	const char *instead; /* what happens now */
 } features[] = {
 	{ "ecs.events", ASKS_ON, "ignored: ECS is polled" },
-	{ "ecs.clusters", ASKS_STAR, "`*` finds no cluster; name them" },
 };
 
 static bool
@@ -62,8 +60,6 @@ asks(const struct conf_yaml_node *node, enum asks when)
 		return true;
 	case ASKS_ON:
 		return is_on(node);
-	case ASKS_STAR:
-		return node->kind == CONF_YAML_SCALAR && str_eq(node->text, STR("*"));
 	}
 	return false;
 }
@@ -75,7 +71,7 @@ find(const struct conf_yaml_node *node, struct str path, enum asks when)
 	const struct conf_yaml_node *hit = NULL;
 	struct str rest = path, key;
 
-	if (node->kind == CONF_YAML_LIST && (path.ptr != NULL || when == ASKS_STAR)) {
+	if (node->kind == CONF_YAML_LIST && path.ptr != NULL) {
 		for (const struct conf_yaml_node *child = node->first; child != NULL && hit == NULL;
 		     child = child->next)
 			hit = find(child, path, when);

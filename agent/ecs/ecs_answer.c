@@ -26,8 +26,27 @@ is_task(struct str text)
 	return arn_parse_task(text, &arn, &cluster, &id);
 }
 
+static bool
+is_cluster(struct str text)
+{
+	struct str name;
+	struct arn arn;
+
+	return arn_parse_cluster(text, &arn, &name);
+}
+
+struct list_kind {
+	const char *key;
+	bool (*is)(struct str arn);
+	const char *unless; /* what is said if one is not */
+};
+
+static const struct list_kind list_of_tasks = { "taskArns", is_task, "not only ARNs of tasks" };
+static const struct list_kind list_of_clusters = { "clusterArns", is_cluster, "not only ARNs of clusters" };
+
 static enum err_code
-read_arns(struct arena *a, const struct ecs_json *list, size_t n, struct ecs_answer_list *ret, struct err *e)
+read_arns(struct arena *a, const struct list_kind *kind, const struct ecs_json *list, size_t n,
+    struct ecs_answer_list *ret, struct err *e)
 {
 	struct str *arns = ARENA_ARRAY(a, struct str, n);
 
@@ -39,8 +58,8 @@ read_arns(struct arena *a, const struct ecs_json *list, size_t n, struct ecs_ans
 
 		if (code != ERR_OK)
 			return code;
-		if (!is_task(arn))
-			return ecs_json_refuse(list, NULL, e, "not only ARNs of tasks");
+		if (!kind->is(arn))
+			return ecs_json_refuse(list, NULL, e, kind->unless);
 		if (!arena_str(a, arn, &arns[i]))
 			return out_of_memory(e);
 	}
@@ -50,14 +69,15 @@ read_arns(struct arena *a, const struct ecs_json *list, size_t n, struct ecs_ans
 }
 
 /* The list itself must be there: without it, an answer to something else would
- * read as "there are no tasks". */
+ * read as "there are none". */
 static enum err_code
-read_page(struct arena *a, const struct ecs_json *root, struct ecs_answer_list *ret, struct err *e)
+read_page(struct arena *a, const struct list_kind *kind, const struct ecs_json *root, struct ecs_answer_list *ret,
+    struct err *e)
 {
 	struct str token = STR("");
 	struct ecs_json list;
 	size_t n;
-	enum err_code code = ecs_json_list(root, "taskArns", ECS_ANSWER_LIST_MAX, &list, &n, e);
+	enum err_code code = ecs_json_list(root, kind->key, ECS_ANSWER_LIST_MAX, &list, &n, e);
 
 	if (code != ERR_OK)
 		return code;
@@ -68,11 +88,11 @@ read_page(struct arena *a, const struct ecs_json *root, struct ecs_answer_list *
 		return code;
 	if (!arena_str(a, token, &ret->next_token))
 		return out_of_memory(e);
-	return read_arns(a, &list, n, ret, e);
+	return read_arns(a, kind, &list, n, ret, e);
 }
 
-enum err_code
-ecs_answer_list_tasks(struct arena *a, struct str json, struct ecs_answer_list *ret, struct err *e)
+static enum err_code
+read_list(struct arena *a, const struct list_kind *kind, struct str json, struct ecs_answer_list *ret, struct err *e)
 {
 	json_t *doc CLEANUP(ecs_json_drop_at) = NULL;
 	struct ecs_answer_list page = { .n = 0 };
@@ -82,10 +102,22 @@ ecs_answer_list_tasks(struct arena *a, struct str json, struct ecs_answer_list *
 	if (code != ERR_OK)
 		return code;
 	root = ecs_json_root(doc);
-	code = read_page(a, &root, &page, e);
+	code = read_page(a, kind, &root, &page, e);
 	if (code == ERR_OK)
 		*ret = page;
 	return code;
+}
+
+enum err_code
+ecs_answer_list_tasks(struct arena *a, struct str json, struct ecs_answer_list *ret, struct err *e)
+{
+	return read_list(a, &list_of_tasks, json, ret, e);
+}
+
+enum err_code
+ecs_answer_list_clusters(struct arena *a, struct str json, struct ecs_answer_list *ret, struct err *e)
+{
+	return read_list(a, &list_of_clusters, json, ret, e);
 }
 
 /* ---- a cluster ---- */
@@ -149,15 +181,6 @@ note_malformed(struct reading *r, const struct ecs_json *task, const struct err 
 		return out_of_memory(e);
 	r->answer.n_malformed++;
 	return ERR_OK;
-}
-
-static bool
-is_cluster(struct str text)
-{
-	struct str name;
-	struct arn arn;
-
-	return arn_parse_cluster(text, &arn, &name);
 }
 
 /* Which cluster it is of, even of a task that is malformed otherwise. */

@@ -45,6 +45,8 @@ struct ecs_answer_tasks {
 /* Everything in *ret lives in a. */
 NODISCARD enum err_code ecs_answer_list_tasks(
     struct arena *a, struct str json, struct ecs_answer_list *ret, struct err *e);
+NODISCARD enum err_code ecs_answer_list_clusters(
+    struct arena *a, struct str json, struct ecs_answer_list *ret, struct err *e);
 NODISCARD enum err_code ecs_answer_describe_tasks(
     struct arena *a, struct str json, struct ecs_answer_tasks *ret, struct err *e);
 /* Of DescribeClusters for one cluster: its ARN; empty: ECS does not know it. */

@@ -37,6 +37,17 @@ ecs_body_list_tasks(struct buf *b, struct str cluster, struct str token)
 }
 
 void
+ecs_body_list_clusters(struct buf *b, struct str token)
+{
+	buf_printf(b, "{\"maxResults\":%d", ECS_BODY_PAGE);
+	if (token.len > 0) {
+		buf_put(b, STR(",\"nextToken\":"));
+		put_text(b, token);
+	}
+	buf_put_u8(b, '}');
+}
+
+void
 ecs_body_cluster(struct buf *b, struct str cluster)
 {
 	buf_put(b, STR("{\"clusters\":["));

@@ -17,6 +17,7 @@
 #include "ecs/roster.h"
 
 struct ecs_watch;
+struct http;
 struct loop;
 
 struct ecs_watch_listener {
@@ -26,6 +27,10 @@ struct ecs_watch_listener {
 	bool (*is_held)(void *arg, const struct roster_task *task); /* see ecs_sweep.h, as for sought */
 	const struct ecs_sought *(*sought)(void *arg);
 	void *arg;
+	/* Where we are told who we are, if we are a task of ECS: what ECS_CONTAINER_METADATA_URI_V4
+	 * says, and whom to ask by; both borrowed.  Empty: we are none. */
+	struct str metadata_uri;
+	struct http *http;
 };
 
 /* callers[i] is for conf->sources[i], and copied; the callers themselves are borrowed, as

@@ -69,7 +69,7 @@ static void run_due(void *arg);
 static struct str
 shown_name(const struct ecs_watch_cluster *c)
 {
-	return str_first(c->start.name, 100);
+	return str_first(c->known.name, 100);
 }
 
 /* Keeps a copy of what answers told; what does not fit into memory is told again. */
@@ -83,17 +83,6 @@ learn(struct buf *copy, struct str *known, struct str told)
 }
 
 /* ---- making and ending ---- */
-
-static const struct err star_is_unbuilt = {
-	.code = ERR_CONF,
-	.msg = "`*` finds no cluster in this version; name the clusters",
-};
-
-static bool
-is_star(const struct ecs_watch_cluster *c)
-{
-	return str_eq(c->start.name, STR("*"));
-}
 
 enum err_code
 ecs_watch_cluster_new(const struct ecs_watch_cluster_start *start, struct ecs_watch_cluster **ret, struct err *e)
@@ -109,7 +98,7 @@ ecs_watch_cluster_new(const struct ecs_watch_cluster_start *start, struct ecs_wa
 	c->arn = buf_make(ARN_MAX);
 	c->rest_after = buf_make(ARN_MAX);
 	c->known.source = start->source->name;
-	c->known.name = start->name;
+	c->known.name = start->shown;
 	for (size_t i = 0; i < ECS_WATCH_CLUSTER_IN_FLIGHT; i++)
 		c->flights[i].cluster = c;
 	code = loop_timer_new(start->loop, run_due, c, &c->timer, e);
@@ -559,17 +548,6 @@ begin_pass(struct ecs_watch_cluster *c, struct err *e)
 	return ecs_sweep_new(&start, &c->sweep, e);
 }
 
-/* Said once, and not tried again. */
-static void
-give_up_star(struct ecs_watch_cluster *c)
-{
-	if (!fault_raise(&c->known.fault, clk_mono_ms(&c->clk), &star_is_unbuilt))
-		return;
-	c->known.fault_is_permanent = true;
-	log_warn(ROOM, "clusters of " STR_FMT ": %s", STR_ARG(c->known.source), star_is_unbuilt.msg);
-	c->start.changed(c->start.arg);
-}
-
 static void
 run_due(void *arg)
 {
@@ -577,10 +555,6 @@ run_due(void *arg)
 	struct err why = ERR_INIT;
 
 	assert(c->sweep == NULL);
-	if (is_star(c)) {
-		give_up_star(c);
-		return;
-	}
 	c->kind = c->full_next || clk_mono_ms(&c->clk) >= c->full_due_ms ? ECS_SWEEP_FULL : ECS_SWEEP_WATCH;
 	c->full_next = false;
 	c->seek_next = false;

@@ -47,7 +47,8 @@ struct ecs_watch_pace {
 struct ecs_watch_cluster_start { /* all borrowed for the cluster's life */
 	struct loop *loop;
 	const struct conf_source *source;
-	struct str name; /* as configured; "*" finds none yet, and says so as its fault */
+	struct str name;  /* or ARN, as ECS is asked for it */
+	struct str shown; /* as it is called in the roster */
 	struct ecs_watch_callers callers;
 	struct taskdef_cache *definitions;
 	struct ecs_hosts *hosts;

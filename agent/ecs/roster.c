@@ -276,6 +276,19 @@ roster_make(const struct roster_cluster *clusters, size_t n, struct roster **ret
 	return ERR_OK;
 }
 
+bool
+roster_self_copy(struct arena *a, const struct roster_self *from, struct roster_self *ret)
+{
+	return copy_str(a, from->task_arn, &ret->task_arn) && copy_str(a, from->region, &ret->region) &&
+	       copy_str(a, from->cluster, &ret->cluster) && copy_str(a, from->service, &ret->service);
+}
+
+bool
+roster_set_self(struct roster *r, const struct roster_self *self)
+{
+	return roster_self_copy(r->arena, self, &r->self);
+}
+
 /* ---- names ---- */
 
 const char *

@@ -108,7 +108,14 @@ struct roster_cluster {
 	struct roster_facts *facts;      /* null: nothing known yet */
 };
 
+struct roster_self { /* rollcall's own task, if it runs as one; all empty: not known, or none */
+	struct str task_arn, region;
+	struct str cluster; /* name or ARN */
+	struct str service; /* may be empty: the roster may know it */
+};
+
 struct roster {
+	struct roster_self self;
 	const struct roster_cluster *clusters; /* in the order of the configuration */
 	size_t n_clusters;
 	struct arena *arena;
@@ -134,6 +141,9 @@ NODISCARD enum err_code roster_make(
     const struct roster_cluster *clusters, size_t n, struct roster **ret, struct err *e);
 /* The task with this ARN, in whatever cluster; or null, as for a null r. */
 const struct roster_task *roster_find(const struct roster *r, struct str task_arn);
+/* Of a roster that nobody else has yet; copied. */
+NODISCARD bool roster_set_self(struct roster *r, const struct roster_self *self);
+NODISCARD bool roster_self_copy(struct arena *a, const struct roster_self *from, struct roster_self *ret);
 struct roster *roster_ref(struct roster *r);
 void roster_unref(struct roster *r); /* null is fine */
 CLEANUP_DEFINE(struct roster, roster_unref);

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "ecs/arn.h"
 #include "plan/desired.h"
 #include "plan/desired_label.h"
 #include "plan/desired_port.h"
@@ -40,7 +41,8 @@ struct derive {
 	struct desired_backend *backends;
 	size_t n_backends, first_made; /* from there on labels made them */
 	struct plan_list drafts, rows, shadows;
-	struct desired_draft **order; /* of drafts, sorted */
+	struct desired_draft **order;        /* of drafts, sorted */
+	struct str own_service, own_cluster; /* rollcall's; may be empty */
 };
 
 /* Where the walk stands. */
@@ -504,6 +506,63 @@ walk_bare_task(struct derive *dv, const struct place *at)
 	return add_excluded(dv, at, STR(""), &nobody, 0, reason, message);
 }
 
+/* ---- rollcall's own task and service, which never serve ---- */
+
+/* Our task may be of a service that only the roster knows. */
+static void
+find_self(struct derive *dv)
+{
+	const struct roster_self *self = &dv->roster->self;
+
+	dv->own_service = self->service;
+	dv->own_cluster = arn_cluster_name(self->cluster);
+	for (size_t i = 0; self->task_arn.len > 0 && i < dv->roster->n_clusters; i++) {
+		const struct roster_task *t = roster_facts_find(dv->roster->clusters[i].facts, self->task_arn);
+
+		if (t != NULL && t->service.len > 0)
+			dv->own_service = t->service;
+	}
+}
+
+/* Of the same account and region: all of the ARN but what names the task, and its cluster. */
+static bool
+is_beside(const struct roster_self *self, const struct roster_task *t)
+{
+	struct arn own, other;
+
+	return arn_parse(self->task_arn, &own) && arn_parse(t->arn, &other) && str_eq(own.account, other.account) &&
+	       str_eq(own.region, other.region) && str_eq(own.partition, other.partition);
+}
+
+static bool
+is_self(const struct derive *dv, const struct place *at)
+{
+	const struct roster_self *self = &dv->roster->self;
+	struct str cluster = at->cluster->arn.len > 0 ? at->cluster->arn : at->cluster->name;
+
+	if (self->task_arn.len == 0)
+		return false;
+	if (str_eq(at->task->arn, self->task_arn))
+		return true;
+	return dv->own_service.len > 0 && str_eq(at->task->service, dv->own_service) &&
+	       str_eq(arn_cluster_name(cluster), dv->own_cluster) && is_beside(self, at->task);
+}
+
+static bool
+walk_self(struct derive *dv, const struct place *at)
+{
+	const struct roster_task *t = at->task;
+	struct str message;
+
+	if (!plan_say(dv->arena, &message, "it is %s, which never serves",
+		str_eq(t->arn, dv->roster->self.task_arn) ? "rollcall's own task" : "a task of rollcall's own service"))
+		return false;
+	for (size_t i = 0; i < t->n_containers; i++)
+		if (!add_excluded(dv, at, t->containers[i].name, &nobody, 0, REASON_SELF, message))
+			return false;
+	return t->n_containers > 0 || add_excluded(dv, at, STR(""), &nobody, 0, REASON_SELF, message);
+}
+
 static bool
 walk_task(struct derive *dv, struct place *at)
 {
@@ -513,6 +572,8 @@ walk_task(struct derive *dv, struct place *at)
 	at->verdict = desired_verdict_of(at->task, require_healthy);
 	if (!desired_select_service_name(dv->scratch, at->task, &at->service))
 		return false;
+	if (is_self(dv, at))
+		return walk_self(dv, at);
 	at->by_service.n = 0;
 	if (at->source != NULL && desired_select_admits(at->source, at->service))
 		desired_select_by_service(&at->by_cluster, at->service, &at->by_service);
@@ -550,6 +611,7 @@ walk(struct derive *dv)
 
 	if (at.by_cluster.entries == NULL || at.by_service.entries == NULL)
 		return false;
+	find_self(dv);
 	for (size_t i = 0; i < dv->roster->n_clusters; i++) {
 		at.cluster = &dv->roster->clusters[i];
 		if (!walk_cluster(dv, &at))

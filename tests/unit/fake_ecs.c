@@ -96,6 +96,31 @@ list_tasks(struct answering *a, const json_t *body)
 	buf_put(a->out, STR("}"));
 }
 
+/* ---- ListClusters ---- */
+
+static void
+list_clusters(struct answering *a, const json_t *body)
+{
+	const char *token = json_string_value(json_object_get(body, "nextToken"));
+	size_t at = token != NULL ? strtoul(token + 1, NULL, 10) : 0;
+
+	buf_put(a->out, STR("{\"clusterArns\":["));
+	if (a->f->clusters[at] != NULL)
+		buf_printf(a->out, "\"arn:aws:ecs:eu-west-1:%s:cluster/%s\"", a->account, a->f->clusters[at]);
+	buf_put(a->out, STR("]"));
+	if (a->f->clusters[at] != NULL && a->f->clusters[at + 1] != NULL)
+		buf_printf(a->out, ",\"nextToken\":\"t%zu\"", at + 1);
+	buf_put(a->out, STR("}"));
+}
+
+static bool
+is_empty_cluster(const json_t *body)
+{
+	const char *name = json_string_value(json_object_get(body, "cluster"));
+
+	return name != NULL && (strstr(name, "empty") != NULL || strcmp(name, "default") == 0);
+}
+
 /* ---- DescribeTasks ---- */
 
 static bool
@@ -262,6 +287,10 @@ put_answer(struct answering *a, const char *action, const json_t *body)
 {
 	if (a->fault == FAKE_EMPTY)
 		buf_put(a->out, STR("{}"));
+	else if (strcmp(action, "ListClusters") == 0)
+		list_clusters(a, body);
+	else if (is_empty_cluster(body))
+		buf_put(a->out, STR("{\"taskArns\":[]}"));
 	else if (strcmp(action, "ListTasks") == 0)
 		list_tasks(a, body);
 	else if (strcmp(action, "DescribeTasks") == 0)
@@ -280,6 +309,7 @@ fake_ecs_answer(struct fake_ecs *f, const char *action, struct str text, struct 
 	json_t *body = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
 	struct answering a = { .f = f, .out = out, .account = FAKE_ECS_ACCOUNT, .cluster = "prod" };
 	unsigned nth = strcmp(action, "ListTasks") == 0          ? ++f->lists
+		       : strcmp(action, "ListClusters") == 0     ? ++f->cluster_lists
 		       : strcmp(action, "DescribeTasks") == 0    ? ++f->describes
 		       : strcmp(action, "DescribeClusters") == 0 ? ++f->proofs
 								 : ++f->defines;

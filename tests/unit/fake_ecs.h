@@ -60,6 +60,8 @@ struct fake_ecs {
 	unsigned lists, describes, defines, proofs; /* calls; set to 0 at will */
 	size_t described;                           /* ARNs asked about */
 	unsigned defined_last;                      /* revision */
+	const char *clusters[4]; /* of ListClusters, a page each; "empty..." have no tasks, nor has "default" */
+	unsigned cluster_lists;
 	bool bad_definitions;
 };
 

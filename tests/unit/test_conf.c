@@ -1474,8 +1474,6 @@ what_is_not_built_yet_is_taken_with_a_warning(void **state)
 		{ "ecs: {region: a-1, events: {queue: \"https://q\"}}\n",
 		    "1:28: `ecs.events`: not part of this version yet; ignored: ECS is polled" },
 		{ "ecs: {region: a-1, events: {queue: \"\"}, constraints: \"\", expose_by_default: false}\n", "" },
-		{ "ecs: [{region: a-1, clusters: [a]}, {region: a-2, clusters: [b, \"*\"]}]\n",
-		    "1:65: `ecs.clusters`: not part of this version yet; `*` finds no cluster; name them" },
 		{ "ecs: {region: a-1, constraints: x, expose_by_default: yes, labels: []}\n", "" },
 		{ ECS "haproxy: {master_socket: /a, apply: off, managed: {mode: auto, dir: /d, defaults: x, "
 		      "default_rule: \"\"}}\n",

@@ -719,6 +719,36 @@ a_range_of_ports_holds_an_entrys_port_and_is_several(void **state)
 }
 
 static void
+our_own_task_and_service_never_serve(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+	struct roster *r;
+	struct roster_task *t;
+	struct desired *d;
+	struct roster_self self = { .region = STR("eu-west-1"), .service = STR(""), .cluster = STR("main") };
+
+	(void)state;
+	(void)world_entry(w, "grpc", "*", 0);
+	t = world_task(w, "own", ROSTER_RUNNING, "10.0.0.1");
+	self.task_arn = t->arn;
+	t->service = STR("proxy");
+	world_task(w, "brother", ROSTER_RUNNING, "10.0.0.2")->service = STR("proxy");
+	(void)world_task(w, "other", ROSTER_RUNNING, "10.0.0.3");
+	(void)world_cluster(w, "eu", "test");
+	world_task(w, "namesake", ROSTER_RUNNING, "10.0.0.4")->service = STR("proxy");
+	r = world_roster(w);
+	assert_true(roster_set_self(r, &self));
+	assert_int_equal(desired_derive(world_conf(w), r, &d, NULL), ERR_OK);
+	check_excluded(endpoint(d, "own", 0), REASON_SELF, "it is rollcall's own task, which never serves");
+	check_excluded(
+	    endpoint(d, "brother", 0), REASON_SELF, "it is a task of rollcall's own service, which never serves");
+	assert_null(find(d, "grpc", "own"));
+	assert_int_equal(must_find(d, "grpc", "other")->want, DESIRED_SERVE);
+	assert_int_equal(must_find(d, "grpc", "namesake")->want, DESIRED_SERVE);
+	desired_free(d);
+}
+
+static void
 an_address_belongs_to_the_newest_task_that_runs(void **state)
 {
 	static const struct {
@@ -1047,6 +1077,7 @@ main(void)
 		cmocka_unit_test(a_task_whose_definition_is_not_read_does_not_enter_but_its_end_is_believed),
 		cmocka_unit_test(ipv4_comes_before_ipv6_and_ipv6_is_written_as_haproxy_does),
 		cmocka_unit_test(a_bridge_task_is_reached_by_the_port_of_its_machine),
+		cmocka_unit_test(our_own_task_and_service_never_serve),
 		cmocka_unit_test(a_host_task_is_reached_by_its_own_port),
 		cmocka_unit_test(a_task_on_a_machine_that_is_not_reached_says_why),
 		cmocka_unit_test(a_port_that_is_not_known_puts_only_its_own_places_in_doubt),

@@ -11,6 +11,7 @@
 #include "ecs/ecs_watch_cluster.h"
 #include "fake_ecs.h"
 #include "fake_loop.h"
+#include "io/http.h"
 #include "unit.h"
 
 #define ANSWER_MS 20 /* how long a call takes */
@@ -485,23 +486,211 @@ an_arn_is_shown_as_given(void **state)
 	stage_done(&s);
 }
 
+static const struct roster_cluster *
+cluster(const struct stage *s, const char *name)
+{
+	for (size_t i = 0; i < s->last->n_clusters; i++)
+		if (str_eq(s->last->clusters[i].name, str_from_cstr(name)))
+			return &s->last->clusters[i];
+	return NULL;
+}
+
 static void
-a_star_is_a_fault_that_lasts(void **state)
+a_star_watches_what_is_listed(void **state)
 {
 	struct stage s;
 
 	(void)state;
-	stage_init(&s, 2);
+	stage_init(&s, 5);
 	s.sources[0] = source("eu-west-1", star, 1);
+	ecs(&s)->clusters[0] = "prod";
+	ecs(&s)->clusters[1] = "empty-1";
 	stage_start(&s);
-	fake_loop_pass(s.loop, 100000);
-	ecs_watch_poke(s.watch);
-	fake_loop_pass(s.loop, 100000);
-	assert_int_equal(s.published, 1);
-	assert_true(s.last->clusters[0].fault.on);
-	assert_true(s.last->clusters[0].fault_is_permanent);
+	fake_loop_pass(s.loop, 1000);
+	assert_int_equal(s.last->n_clusters, 2); /* the list itself is not shown while it is well */
+	assert_int_equal(cluster(&s, "prod")->facts->n_tasks, 5);
+	assert_int_equal(cluster(&s, "empty-1")->facts->n_tasks, 0);
+	assert_true(cluster(&s, "prod")->was_read && cluster(&s, "empty-1")->was_read);
+	/* One that appears is watched; one that had no tasks goes with its name. */
+	ecs(&s)->clusters[1] = "empty-2";
+	fake_loop_pass(s.loop, 20000);
+	assert_int_equal(s.last->n_clusters, 2);
+	assert_null(cluster(&s, "empty-1"));
+	assert_true(cluster(&s, "empty-2")->was_read);
+	/* That a list lacks one that has tasks is no evidence. */
+	ecs(&s)->clusters[0] = "empty-2";
+	ecs(&s)->clusters[1] = NULL;
+	fake_loop_pass(s.loop, 60000);
+	assert_int_equal(s.last->n_clusters, 2);
+	assert_int_equal(cluster(&s, "prod")->facts->n_tasks, 5);
+	assert_true(cluster(&s, "prod")->facts->tasks[0].listed);
+	ecs(&s)->clusters[0] = NULL;
+	fake_loop_pass(s.loop, 60000);
+	assert_int_equal(s.last->n_clusters, 1);
+	stage_done(&s);
+}
+
+static void
+a_star_that_cannot_be_listed_says_so_and_keeps_what_it_knows(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 5);
+	s.sources[0] = source("eu-west-1", star, 1);
+	ecs(&s)->clusters[0] = "prod";
+	fault(&s, "ListClusters", FAKE_DENIED, AWS_ERROR_DENIED);
+	stage_start(&s);
+	fake_loop_pass(s.loop, 10000);
+	assert_int_equal(s.last->n_clusters, 1);
+	assert_str(s.last->clusters[0].name, "*");
+	assert_true(s.last->clusters[0].fault.on && s.last->clusters[0].fault_is_permanent);
 	assert_int_equal(s.warned, 1);
-	assert_int_equal(ecs(&s)->lists, 0);
+	fault(&s, "ListClusters", FAKE_NONE, AWS_ERROR_DENIED);
+	fake_loop_pass(s.loop, 160000);
+	assert_int_equal(s.last->n_clusters, 1);
+	assert_int_equal(cluster(&s, "prod")->facts->n_tasks, 5);
+	fault(&s, "ListClusters", FAKE_CUT, AWS_ERROR_TRANSIENT);
+	fake_loop_pass(s.loop, 160000);
+	assert_int_equal(cluster(&s, "prod")->facts->n_tasks, 5);
+	assert_true(cluster(&s, "*")->fault.on && !cluster(&s, "*")->fault_is_permanent);
+	stage_done(&s);
+}
+
+static void
+a_star_beside_a_name_watches_it_once(void **state)
+{
+	static const struct str both[] = { { "prod", 4 }, { "*", 1 } };
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 5);
+	s.sources[0] = source("eu-west-1", both, 2);
+	ecs(&s)->clusters[0] = "prod";
+	stage_start(&s);
+	fake_loop_pass(s.loop, 30000);
+	assert_int_equal(s.last->n_clusters, 1);
+	stage_done(&s);
+}
+
+/* ---- our own cluster ---- */
+
+struct metadata { /* an endpoint that answers at once, or not at all */
+	struct http base;
+	struct loop_timer *timer;
+	const char *answer; /* null: refused */
+	http_done_fn *done;
+	void *arg;
+	unsigned asked;
+};
+
+static enum err_code
+metadata_send(
+    struct http *h, const struct http_request *rq, http_done_fn *done, void *arg, struct http_call **ret, struct err *e)
+{
+	struct metadata *m = (struct metadata *)h;
+
+	(void)e;
+	assert_str(rq->url, "http://169.254.170.2/v4/0123/task");
+	assert_true(rq->no_proxy);
+	m->done = done;
+	m->arg = arg;
+	m->asked++;
+	*ret = (struct http_call *)m;
+	loop_timer_arm(m->timer, 1);
+	return ERR_OK;
+}
+
+static void
+metadata_cancel(struct http *h, struct http_call *call)
+{
+	(void)call;
+	loop_timer_arm(((struct metadata *)h)->timer, 0);
+}
+
+static void
+metadata_answer(void *arg)
+{
+	struct metadata *m = arg;
+	struct err e = { .code = ERR_IO, .msg = "refused" };
+	struct http_response rs = { .code = m->answer == NULL ? ERR_IO : ERR_OK, .err = &e, .status = 200 };
+
+	rs.body = str_from_cstr(m->answer);
+	m->done(m->arg, &rs);
+}
+
+static void
+stage_start_as_task(struct stage *s, struct metadata *m, const char *answer)
+{
+	const struct ecs_watch_callers callers[] = { { .ecs = &s->callers[0] }, { .ecs = &s->callers[1] } };
+	const struct ecs_watch_listener to = {
+		.published = on_published,
+		.arg = s,
+		.metadata_uri = STR("http://169.254.170.2/v4/0123"),
+		.http = &m->base,
+	};
+
+	*m = (struct metadata){ .base = { .send = metadata_send, .cancel = metadata_cancel }, .answer = answer };
+	assert_int_equal(loop_timer_new(s->loop, metadata_answer, m, &m->timer, NULL), ERR_OK);
+	assert_int_equal(ecs_watch_new(s->loop, &s->conf, callers, &s->rnd, to, &s->watch, NULL), ERR_OK);
+	ecs_watch_start(s->watch);
+}
+
+#define OWN_TASK FAKE_ECS_PREFIX "task/prod/0123456789abcdef0123456789abcdef"
+
+static void
+without_a_name_the_cluster_is_our_own(void **state)
+{
+	struct metadata m;
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 5);
+	s.conf.n_sources = 2;
+	s.sources[0] = source("eu-west-1", NULL, 0);
+	s.sources[1] = source("us-east-1", NULL, 0);
+	stage_start_as_task(&s, &m,
+	    "{\"Cluster\":\"" FAKE_ECS_PREFIX "cluster/prod\",\"TaskARN\":\"" OWN_TASK
+	    "\",\"ServiceName\":\"proxy\",\"Family\":\"proxy\"}");
+	fake_loop_pass(s.loop, 1000);
+	assert_int_equal(s.last->n_clusters, 2);
+	assert_str(s.last->clusters[0].name, "prod");
+	assert_int_equal(s.last->clusters[0].facts->n_tasks, 5);
+	assert_str(s.last->clusters[1].name, "default"); /* we are not in that region */
+	assert_str(s.last->self.task_arn, OWN_TASK);
+	assert_str(s.last->self.service, "proxy");
+	assert_int_equal(m.asked, 1);
+	loop_timer_close(m.timer);
+	stage_done(&s);
+}
+
+static void
+while_we_do_not_know_who_we_are_only_our_own_cluster_waits(void **state)
+{
+	struct metadata m;
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 5);
+	s.conf.n_sources = 2;
+	s.sources[1] = source("us-east-1", NULL, 0);
+	stage_start_as_task(&s, &m, NULL);
+	fake_loop_pass(s.loop, 500);
+	assert_int_equal(s.published, 0); /* nobody serves before we know whom to keep out */
+	fake_loop_pass(s.loop, 5000);
+	assert_int_equal(s.last->n_clusters, 2);
+	assert_true(s.last->clusters[0].was_read);
+	assert_true(s.last->clusters[1].fault.on && !s.last->clusters[1].was_read);
+	assert_int_equal(s.warned, 1);
+	m.answer = "{\"TaskARN\":7}";
+	fake_loop_pass(s.loop, 60000);
+	assert_true(s.last->clusters[1].fault.on);
+	m.answer = "{\"Cluster\":\"prod\",\"TaskARN\":\"" OWN_TASK "\"}";
+	fake_loop_pass(s.loop, 61000);
+	assert_str(s.last->clusters[1].name, "default");
+	assert_true(s.last->clusters[1].was_read);
+	assert_str(s.last->self.cluster, "prod");
+	loop_timer_close(m.timer);
 	stage_done(&s);
 }
 
@@ -759,7 +948,11 @@ main(void)
 		cmocka_unit_test(not_more_calls_are_under_way_than_the_limit),
 		cmocka_unit_test(without_a_name_the_cluster_is_default),
 		cmocka_unit_test(an_arn_is_shown_as_given),
-		cmocka_unit_test(a_star_is_a_fault_that_lasts),
+		cmocka_unit_test(a_star_watches_what_is_listed),
+		cmocka_unit_test(a_star_that_cannot_be_listed_says_so_and_keeps_what_it_knows),
+		cmocka_unit_test(a_star_beside_a_name_watches_it_once),
+		cmocka_unit_test(without_a_name_the_cluster_is_our_own),
+		cmocka_unit_test(while_we_do_not_know_who_we_are_only_our_own_cluster_waits),
 		cmocka_unit_test(one_cluster_in_trouble_does_not_hold_up_another),
 		cmocka_unit_test(in_an_outage_the_last_facts_stay_and_it_backs_off),
 		cmocka_unit_test(what_waiting_does_not_mend_is_called_permanent),
