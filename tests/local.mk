@@ -259,7 +259,7 @@ EXTRA_DIST += $(lint_tests) %D%/lint/allowed-includes
 # ---- bench: `make bench`, then tests/bench/apply; no part of check ----
 
 EXTRA_PROGRAMS = %D%/bench/apply
-EXTRA_DIST += %D%/bench/reload %D%/bench/spoe %D%/bench/RESULTS.md
+EXTRA_DIST += %D%/bench/reload %D%/bench/spoe %D%/bench/sweep %D%/bench/RESULTS.md
 CLEANFILES += %D%/bench/apply
 tests_bench_apply_SOURCES = %D%/bench/apply.c
 bench: %D%/bench/apply

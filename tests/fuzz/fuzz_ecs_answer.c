@@ -1,5 +1,5 @@
 /*
- * ECS's answers: a byte that says which, then the JSON.  Laws: what is refused has
+ * AWS's answers: a byte that says which, then the JSON or XML.  Laws: what is refused has
  * one line that says why; what is accepted holds only addresses, ports, names and
  * ARNs that are what they claim, and survives being frozen.
  */
@@ -10,6 +10,9 @@
 
 #include "ecs/arn.h"
 #include "ecs/ecs_answer.h"
+#include "ecs/ecs_answer_host.h"
+#include "ecs/ecs_hosts.h"
+#include "ecs/ecs_self.h"
 #include "fuzz.h"
 
 static void
@@ -43,7 +46,9 @@ check_containers(const struct roster_task *t)
 		check_address(c->ipv4, AF_INET);
 		check_address(c->ipv6, AF_INET6);
 		for (size_t j = 0; j < c->n_bindings; j++)
-			REQUIRE(c->bindings[j].container_port != 0 && c->bindings[j].host_port != 0);
+			REQUIRE(c->bindings[j].container_port != 0 && c->bindings[j].host_port != 0 &&
+				c->bindings[j].n > 0 && c->bindings[j].container_port + c->bindings[j].n <= 65536 &&
+				c->bindings[j].host_port + c->bindings[j].n <= 65536);
 		for (size_t j = 0; j < i; j++)
 			REQUIRE(!str_eq(c->name, t->containers[j].name));
 	}
@@ -138,11 +143,114 @@ try_definition(struct str json)
 		REQUIRE(arn_is_name(c->name) && taskdef_container(d, c->name) == c);
 		REQUIRE(c->stop_timeout_ms >= -1);
 		for (size_t j = 0; j < c->n_ports; j++)
-			REQUIRE(c->ports[j].container_port != 0);
+			REQUIRE(c->ports[j].container_port != 0 && c->ports[j].n > 0 &&
+				c->ports[j].container_port + c->ports[j].n <= 65536);
 		for (size_t j = 1; j < c->n_labels; j++)
 			REQUIRE(str_cmp(c->labels[j - 1].name, c->labels[j].name) < 0);
 	}
 	taskdef_unref(d);
+}
+
+static void
+try_clusters(struct arena *a, struct str json)
+{
+	struct ecs_answer_list list;
+	struct err e = ERR_INIT;
+
+	if (ecs_answer_list_clusters(a, json, &list, &e) != ERR_OK) {
+		check_refusal(&e);
+		return;
+	}
+	for (size_t i = 0; i < list.n; i++) {
+		struct str name;
+		struct arn arn;
+
+		REQUIRE(arn_parse_cluster(list.arns[i], &arn, &name) && arn_is_name(name));
+	}
+}
+
+static void
+check_machine(struct str id)
+{
+	REQUIRE(arn_is_name(id) && id.len < ECS_HOSTS_ID_MAX);
+}
+
+static void
+try_instances(struct arena *a, struct str json)
+{
+	struct ecs_answer_instances answer;
+	struct err e = ERR_INIT;
+
+	if (ecs_answer_container_instances(a, json, &answer, &e) != ERR_OK) {
+		check_refusal(&e);
+		return;
+	}
+	for (size_t i = 0; i < answer.n; i++) {
+		struct arn arn;
+
+		REQUIRE(arn_parse(answer.instances[i].arn, &arn));
+		if (answer.instances[i].id.len > 0)
+			check_machine(answer.instances[i].id);
+	}
+}
+
+static void
+try_machines(struct arena *a, struct str text, bool is_xml)
+{
+	struct ecs_answer_addresses answer;
+	struct err e = ERR_INIT;
+	enum err_code code =
+	    is_xml ? ecs_answer_ec2_instances(a, text, &answer, &e) : ecs_answer_ssm_instances(a, text, &answer, &e);
+
+	if (code != ERR_OK) {
+		check_refusal(&e);
+		return;
+	}
+	for (size_t i = 0; i < answer.n; i++) {
+		check_machine(answer.addresses[i].id);
+		check_address(answer.addresses[i].ipv4, AF_INET);
+		check_address(answer.addresses[i].ipv6, AF_INET6);
+	}
+	REQUIRE(answer.next_token.len <= ECS_ANSWER_TOKEN_MAX);
+}
+
+static void
+try_self(struct arena *a, struct str json)
+{
+	struct str cluster, id;
+	struct roster_self who;
+	struct err e = ERR_INIT;
+	struct arn arn;
+
+	if (ecs_self_read(a, json, &who, &e) != ERR_OK) {
+		check_refusal(&e);
+		return;
+	}
+	REQUIRE(arn_parse_task(who.task_arn, &arn, &cluster, &id) && str_eq(arn.region, who.region));
+	REQUIRE(arn_is_name(arn_cluster_name(who.cluster)));
+	REQUIRE(who.service.len == 0 || arn_is_name(who.service));
+}
+
+static void
+try_later_kinds(struct arena *a, uint8_t kind, struct str text)
+{
+	switch (kind % 5) {
+	case 0:
+		try_clusters(a, text);
+		break;
+	case 1:
+		try_instances(a, text);
+		break;
+	case 2:
+		try_machines(a, text, true);
+		break;
+	case 3:
+		try_machines(a, text, false);
+		break;
+	default:
+		try_self(a, text);
+		break;
+	}
 }
 
 int
@@ -155,7 +263,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	a = arena_new(ECS_ANSWER_ARENA_MAX);
 	REQUIRE(a != NULL);
-	if (data[0] % 3 == 0)
+	if (data[0] >= 128)
+		try_later_kinds(a, data[0] - 128, json);
+	else if (data[0] % 3 == 0)
 		try_list(a, json);
 	else if (data[0] % 3 == 1)
 		try_tasks(a, json);

@@ -36,6 +36,7 @@ struct world {
 	struct task tasks[TASKS_MAX];
 	size_t n_tasks, page_size;
 	struct taskdef_cache *definitions;
+	struct ecs_hosts *hosts;
 	struct roster_facts *facts;
 	struct ecs_sought sought;
 	int64_t wall_ms;
@@ -153,8 +154,9 @@ put_task(struct answering *a, size_t i, unsigned stage)
 	buf_printf(a->out,
 	    "\",\"taskDefinitionArn\":\"" PREFIX
 	    "task-definition/f:%zu\",\"lastStatus\":\"%s\",\"desiredStatus\":\"%s\","
-	    "\"version\":%u,\"healthStatus\":\"%s\",\"clusterArn\":\"arn:aws:ecs:r:%s:cluster/%s\"}",
-	    i % 3 + 1, stages[stage].last, stages[stage].desired, t->version, i % 2 != 0 ? "HEALTHY" : "UNKNOWN",
+	    "\"version\":%u,\"healthStatus\":\"%s\",\"containerInstanceArn\":\"" PREFIX
+	    "container-instance/c/%zx\",\"clusterArn\":\"arn:aws:ecs:r:%s:cluster/%s\"}",
+	    i % 3 + 1, stages[stage].last, stages[stage].desired, t->version, i % 2 != 0 ? "HEALTHY" : "UNKNOWN", i % 8,
 	    a->fault == FOREIGN ? "2" : "1", a->fault == ELSEWHERE ? "d" : "c");
 	t->accused = t->accused || stage >= 4;
 }
@@ -219,6 +221,36 @@ answer_definition(struct answering *a, struct str body)
 	    number_after(body, ':') + (a->fault == OMITTED));
 }
 
+/* Eight machines: of EC2 those with an even number, the others of ECS Anywhere. */
+static void
+answer_instances(struct answering *a)
+{
+	buf_put(a->out, STR("{\"containerInstances\":["));
+	for (size_t i = a->fault == OMITTED; i < 8 && a->fault != NOTHING; i++)
+		buf_printf(a->out,
+		    "%s{\"containerInstanceArn\":\"" PREFIX "container-instance/c/%zx\",\"ec2InstanceId\":\"%s-%zx\"}",
+		    a->out->ptr[a->out->len - 1] == '[' ? "" : ",", i, i % 2 == 0 ? "i" : "mi", i);
+	buf_put(a->out, STR("]}"));
+}
+
+static void
+answer_machines(struct answering *a, bool is_ec2)
+{
+	buf_put(a->out,
+	    is_ec2 ? STR("<DescribeInstancesResponse><reservationSet>") : STR("{\"InstanceInformationList\":["));
+	for (size_t i = !is_ec2; i < 8 && a->fault != NOTHING; i += 2) {
+		if (is_ec2)
+			buf_printf(a->out,
+			    "<item><instancesSet><item><instanceId>i-%zx</instanceId><privateIpAddress>10.0.0.%zu"
+			    "</privateIpAddress></item></instancesSet></item>",
+			    i, i + 1);
+		else
+			buf_printf(a->out, "%s{\"InstanceId\":\"mi-%zx\",\"IPAddress\":\"10.0.0.%zu\"}",
+			    i == 1 ? "" : ",", i, i + 1);
+	}
+	buf_put(a->out, is_ec2 ? STR("</reservationSet></DescribeInstancesResponse>") : STR("]}"));
+}
+
 static void
 put_answer(struct answering *a, const struct ecs_sweep_ask *ask)
 {
@@ -228,8 +260,12 @@ put_answer(struct answering *a, const struct ecs_sweep_ask *ask)
 		answer_list(a, ask->body);
 	else if (strcmp(ask->action, "DescribeTasks") == 0)
 		answer_describe(a, ask->body);
-	else
+	else if (strcmp(ask->action, "DescribeTaskDefinition") == 0)
 		answer_definition(a, ask->body);
+	else if (strcmp(ask->action, "DescribeContainerInstances") == 0)
+		answer_instances(a);
+	else
+		answer_machines(a, ask->to == &aws_service_ec2);
 	REQUIRE(buf_failed(a->out, NULL) == ERR_OK);
 }
 
@@ -301,6 +337,8 @@ check_task(const struct world *w, const struct roster_task *before, const struct
 	REQUIRE(after->missing <= before->missing || (accused && after->missing == before->missing + 1));
 	REQUIRE(after->ended_wall_ms == 0 || before->ended_wall_ms != 0 || accused);
 	REQUIRE(after->version >= before->version || after->version == 0);
+	REQUIRE(before->host_ipv4.len == 0 || after->host_ipv4.len > 0 ||
+		!str_eq(before->container_instance_arn, after->container_instance_arn));
 	REQUIRE(before->definition == NULL || after->definition != NULL ||
 		!str_eq(before->definition_arn, after->definition_arn));
 }
@@ -374,6 +412,8 @@ run(struct world *w, uint8_t flags, bool sound)
 		.account = STR("1"),
 		.before = w->facts,
 		.definitions = w->definitions,
+		.hosts = (flags & 128) != 0 || sound ? w->hosts : NULL,
+		.mono_ms = w->wall_ms,
 		.require_healthy = (flags & 2) != 0,
 		.is_held = (flags & 4) != 0 ? is_held : NULL,
 		.arg = w,
@@ -445,7 +485,8 @@ begin(struct world *w)
 	for (size_t i = 0; i < w->n_tasks; i++)
 		w->tasks[i] = (struct task){ .stage = 3, .version = 2, .exists = true };
 	w->definitions = taskdef_cache_new(2);
-	REQUIRE(w->definitions != NULL);
+	w->hosts = ecs_hosts_new(3);
+	REQUIRE(w->definitions != NULL && w->hosts != NULL);
 }
 
 /* With the world at rest and every answer sound, two passes leave nothing unknown. */
@@ -479,6 +520,7 @@ end(struct world *w)
 	}
 	roster_facts_unref(w->facts);
 	ecs_sought_free(&w->sought);
+	ecs_hosts_free(w->hosts);
 	taskdef_cache_free(w->definitions);
 }
 
