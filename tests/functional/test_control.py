@@ -98,8 +98,9 @@ def test_backends_have_every_field(aws: Aws, rollcalld: Rollcalld, haproxy: HAPr
         "zone": Pattern("eu-west-1[abc]"), "address": Pattern(r"127\.\d+\.\d+\.\d+"), "port": 50051,
         "state": "ready", "weight": 256, "sessions": 0, "since": TIME, "evidence": "running", "reason": "", "ejection": None,
     }
-    backend = {"name": "grpc", "kind": "declared", "strategy": "slots", "frozen": False, "outlier": {"mode": "observe", "without_agent_check": 2}, "paused": False,
-               "paused_until": None, "servers": [server, server]}
+    backend = {"name": "grpc", "kind": "declared", "strategy": "slots", "frozen": False,
+               "outlier": {"mode": "observe", "without_agent_check": 2}, "paused": False, "paused_until": None,
+               "shares": [], "servers": [server, server]}
     assert rollcalld.get("/v1/backends") == [backend]
     assert rollcalld.get("/v1/backends/grpc") == backend
     for task in aws.control.running(**SERVICE):
@@ -173,7 +174,7 @@ def test_ready_comes_only_when_in_step_and_stays(aws: Aws, service: str, haproxy
 # ---- refusals ----
 
 @pytest.mark.parametrize("method, path, status, code", [
-    ("GET", "/", 404, "not_found"),
+    ("GET", "/page", 404, "not_found"),
     ("GET", "/v1", 404, "not_found"),
     ("GET", "/v1/status/x", 404, "not_found"),
     ("GET", "/v1/backends/none", 404, "not_found"),
