@@ -14,15 +14,14 @@ from typing import Any, Callable
 
 import pytest
 
-from conftest import Aws, base_configuration
+from conftest import Aws
 from rng import client
 from rollcall_testlib import paths
 from rollcall_testlib.daemon import Rollcalld
-from rollcall_testlib.haproxy import HAProxy, shipped_configuration, shipped_environment, version
+from rollcall_testlib.haproxy import HAProxy, version, wait_serving
 from rollcall_testlib.waiting import stays, wait_until
 
 PATH = "/rng.Rng/Next"
-ENTRY = "    server-template rc_ 1-20 0.0.0.0:0 disabled   # CHANGE: at least twice the tasks: a deploy runs both revisions\n"
 
 
 class Labels:
@@ -219,6 +218,9 @@ def test_a_canary_takes_its_share(labels: Labels) -> None:
     labels.serve("shop", {"rollcall.rule": "Host(`shop`)", "rollcall.backend": "shop"}, desired=3)
     labels.serve("canary", {"rollcall.backend": "shop", "rollcall.share": "10"})
     wait_until(lambda: labels.reached("shop", 40) == {"shop", "canary"}, 30, "both serve")
+    everybody = labels.aws.control.running("main", "shop") + labels.aws.control.running("main", "canary")
+    wait_serving(labels.haproxy, "shop", everybody)
+    stays(lambda: labels.rollcalld.status()["haproxy"]["in_step"], 1.0, "nobody joins any more")
     result = client.call_many(labels.haproxy.target, 1000, authority="shop")
     canary, = (task["id"] for task in labels.aws.control.running("main", "canary"))
     assert result.failed == 0
