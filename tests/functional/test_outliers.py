@@ -144,7 +144,7 @@ def test_observe_tells_and_does_nothing_and_off_does_not_even_look(start_scene: 
 
 def test_slots_without_agent_check_are_only_observed(start_scene: Callable[..., Scene]) -> None:
     """On 2.6 the slots' line decides; from 3.0 on rollcalld writes the servers' lines, and an agent-check with them."""
-    without = " agent-check agent-addr 127.0.0.1 agent-port 4320 agent-inter 1h"
+    without = " agent-check agent-addr 127.0.0.1 agent-port 4320 agent-inter 900ms"
 
     def edit(text: str) -> str:
         assert without in text

@@ -14,7 +14,7 @@
 #include "hap/hap_render.h"
 #include "hap/hap_server_line.h"
 
-#define AGENT " agent-check agent-addr 127.0.0.1 agent-port 4320 agent-inter 1h"
+#define AGENT " agent-check agent-addr 127.0.0.1 agent-port 4320 agent-inter 900ms"
 
 #define TEXT_MAX ((size_t)1 << 20)
 #define HEADER                                     \

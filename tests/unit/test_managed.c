@@ -14,7 +14,7 @@
 #include "hap/hap_render.h"
 #include "sync/managed.h"
 
-#define AGENT " agent-check agent-addr 127.0.0.1 agent-port 4320 agent-inter 1h"
+#define AGENT " agent-check agent-addr 127.0.0.1 agent-port 4320 agent-inter 900ms"
 
 #define TASKS_MAX 70
 
