@@ -199,7 +199,8 @@ put_decoded(struct buf *out, struct str s)
 		int high = s.ptr[i] == '%' && i + 2 < s.len ? hex_of(s.ptr[i + 1]) : -1;
 		int low = high >= 0 ? hex_of(s.ptr[i + 2]) : -1;
 
-		buf_put_u8(out, low >= 0 ? (uint8_t)(high << 4 | low) : (uint8_t)s.ptr[i]);
+		buf_put_u8(
+		    out, low >= 0 ? (uint8_t)(((unsigned)high << 4 | (unsigned)low) & 0xffu) : (uint8_t)s.ptr[i]);
 		i += low >= 0 ? 2 : 0;
 	}
 }
