@@ -370,7 +370,8 @@ conf_yaml_parse(struct arena *a, struct str text, const struct env *env, struct 
 	if (yaml_parser_initialize(&b.parser) == 0)
 		return err_set(e, ERR_NOMEM, "parse the configuration: out of memory");
 	yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&b.parser, (const yaml_char_t *)text.ptr, text.len);
+	/* libyaml asserts that there is a text, of whatever length. */
+	yaml_parser_set_input_string(&b.parser, (const yaml_char_t *)(text.ptr == NULL ? "" : text.ptr), text.len);
 	(void)read_stream(&b, &root);
 	end_parser(&b.parser);
 	if (b.stopped == ERR_NOMEM)

@@ -106,6 +106,7 @@ FAULTS = {
                    "`access_key_id` needs `secret_access_key` beside it"),
     "no region": ("ecs: {clusters: [main]}\n", "1:6", "no region"),
     "a second document": (ECS + "---\nlog: {}\n", "2:1", "a second document begins here"),
+    "an empty file": ("", "1:1", "nothing is configured here"),
     "nothing": ("# nothing but a comment\n", "1:1", "nothing is configured here"),
     "not UTF-8": (ECS + "state_dir: /\udcff\n", "2:13", "the text is not UTF-8"),
     "a control character": (ECS + "state_dir: /\x01\n", "2:13", "a control character in the text"),

@@ -136,6 +136,18 @@ faults_come_with_the_name_of_the_file(void **state)
 	assert_true(str_has_prefix(str_from_cstr(p->e.msg), str_from_cstr(p->path)));
 }
 
+/* As an editor leaves it for a moment: a reload in that moment must not end the daemon. */
+static void
+an_empty_file_configures_nothing(void **state)
+{
+	struct place *p = *state;
+
+	write_file(p, "", 1);
+	assert_int_equal(load(p, p->path), ERR_CONF);
+	assert_int_equal(p->faults.n, 1);
+	assert_true(str_has_prefix(p->faults.notes[0].text, STR("nothing is configured here: ")));
+}
+
 static void
 the_variable_holds_the_text_itself(void **state)
 {
@@ -254,6 +266,7 @@ main(void)
 		TEST(a_file_is_read_whole),
 		TEST(a_long_file_is_read_whole),
 		TEST(faults_come_with_the_name_of_the_file),
+		TEST(an_empty_file_configures_nothing),
 		TEST(the_variable_holds_the_text_itself),
 		TEST(a_file_that_is_named_beats_the_variable),
 		TEST(without_either_the_usual_path_is_read),
