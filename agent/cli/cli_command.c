@@ -95,7 +95,8 @@ print_versions(const struct cli_command_run *run, struct str daemon)
 	struct buf out = buf_make(CLI_SHOW_TEXT_MAX);
 	enum cli_command_exit status;
 
-	buf_put(&out, STR("rollcall " PACKAGE_VERSION "\nrollcalld "));
+	buf_put(&out, STR("rollcall " PACKAGE_VERSION));
+	buf_put(&out, daemon.len > 0 ? STR("\nrollcalld ") : STR(""));
 	cli_text_put(&out, daemon);
 	status = cli_ask_print_line(run, buf_str(&out));
 	buf_free(&out);
@@ -106,24 +107,32 @@ static enum cli_command_exit
 print_versions_json(const struct cli_command_run *run, struct str daemon)
 {
 	CLEANUP(cli_json_free_at)
-	json_t *both = json_pack("{s:s, s:s%}", "rollcall", PACKAGE_VERSION, "rollcalld", daemon.ptr, daemon.len);
+	json_t *both = json_pack("{s:s, s:o}", "rollcall", PACKAGE_VERSION, "rollcalld",
+	    daemon.len > 0 ? json_stringn(daemon.ptr, daemon.len) : json_null());
 
 	return cli_ask_print_json(run, both);
 }
 
 static enum cli_command_exit
+say_versions(const struct cli_command_run *run, struct str daemon)
+{
+	return run->json ? print_versions_json(run, daemon) : print_versions(run, daemon);
+}
+
+/* Our own we know without the daemon, whose absence is the exit code then. */
+static enum cli_command_exit
 command_version(const struct cli_command_run *run, int n, char *const *arguments)
 {
 	struct cli_ask_document d;
 	enum cli_command_exit status = cli_ask_get(run, STR("/v1/status"), &d);
-	struct str daemon;
 
 	(void)n;
 	(void)arguments;
-	if (status != CLI_COMMAND_OK)
+	if (status != CLI_COMMAND_OK) {
+		(void)say_versions(run, STR(""));
 		return status;
-	daemon = cli_json_text(d.json, "version");
-	status = run->json ? print_versions_json(run, daemon) : print_versions(run, daemon);
+	}
+	status = say_versions(run, cli_json_text(d.json, "version"));
 	cli_ask_document_free(&d);
 	return status;
 }

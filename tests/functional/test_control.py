@@ -382,6 +382,9 @@ def test_without_a_daemon_it_is_3(directory: Path, control: Rollcalld) -> None:
     for where in ("none", "stale"):
         done = run(directory / where, "status")
         assert done.returncode == 3 and "is rollcalld running?" in done.stderr and not done.stdout
+        done = run(directory / where, "version")
+        assert done.returncode == 3 and re.fullmatch(r"rollcall \S+\n", done.stdout)
+        assert json.loads(run(directory / where, "--json", "version").stdout)["rollcalld"] is None
 
 
 def test_not_ready_is_said_and_1(aws: Aws, service: str, haproxy: HAProxy,
