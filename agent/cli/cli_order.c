@@ -5,6 +5,7 @@
 
 #include "cli/cli_ask.h"
 #include "cli/cli_json.h"
+#include "cli/cli_report.h"
 #include "cli/cli_show.h"
 
 #define TASK_PREFIX_MIN 8 /* as in the control interface */
@@ -127,6 +128,22 @@ print_done(const struct cli_command_run *run, const struct cli_ask_document *d)
 	return status;
 }
 
+/* A configuration that is refused for what it would remove comes with the plan of it. */
+static void
+print_refused_plan(const struct cli_command_run *run, const struct cli_ask_document *d)
+{
+	const json_t *plan = json_object_get(d->json, "plan");
+	struct buf out = buf_make(CLI_SHOW_TEXT_MAX);
+	struct err e = ERR_INIT;
+
+	if (plan == NULL)
+		return;
+	if (run->json)
+		(void)cli_ask_print_line(run, buf_str(&d->answer.body));
+	else
+		(void)cli_ask_print_made(run, cli_report_plan(plan, &run->style, &out, &e), &e, &out);
+}
+
 static enum cli_command_exit
 post(const struct cli_command_run *run, const struct buf *path)
 {
@@ -142,6 +159,7 @@ post(const struct cli_command_run *run, const struct buf *path)
 		status = print_done(run, &d);
 	} else {
 		status = cli_ask_complain_document(run, &d);
+		print_refused_plan(run, &d);
 		if (d.answer.status == 400)
 			status = CLI_COMMAND_USAGE;
 	}

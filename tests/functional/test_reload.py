@@ -75,6 +75,10 @@ def test_a_file_that_removes_too_much_needs_force(aws: Aws, rollcalld: Rollcalld
     refusal = json.loads(text)
     assert status == 409 and "2 of 2 servers from backend `grpc`" in refusal["error"]["message"]
     assert {"commands", "held"} == set(refusal["plan"])
+    done = rollcalld.rollcall("reload")
+    assert done.returncode == 1 and "--force" in done.stderr and "grpc" in done.stdout
+    done = rollcalld.rollcall("reload", "--json")
+    assert done.returncode == 1 and json.loads(done.stdout) == refusal
     assert sorted(states(rollcalld).values()) == ["ready", "ready"]
     assert rollcalld.rollcall("reload", "--force").returncode == 0
     wait_until(lambda: all(server.in_maintenance for server in haproxy.runtime.servers("grpc")), 20, "all out")
