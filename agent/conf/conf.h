@@ -142,6 +142,7 @@ struct conf_source {
 	struct conf_list services; /* globs */
 	bool expose_by_default;
 	struct str constraints;
+	struct conf_where constraints_where;
 	struct conf_list labels;
 	bool require_healthy;
 	int64_t watch_ms, refresh_ms;
@@ -160,6 +161,7 @@ struct conf_haproxy {
 	enum conf_managed_mode managed_mode;
 	struct str managed_dir, managed_defaults, default_rule;
 	struct conf_pairs entrypoints; /* name -> map file */
+	struct conf_where default_rule_where;
 	struct conf_list allow_hosts, allow_backends, allow_unhonoured;
 };
 
@@ -175,6 +177,7 @@ struct conf_backend {
 	bool retired;  /* no entry names it any more: it takes no task, and its servers leave (conf_retire.h) */
 	uint16_t port; /* 0: not given */
 	struct str rule;
+	struct conf_where rule_where;
 	struct conf_list entrypoints;
 	unsigned priority;         /* 0: not given */
 	struct conf_policy policy; /* what defaults and this entry say together */

@@ -105,8 +105,9 @@ check_declared(struct conf_decode *d, const struct conf_yaml_node *map, const st
 static void
 check_backend(struct conf_decode *d, const struct conf_yaml_node *map, void *obj)
 {
-	const struct conf_backend *b = obj;
+	struct conf_backend *b = obj;
 
+	b->rule_where = conf_decode_where(map, "rule");
 	check_needed(d, map, b);
 	check_routes(d, map, b);
 	check_tls(d, map, b);

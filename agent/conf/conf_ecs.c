@@ -157,6 +157,7 @@ check_source(struct conf_decode *d, const struct conf_yaml_node *map, void *obj)
 {
 	struct conf_source *s = obj;
 
+	s->constraints_where = conf_decode_where(map, "constraints");
 	if (conf_decode_sound(d, map, "region"))
 		complete(d, s);
 	check_keys(d, map);

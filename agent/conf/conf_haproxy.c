@@ -49,9 +49,11 @@ static const struct conf_key haproxy_keys[] = {
 static void
 check_haproxy(struct conf_decode *d, const struct conf_yaml_node *map, void *obj)
 {
-	const struct conf_haproxy *h = obj;
+	struct conf_haproxy *h = obj;
 	const struct conf_yaml_node *managed = conf_yaml_get(map, "managed");
 
+	if (conf_decode_has(managed, "default_rule"))
+		h->default_rule_where = conf_decode_where(managed, "default_rule");
 	if (h->managed_mode == CONF_MANAGED_RELOAD && !conf_decode_has(map, "master_socket"))
 		conf_report_fault(&d->report, conf_decode_where(managed, "mode"),
 		    "`mode: reload` needs `haproxy.master_socket`: HAProxy is asked there to reload");

@@ -31,7 +31,7 @@ check_constraints(struct check *c, const struct conf_source *s)
 	struct err e = ERR_INIT;
 
 	if (label_constraint_make(s->constraints, &made, &e) != ERR_OK)
-		fault(c, s->where, "constraints", e.msg);
+		fault(c, s->constraints_where, "constraints", e.msg);
 	label_constraint_free(made);
 }
 
@@ -77,15 +77,15 @@ enum err_code
 label_conf_check(struct arena *a, const struct conf *conf, struct conf_notes *reterr_faults, struct err *e)
 {
 	struct check c = { .arena = a, .notes = ARENA_ARRAY(a, struct conf_note, CONF_NOTES_MAX) };
-	const struct conf_where top = { 1, 1 };
 
 	if (c.notes == NULL)
 		return err_set(e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-	check_rule(&c, top, "haproxy.managed.default_rule", without_placeholders(a, conf->haproxy.default_rule));
+	check_rule(
+	    &c, conf->haproxy.default_rule_where, "default_rule", without_placeholders(a, conf->haproxy.default_rule));
 	for (size_t i = 0; i < conf->n_sources; i++)
 		check_constraints(&c, &conf->sources[i]);
 	for (size_t i = 0; i < conf->n_backends; i++)
-		check_rule(&c, conf->backends[i].where, "rule", conf->backends[i].rule);
+		check_rule(&c, conf->backends[i].rule_where, "rule", conf->backends[i].rule);
 	if (c.n == 0)
 		return ERR_OK;
 	*reterr_faults = (struct conf_notes){ c.notes, c.n };

@@ -102,6 +102,11 @@ FAULTS = {
                                     "`name`: `a/b` is not the name of a backend"),
     "no such source": (ECS + "backends: [{name: b, match: {source: eu-west-2}}]\n", "2:12",
                        "no `ecs` source is called `eu-west-2`, did you mean `eu-west-1`?"),
+    "a constraint that is none": ('ecs:\n  region: eu-west-1\n  constraints: "Label(`a`"\n', "3:16", "`constraints`: "),
+    "a rule that is none": (ECS + "backends:\n  - {name: b, managed: true, port: 1, match: {service: s},\n"
+                            "     rule: 'Foo(`x`)'}\n", "4:12", "`rule`: `Foo` is no matcher"),
+    "a default rule that is none": (ECS + "haproxy:\n  managed: {default_rule: 'Hst(`x`)'}\n", "3:27",
+                                    "`default_rule`: `Hst` is no matcher"),
     "half a key": ("ecs: {region: eu-west-1, access_key_id: AKIDEXAMPLE}\n", "1:41",
                    "`access_key_id` needs `secret_access_key` beside it"),
     "no region": ("ecs: {clusters: [main]}\n", "1:6", "no region"),
