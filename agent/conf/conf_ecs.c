@@ -158,13 +158,14 @@ check_source(struct conf_decode *d, const struct conf_yaml_node *map, void *obj)
 	struct conf_source *s = obj;
 
 	s->constraints_where = conf_decode_where(map, "constraints");
+	if (!conf_decode_has(map, "watch") && s->watch_ms > s->refresh_ms)
+		s->watch_ms = s->refresh_ms;
 	if (conf_decode_sound(d, map, "region"))
 		complete(d, s);
 	check_keys(d, map);
 	check_clusters(d, map, s);
 	if (s->watch_ms > s->refresh_ms && conf_decode_sound(d, map, "watch") && conf_decode_sound(d, map, "refresh"))
-		conf_report_fault(&d->report,
-		    conf_decode_where(map, conf_decode_has(map, "watch") ? "watch" : "refresh"),
+		conf_report_fault(&d->report, conf_decode_where(map, "watch"),
 		    "`watch` is longer than `refresh`: the short look would come after the full one");
 }
 

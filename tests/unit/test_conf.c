@@ -1246,6 +1246,19 @@ routes_are_for_managed_backends(void **state)
 	assert_faults(cases, N(cases));
 }
 
+/* Who asks for a full look more often than that wants no fewer short ones. */
+static void
+watch_is_never_slower_than_refresh_by_itself(void **state)
+{
+	struct parsed p = parse("ecs: {region: a-1, refresh: 1s}\n");
+
+	(void)state;
+	assert_int_equal(p.code, ERR_OK);
+	assert_int_equal(p.conf->sources[0].refresh_ms, 1000);
+	assert_int_equal(p.conf->sources[0].watch_ms, 1000);
+	end(&p);
+}
+
 static void
 keys_that_need_another_are_told(void **state)
 {
@@ -1264,8 +1277,8 @@ keys_that_need_another_are_told(void **state)
 		    "2:42: `base_ejection_time`: `5` needs a unit: ms, s, m or h" },
 		{ "ecs: {region: a-1, watch: 20s}\n",
 		    "1:27: `watch` is longer than `refresh`: the short look would come after the full one" },
-		{ "ecs: {region: a-1, refresh: 1s}\n",
-		    "1:29: `watch` is longer than `refresh`: the short look would come after the full one" },
+		{ "ecs: {region: a-1, refresh: 1s, watch: 2s}\n",
+		    "1:40: `watch` is longer than `refresh`: the short look would come after the full one" },
 		{ "ecs: {region: a-1, events: {queue: \"https://q\", topic: \"arn:aws:sns:a-1:123456789012:t\"}}\n",
 		    "1:56: `queue` and `topic` are both given: events come from a queue, or from a topic to which a "
 		    "queue is subscribed" },
@@ -1570,6 +1583,7 @@ main(void)
 		cmocka_unit_test(two_things_do_not_share_a_name),
 		cmocka_unit_test(a_match_names_a_source_that_is_there),
 		cmocka_unit_test(routes_are_for_managed_backends),
+		cmocka_unit_test(watch_is_never_slower_than_refresh_by_itself),
 		cmocka_unit_test(keys_that_need_another_are_told),
 		cmocka_unit_test(a_key_pair_is_whole_or_not_there),
 		cmocka_unit_test(all_faults_are_told_in_the_order_of_the_text),
