@@ -7,6 +7,7 @@
 
 #include "control/control_events.h"
 #include "control/control_metric.h"
+#include "control/control_tasks.h"
 #include "control/control_track.h"
 #include "plan/desired_label.h"
 
@@ -205,6 +206,29 @@ put_ages(struct buf *out, const struct control_facts *f)
 	}
 }
 
+static bool
+is_exposed(const struct desired *d, const struct desired_server *s, struct str backend)
+{
+	size_t n;
+	const struct desired_endpoint *e = control_tasks_endpoints(d, s->task, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (e[i].exposed && str_eq(e[i].backend, backend) && str_eq(e[i].container, s->container))
+			return true;
+	return false;
+}
+
+/* Nothing known of the task speaks against them: HAProxy has no place for them. */
+static uint64_t
+count_homeless(const struct desired *d, const struct plan_backend *b)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < b->n_unplaced; i++)
+		n += is_exposed(d, b->unplaced[i], b->name);
+	return n;
+}
+
 /* By reason: the labels that could not be honoured are among them. */
 static void
 put_excluded(struct buf *out, const struct control_facts *f)
@@ -219,6 +243,9 @@ put_excluded(struct buf *out, const struct control_facts *f)
 
 	for (size_t i = 0; f->desired != NULL && i < f->desired->n_endpoints; i++)
 		counts[f->desired->endpoints[i].reason]++;
+	for (size_t i = 0; f->desired != NULL && f->plan != NULL && i < f->plan->n_backends; i++)
+		counts[f->plan->backends[i].exists ? REASON_NO_SLOT : REASON_NO_BACKEND] +=
+		    count_homeless(f->desired, &f->plan->backends[i]);
 	control_metric_family(out, name, "gauge", "Containers of tasks that take no calls, by reason.");
 	for (size_t i = 0; i < N_OF(reasons); i++)
 		if (reasons[i] != REASON_NONE)

@@ -121,10 +121,8 @@ say_ambiguous(struct str id, const struct matches *found, struct control_respons
 
 /* ---- its endpoints ---- */
 
-/* What desired says of this task.  Its roster may be older than the one that the
- * task was found in, so that the task is looked up there again. */
-static const struct desired_endpoint *
-endpoints_of(const struct desired *d, const struct roster_task *task, size_t *ret_n)
+const struct desired_endpoint *
+control_tasks_endpoints(const struct desired *d, const struct roster_task *task, size_t *ret_n)
 {
 	*ret_n = 0;
 	for (size_t i = 0; d != NULL && i < d->roster->n_clusters; i++) {
@@ -318,7 +316,7 @@ put_container(struct control_json *w, const struct control_facts *f, const struc
 	for (size_t i = 0; c != NULL && i < c->n_labels; i++)
 		control_json_pair(w, c->labels[i].name, c->labels[i].value);
 	control_json_object_end(w);
-	endpoints = endpoints_of(f->desired, task, &n);
+	endpoints = control_tasks_endpoints(f->desired, task, &n);
 	put_ignored_labels(w, f->desired, n > 0 ? &endpoints[0] : NULL, name);
 	control_json_array(w, "endpoints");
 	for (size_t i = 0; i < n; i++)

@@ -14,6 +14,10 @@
  * CONTROL_TASKS_EXCLUDED_MAX. */
 void control_tasks_excluded(const struct control_facts *f, struct str arg, struct control_response *ret);
 void control_tasks_one(const struct control_facts *f, struct str id, struct control_response *ret);
+/* What d says of this task, and of how many containers.  Its roster may be older than the
+ * one that the task was found in, so that the task is looked up there again. */
+const struct desired_endpoint *control_tasks_endpoints(
+    const struct desired *d, const struct roster_task *task, size_t *ret_n);
 /* The field `service`: its name as `match.service` is compared with. */
 void control_tasks_put_service(struct control_json *w, const struct roster_task *task);
 

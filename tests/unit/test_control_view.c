@@ -839,6 +839,8 @@ metrics_count_what_the_views_show(void **state)
 		"\nrollcall_backend_servers{backend=\"grpc\",state=\"ready\"} 1\n",
 		"\nrollcall_backend_servers{backend=\"grpc\",state=\"joining\"} 1\n",
 		"\nrollcall_excluded_endpoints{reason=\"not_selected\"} 1\n",
+		"\nrollcall_excluded_endpoints{reason=\"no_backend\"} 1\n",
+		"\nrollcall_excluded_endpoints{reason=\"no_slot\"} 1\n",
 		"\nrollcall_server_info{backend=\"grpc\",server=\"rc_1\",task=\"" CONTROL_STORY_ID("aaaa0001") "\",",
 		"\nrollcall_servers_removed_total{evidence=\"stopping\"} 0\n",
 		"\nrollcall_loop_lag_seconds 0.000\n",
