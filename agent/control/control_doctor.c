@@ -188,6 +188,18 @@ check_unchecked(struct doctor *d, const struct plan_backend *b)
 		    STR_ARG(b->name), n);
 }
 
+/* Who wrote neither haproxy.cfg nor an entry for it can only let rollcall make it. */
+static const char *
+fix_of_missing(const struct control_facts *f, struct str backend)
+{
+	const struct desired_backend *b = f->desired != NULL ? desired_find(f->desired, backend) : NULL;
+
+	if (b == NULL || !b->conf->managed)
+		return "add it to haproxy.cfg, or correct its name in `backends`";
+	return "it is made at run time by HAProxy 3.4, else with a reload: set haproxy.master_socket, and see that "
+	       "HAProxy is started with `-f` on haproxy.managed.dir";
+}
+
 static void
 check_backends(struct doctor *d, const struct control_facts *f)
 {
@@ -195,8 +207,8 @@ check_backends(struct doctor *d, const struct control_facts *f)
 		const struct plan_backend *b = &f->plan->backends[i];
 
 		if (!b->exists) {
-			find(d, FAULT, "add it to haproxy.cfg, or correct its name in `backends`",
-			    "HAProxy has no backend `" STR_FMT "`", STR_ARG(b->name));
+			find(d, FAULT, fix_of_missing(f, b->name), "HAProxy has no backend `" STR_FMT "`",
+			    STR_ARG(b->name));
 			continue;
 		}
 		if (b->strategy == PLAN_STRATEGY_NONE)

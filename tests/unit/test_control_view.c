@@ -801,6 +801,25 @@ finds(const json_t *findings, const char *check, const char *result, const char 
 	return false;
 }
 
+/* Whoever uses labels has no entry to correct, and no section to add. */
+static void
+the_doctor_says_how_a_managed_backend_comes_about(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	const struct conf_backend *absent = desired_find(s->facts.desired, STR("absent"))->conf;
+	struct view v;
+	const char *fix = "";
+
+	(void)state;
+	((struct conf_backend *)(uintptr_t)absent)->managed = true;
+	v = get(&s->facts, "/v1/doctor");
+	for (size_t i = 0; i < json_array_size(v.json); i++)
+		if (strcmp(text_at(json_array_get(v.json, i), "message"), "HAProxy has no backend `absent`") == 0)
+			fix = text_at(json_array_get(v.json, i), "fix");
+	assert_non_null(strstr(fix, "haproxy.master_socket"));
+	json_decref(v.json);
+}
+
 static void
 the_doctor_finds_what_is_wrong_and_says_what_mends_it(void **state)
 {
@@ -925,6 +944,7 @@ main(void)
 		cmocka_unit_test(the_plan_shows_each_command_as_it_is_sent_and_why),
 		cmocka_unit_test(a_call_takes_the_longest_route_of_its_host_then_of_any),
 		cmocka_unit_test(events_are_asked_for_by_number_time_or_age),
+		cmocka_unit_test(the_doctor_says_how_a_managed_backend_comes_about),
 		cmocka_unit_test(the_doctor_finds_what_is_wrong_and_says_what_mends_it),
 		cmocka_unit_test(metrics_count_what_the_views_show),
 		cmocka_unit_test(the_page_runs_nothing_but_its_own_script),
