@@ -136,6 +136,7 @@ agent_libcore_a_SOURCES = \
 	%D%/control/control_backends.c %D%/control/control_backends.h \
 	%D%/control/control_doctor.c %D%/control/control_doctor.h \
 	%D%/control/control_events.c %D%/control/control_events.h \
+	%D%/control/control_iam.c %D%/control/control_iam.h \
 	%D%/control/control_json.c %D%/control/control_json.h \
 	%D%/control/control_metric.c %D%/control/control_metric.h \
 	%D%/control/control_metrics.c %D%/control/control_metrics.h \

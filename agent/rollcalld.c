@@ -22,14 +22,17 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "conf/conf_file.h"
+#include "control/control_iam.h"
 #include "label/label_conf.h"
 
+#define IAM_MAX ((size_t)64 << 20)
+
 enum { EXIT_USAGE = 2 };
-enum { OPTION_INIT = 0x100, OPTION_UNEJECT, OPTION_PLAN, OPTION_DOCTOR }; /* without a letter */
+enum { OPTION_INIT = 0x100, OPTION_UNEJECT, OPTION_PLAN, OPTION_DOCTOR, OPTION_IAM }; /* without a letter */
 
 struct options {
 	const char *config_path; /* null: ROLLCALL_CONFIG, else the default file */
-	bool check_only, init_only, uneject_only, debug;
+	bool check_only, init_only, uneject_only, iam_only, debug;
 	app_once_fn *once; /* --plan, --doctor; null: the daemon */
 };
 
@@ -46,13 +49,14 @@ static void
 usage(FILE *to)
 {
 	(void)fprintf(to,
-	    "usage: rollcalld [-cdV] [--init | --uneject | --plan | --doctor] [-f FILE]\n"
+	    "usage: rollcalld [-cdV] [--init | --uneject | --plan | --doctor | --iam] [-f FILE]\n"
 	    "  -f FILE  the configuration; else the text in $ROLLCALL_CONFIG, else /etc/rollcall/rollcall.yaml\n"
 	    "  -c       check the configuration and exit\n"
 	    "  --init   make what is missing of haproxy.managed.dir, so that HAProxy can start, and exit\n"
 	    "  --uneject  put back the servers that an earlier rollcalld ejected in HAProxy, and exit\n"
 	    "  --plan   print what HAProxy would be told now, and exit\n"
 	    "  --doctor look for what is wrong, print what mends it, and exit\n"
+	    "  --iam    print the IAM policy that the configuration needs, and exit\n"
 	    "  -d       log at level debug\n"
 	    "  -V       print the version\n"
 	    "  -h       print this\n");
@@ -66,6 +70,7 @@ parse_options(int argc, char **argv, struct options *ret)
 		{ "uneject", no_argument, NULL, OPTION_UNEJECT },
 		{ "plan", no_argument, NULL, OPTION_PLAN },
 		{ "doctor", no_argument, NULL, OPTION_DOCTOR },
+		{ "iam", no_argument, NULL, OPTION_IAM },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -94,6 +99,9 @@ parse_options(int argc, char **argv, struct options *ret)
 			break;
 		case OPTION_DOCTOR:
 			ret->once = app_once_doctor;
+			break;
+		case OPTION_IAM:
+			ret->iam_only = true;
 			break;
 		case 'V':
 			(void)printf("rollcalld %s\n", PACKAGE_VERSION);
@@ -273,6 +281,22 @@ uneject(const struct conf *conf)
 }
 
 static int
+print_iam(const struct conf *conf)
+{
+	struct buf out = buf_make(IAM_MAX);
+	struct err e = ERR_INIT;
+	bool done;
+
+	control_iam_print(conf, &out);
+	done = buf_failed(&out, &e) == ERR_OK;
+	if (!done)
+		(void)fprintf(stderr, "rollcalld --iam: %s\n", e.msg);
+	done = done && fwrite(out.ptr, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
+	buf_free(&out);
+	return done ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int
 load_and_run(const struct options *o, struct arena **arena)
 {
 	const struct conf *conf = NULL;
@@ -295,6 +319,8 @@ load_and_run(const struct options *o, struct arena **arena)
 		return init(conf);
 	if (o->uneject_only)
 		return uneject(conf);
+	if (o->iam_only)
+		return print_iam(conf);
 	app_log_open(&log, conf->log_format, o->debug ? LOG_DEBUG : conf->log_level);
 	if (o->once != NULL) {
 		log_set_level(o->debug ? LOG_DEBUG : LOG_ERROR);

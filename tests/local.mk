@@ -36,6 +36,7 @@ unit_tests = \
 	%D%/unit/test_conf_file \
 	%D%/unit/test_conf_scalar \
 	%D%/unit/test_control_events \
+	%D%/unit/test_control_iam \
 	%D%/unit/test_control_order \
 	%D%/unit/test_control_server \
 	%D%/unit/test_control_track \

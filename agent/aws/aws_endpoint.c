@@ -13,13 +13,14 @@
 
 /* botocore's partitions, by the names of their regions; the first is for what we don't know. */
 static const struct partition {
-	const char *prefix, *suffix, *dualstack_suffix;
+	const char *prefix, *name, *suffix, *dualstack_suffix;
 } partitions[] = {
-	{ "", "amazonaws.com", "api.aws" },
-	{ "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn" },
-	{ "eusc-", "amazonaws.eu", "api.amazonwebservices.eu" },
-	{ "us-iso-", "c2s.ic.gov", "api.aws.ic.gov" },
-	{ "us-isob-", "sc2s.sgov.gov", "api.aws.scloud" },
+	{ "", "aws", "amazonaws.com", "api.aws" },
+	{ "cn-", "aws-cn", "amazonaws.com.cn", "api.amazonwebservices.com.cn" },
+	{ "us-gov-", "aws-us-gov", "amazonaws.com", "api.aws" },
+	{ "eusc-", "aws-eusc", "amazonaws.eu", "api.amazonwebservices.eu" },
+	{ "us-iso-", "aws-iso", "c2s.ic.gov", "api.aws.ic.gov" },
+	{ "us-isob-", "aws-iso-b", "sc2s.sgov.gov", "api.aws.scloud" },
 };
 
 static const struct partition *
@@ -35,6 +36,12 @@ const char *
 aws_endpoint_suffix(struct str region)
 {
 	return partition_of(region)->suffix;
+}
+
+const char *
+aws_endpoint_partition(struct str region)
+{
+	return partition_of(region)->name;
 }
 
 static bool

@@ -383,3 +383,30 @@ def test_a_bad_endpoint_of_the_environment_names_its_variable(aws: Aws, haproxy:
     daemon.expected_exit = 1
     line, = daemon.lines("not started")
     assert "AWS_ENDPOINT_URL: endpoint: not an http:// or https:// URL" in line and "hidden" not in line
+
+
+def test_the_policy_names_just_what_is_needed(tmp_path: Path) -> None:
+    """--iam: one JSON document, without a word to AWS (there is none here) and without keys."""
+    file = tmp_path / "rollcall.yaml"
+    file.write_text("""\
+ecs:
+  - {name: home, region: eu-west-1, clusters: [main], endpoint: "http://127.0.0.1:1"}
+  - {name: far-away, region: us-gov-west-1, clusters: ["*"], role_arn: "arn:aws-us-gov:iam::210987654321:role/read"}
+""")
+    done = subprocess.run([paths.ROLLCALLD, "--iam", "-f", str(file)], capture_output=True, text=True, timeout=20,
+                          check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    policy = json.loads(done.stdout)
+    assert set(policy) == {"Version", "Statement"} and policy["Version"] == "2012-10-17"
+    statements = {statement["Sid"]: statement for statement in policy["Statement"]}
+    assert len(statements) == len(policy["Statement"]) == 16
+    assert all(re.fullmatch("[A-Za-z0-9]+", sid) and statement["Effect"] == "Allow" for sid, statement in statements.items())
+    home, far = [{action for sid, statement in statements.items() if sid.endswith(name) for action in statement["Action"]}
+                 for name in ("Home", "FarAway")]
+    assert home == {"ecs:ListTasks", "ecs:DescribeTasks", "ecs:DescribeClusters", "ecs:DescribeTaskDefinition",
+                    "ecs:DescribeContainerInstances", "ec2:DescribeInstances", "ssm:DescribeInstanceInformation"}
+    assert far == home | {"ecs:ListClusters", "sts:AssumeRole"}
+    assert statements["ListTasksHome"]["Condition"] == {
+        "ArnEquals": {"ecs:cluster": ["arn:aws:ecs:eu-west-1:*:cluster/main"]}}
+    assert statements["DescribeTasksFarAway"]["Resource"] == ["arn:aws-us-gov:ecs:us-gov-west-1:210987654321:task/*"]
+    assert statements["AssumeRoleFarAway"]["Resource"] == "arn:aws-us-gov:iam::210987654321:role/read"

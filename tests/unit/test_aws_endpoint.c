@@ -42,6 +42,26 @@ a_region_leads_to_the_endpoint_of_its_partition(void **state)
 }
 
 static void
+partitions_are_named_as_arns_name_them(void **state)
+{
+	static const struct {
+		const char *region, *partition;
+	} cases[] = {
+		{ "eu-west-1", "aws" },
+		{ "cn-north-1", "aws-cn" },
+		{ "us-gov-west-1", "aws-us-gov" },
+		{ "us-iso-east-1", "aws-iso" },
+		{ "us-isob-east-1", "aws-iso-b" },
+		{ "eusc-de-east-1", "aws-eusc" },
+		{ "xx-new-9", "aws" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_string_equal(aws_endpoint_partition(str_from_cstr(cases[i].region)), cases[i].partition);
+}
+
+static void
 an_override_keeps_its_port_and_path(void **state)
 {
 	static const struct {
@@ -235,6 +255,7 @@ main(void)
 		cmocka_unit_test(fips_and_dualstack_have_names_of_their_own),
 		cmocka_unit_test(an_endpoint_is_the_configuration_s_then_the_service_s_then_anybody_s),
 		cmocka_unit_test(a_region_leads_to_the_endpoint_of_its_partition),
+		cmocka_unit_test(partitions_are_named_as_arns_name_them),
 		cmocka_unit_test(an_override_keeps_its_port_and_path),
 		cmocka_unit_test(an_override_that_is_no_plain_base_url_is_refused),
 		cmocka_unit_test(an_override_that_is_too_long_is_refused),
