@@ -200,6 +200,21 @@ fix_of_missing(const struct control_facts *f, struct str backend)
 	       "HAProxy is started with `-f` on haproxy.managed.dir";
 }
 
+/* What ejects needs an agent-check, and there is no command that gives a slot one. */
+static void
+check_agent(struct doctor *d, const struct control_facts *f, const struct plan_backend *b)
+{
+	const struct conf_backend *conf = f->conf != NULL ? conf_backend_by_name(f->conf, b->name) : NULL;
+
+	if (conf != NULL && conf->policy.outlier.mode == CONF_OUTLIER_ENFORCE && b->n_without_agent > 0)
+		find(d, WARNING,
+		    "write `agent-check` with `agent-addr`, `agent-port` and `agent-inter` on its `server-template` or "
+		    "`default-server` line, as haproxy.cfg does, or set outlier.mode to observe",
+		    "backend `" STR_FMT
+		    "`: %zu of its servers have no agent-check: they are observed, and never ejected",
+		    STR_ARG(b->name), b->n_without_agent);
+}
+
 static void
 check_backends(struct doctor *d, const struct control_facts *f)
 {
@@ -226,7 +241,62 @@ check_backends(struct doctor *d, const struct control_facts *f)
 			find(d, OK, "", "backend `" STR_FMT "` has %zu servers", STR_ARG(b->name), b->n_servers);
 		check_mixed_weights(d, b, actual_find(f->actual, b->name));
 		check_unchecked(d, b);
+		check_agent(d, f, b);
 	}
+}
+
+/* ---- what else its configuration must have ---- */
+
+static const char spoe_by_path[] =
+    "if haproxy.cfg has `chroot`, the path must lie inside of it: use `abns@NAME` or 127.0.0.1:PORT, in `spoe.listen` "
+    "and in haproxy.cfg";
+static const char spoe_by_name[] = "see that the SPOE backend of haproxy.cfg has a server with this address";
+
+/* HAProxy connects from inside of its chroot.  That it did is the only proof. */
+static void
+check_spoe(struct doctor *d, const struct control_facts *f)
+{
+	const struct spop_server_view *v = f->spop;
+	struct str at;
+
+	if (f->conf == NULL || !f->conf->has_spoe || v == NULL)
+		return;
+	at = f->conf->spoe.address;
+	if (v->bind_fault->on)
+		find(d, FAULT, "give `spoe.listen` an address that rollcalld may listen at", "SPOE: %s",
+		    v->bind_fault->err.msg);
+	else if (v->connections > 0 || v->counts->hellos + v->counts->health_checks > 0)
+		find(d, OK, "", "HAProxy finds SPOE at " STR_FMT, STR_ARG(at));
+	else
+		find(d, WARNING, str_has_prefix(at, STR("/")) ? spoe_by_path : spoe_by_name,
+		    "no HAProxy has connected to SPOE at " STR_FMT " yet", STR_ARG(at));
+}
+
+static bool
+has_h2(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_backends; i++)
+		if (conf->backends[i].policy.proto == CONF_PROTO_H2)
+			return true;
+	return false;
+}
+
+/* Guessing helps nobody: what the runtime API does not tell is said. */
+static void
+check_unseen(struct doctor *d, const struct control_facts *f)
+{
+	const bool is_old = f->actual != NULL && f->actual->major == 2 && f->actual->minor < 8;
+
+	if (f->conf != NULL && has_h2(f->conf))
+		find(d, OK, "",
+		    "the limit of streams cannot be seen from here: check that haproxy.cfg has "
+		    "`tune.h2.%smax-concurrent-streams 1000`, or the 101st call of a client connection hangs",
+		    is_old ? "" : "fe.");
+	if (f->conf != NULL && f->conf->has_tracing && str_has_prefix(f->conf->tracing_log_listen, STR("/")))
+		find(d, OK, "",
+		    "`chroot` cannot be seen from here: check that " STR_FMT
+		    " lies inside of it, or HAProxy's log lines get lost",
+		    STR_ARG(f->conf->tracing_log_listen));
 }
 
 /* ---- AWS ---- */
@@ -248,6 +318,33 @@ check_credentials(struct doctor *d, const struct control_facts *f)
 		else
 			find(d, FAULT, "give rollcalld a task role, an instance profile, a profile or keys",
 			    "source `" STR_FMT "`: no AWS keys were found", STR_ARG(name));
+	}
+}
+
+static struct str
+account_of(const struct roster *r, struct str source)
+{
+	for (size_t i = 0; r != NULL && i < r->n_clusters; i++)
+		if (str_eq(r->clusters[i].source, source) && r->clusters[i].account.len > 0)
+			return r->clusters[i].account;
+	return STR("");
+}
+
+/* Keys of another account see other clusters of the same names. */
+static void
+check_identity(struct doctor *d, const struct control_facts *f)
+{
+	for (size_t i = 0; f->conf != NULL && i < f->conf->n_sources; i++) {
+		const struct conf_source *s = &f->conf->sources[i];
+		const struct str account = account_of(f->roster, s->name);
+
+		if (account.len > 0)
+			find(d, OK, "", "source `" STR_FMT "`: AWS account " STR_FMT " in " STR_FMT "%s" STR_FMT,
+			    STR_ARG(s->name), STR_ARG(account), STR_ARG(s->region),
+			    s->role_arn.len > 0 ? ", by the role " : "", STR_ARG(s->role_arn));
+		else
+			find(d, WARNING, "see the checks `credentials` and `clusters`",
+			    "source `" STR_FMT "`: no answer has told its AWS account yet", STR_ARG(s->name));
 	}
 }
 
@@ -283,19 +380,57 @@ check_budget(struct doctor *d, const struct control_facts *f)
 	}
 }
 
-static int64_t
-refresh_of(const struct conf *conf, struct str source)
+static const struct conf_source *
+source_of(const struct conf *conf, struct str source)
 {
 	for (size_t i = 0; conf != NULL && i < conf->n_sources; i++)
 		if (str_eq(conf->sources[i].name, source))
-			return conf->sources[i].refresh_ms;
-	return 0;
+			return &conf->sources[i];
+	return NULL;
+}
+
+/* By its name or ARN; not one that was found by "*", where an empty one is nothing special. */
+static bool
+is_asked_for(const struct conf_source *s, const struct roster_cluster *c)
+{
+	for (size_t i = 0; s != NULL && i < s->clusters.n; i++)
+		if (str_eq(s->clusters.items[i], STR("*")))
+			return false;
+	return s != NULL && c->facts != NULL;
+}
+
+static size_t
+n_listed(const struct roster_cluster *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; c->facts != NULL && i < c->facts->n_tasks; i++)
+		n += c->facts->tasks[i].listed ? 1 : 0;
+	return n;
+}
+
+static void
+tell_read(struct doctor *d, const struct conf_source *s, const struct roster_cluster *c)
+{
+	const size_t n = n_listed(c);
+
+	if (n == 0 && is_asked_for(s, c))
+		find(d, WARNING,
+		    "see that it is the cluster, region and account that you mean, and that its services run",
+		    "cluster `" STR_FMT "` of `" STR_FMT "` is read, and no task is in it", STR_ARG(c->name),
+		    STR_ARG(c->source));
+	else if (c->facts == NULL)
+		find(d, OK, "", "cluster `" STR_FMT "` of `" STR_FMT "` is read", STR_ARG(c->name), STR_ARG(c->source));
+	else
+		find(d, OK, "", "cluster `" STR_FMT "` of `" STR_FMT "` is read: %zu tasks", STR_ARG(c->name),
+		    STR_ARG(c->source), n);
 }
 
 static void
 check_cluster(struct doctor *d, const struct control_facts *f, const struct roster_cluster *c)
 {
-	const int64_t stale_ms = STALE_TIMES * refresh_of(f->conf, c->source);
+	const struct conf_source *s = source_of(f->conf, c->source);
+	const int64_t stale_ms = s != NULL ? STALE_TIMES * s->refresh_ms : 0;
 	const int64_t age_ms = f->mono_ms - c->complete_mono_ms;
 
 	if (c->fault.on)
@@ -311,7 +446,7 @@ check_cluster(struct doctor *d, const struct control_facts *f, const struct rost
 		find(d, WARNING, "see the log: what is known is kept meanwhile",
 		    "cluster `" STR_FMT "` was last read whole %" PRId64 " s ago", STR_ARG(c->name), age_ms / 1000);
 	else
-		find(d, OK, "", "cluster `" STR_FMT "` of `" STR_FMT "` is read", STR_ARG(c->name), STR_ARG(c->source));
+		tell_read(d, s, c);
 }
 
 static void
@@ -321,6 +456,61 @@ check_clusters(struct doctor *d, const struct control_facts *f)
 		check_cluster(d, f, &f->roster->clusters[i]);
 	if (f->roster == NULL)
 		find(d, WARNING, "wait for the first sweep, and see `rollcall status`", "no cluster was read yet");
+}
+
+/* ---- network modes ---- */
+
+struct ways {
+	size_t n_own, n_by_machine; /* tasks that are reached on their interface, on a port of their machine */
+	size_t n_lost;              /* of the latter: nobody told the machine's address */
+};
+
+static void
+count_task(const struct roster_task *t, struct ways *ret)
+{
+	if (!t->listed || t->last_status != ROSTER_RUNNING || t->definition == NULL)
+		return;
+	switch (t->definition->network) {
+	case TASKDEF_AWSVPC:
+		ret->n_own++;
+		break;
+	case TASKDEF_BRIDGE:
+	case TASKDEF_HOST:
+		ret->n_by_machine++;
+		ret->n_lost += t->host_ipv4.len == 0 && t->host_ipv6.len == 0 ? 1 : 0;
+		break;
+	case TASKDEF_NONE:
+		break;
+	}
+}
+
+static void
+check_network_of(struct doctor *d, const struct roster_cluster *c)
+{
+	struct ways ways = { .n_lost = 0 };
+
+	for (size_t i = 0; c->facts != NULL && i < c->facts->n_tasks; i++)
+		count_task(&c->facts->tasks[i], &ways);
+	if (ways.n_lost > 0)
+		find(d, WARNING,
+		    "allow ecs:DescribeContainerInstances and ec2:DescribeInstances (on ECS Anywhere "
+		    "ssm:DescribeInstanceInformation): `rollcalld --iam` prints the policy; the log tells what failed",
+		    "cluster `" STR_FMT
+		    "`: the machines of %zu bridge or host tasks are not known: these are not reached",
+		    STR_ARG(c->name), ways.n_lost);
+	else if (ways.n_by_machine > 0)
+		find(d, OK, "", "cluster `" STR_FMT "`: the machines of its %zu bridge or host tasks are known",
+		    STR_ARG(c->name), ways.n_by_machine);
+	if (ways.n_own > 0)
+		find(d, OK, "", "cluster `" STR_FMT "`: %zu tasks are reached on their own interface (awsvpc)",
+		    STR_ARG(c->name), ways.n_own);
+}
+
+static void
+check_networks(struct doctor *d, const struct control_facts *f)
+{
+	for (size_t i = 0; f->roster != NULL && i < f->roster->n_clusters; i++)
+		check_network_of(d, &f->roster->clusters[i]);
 }
 
 typedef void check_fn(struct doctor *d, const struct control_facts *f);
@@ -334,10 +524,14 @@ static const struct {
 	{ "haproxy_version", check_version },
 	{ "haproxy_in_step", check_step },
 	{ "backends", check_backends },
+	{ "haproxy_unseen", check_unseen },
+	{ "spoe", check_spoe },
 	{ "credentials", check_credentials },
+	{ "identity", check_identity },
 	{ "clock", check_clock },
 	{ "rate_limit", check_budget },
 	{ "clusters", check_clusters },
+	{ "networks", check_networks },
 	{ "problems", check_problems },
 };
 

@@ -848,6 +848,96 @@ the_doctor_finds_what_is_wrong_and_says_what_mends_it(void **state)
 	json_decref(v.json);
 }
 
+/* What HAProxy's configuration lacks for us, as far as it shows, and what does not show. */
+static void
+the_doctor_tells_what_haproxy_lacks_and_what_he_cannot_see(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	const struct spop_counts none = { .hellos = 0 }, some = { .hellos = 1 };
+	const struct fault well = { .on = false };
+	struct spop_server_view spop = { .bind_fault = &well, .counts = &none };
+	struct actual actual = *s->facts.actual;
+	struct view v;
+
+	(void)state;
+	actual.major = 2;
+	actual.minor = 6;
+	s->facts.actual = &actual;
+	s->conf.has_spoe = true;
+	s->conf.spoe.address = STR("/run/rollcall/spoe.sock");
+	s->facts.spop = &spop;
+	v = get(&s->facts, "/v1/doctor");
+	assert_true(finds(v.json, "spoe", "warning", "no HAProxy has connected to SPOE at /run/rollcall/spoe.sock"));
+	assert_true(finds(v.json, "haproxy_unseen", "ok", "cannot be seen from here"));
+	assert_true(finds(v.json, "haproxy_unseen", "ok", "`tune.h2.max-concurrent-streams 1000`"));
+	assert_true(finds(v.json, "backends", "warning", "`grpc`: 2 of its servers have no agent-check"));
+	json_decref(v.json);
+	actual.major = 3;
+	spop.counts = &some;
+	v = get(&s->facts, "/v1/doctor");
+	assert_true(finds(v.json, "spoe", "ok", "HAProxy finds SPOE"));
+	assert_true(finds(v.json, "haproxy_unseen", "ok", "`tune.h2.fe.max-concurrent-streams 1000`"));
+	json_decref(v.json);
+}
+
+/* The story's only cluster, to be changed. */
+struct own_cluster {
+	struct roster roster;
+	struct roster_cluster cluster;
+	struct roster_facts facts;
+	struct roster_task tasks[20];
+};
+
+static void
+take_cluster(struct control_story *s, struct own_cluster *own)
+{
+	own->roster = *s->roster;
+	own->cluster = s->roster->clusters[0];
+	own->facts = *own->cluster.facts;
+	assert_true(own->facts.n_tasks <= N_OF(own->tasks));
+	memcpy(own->tasks, own->facts.tasks, own->facts.n_tasks * sizeof(own->tasks[0]));
+	own->facts.tasks = own->tasks;
+	own->cluster.facts = &own->facts;
+	own->roster.clusters = &own->cluster;
+	own->roster.n_clusters = 1;
+	s->facts.roster = &own->roster;
+}
+
+static void
+the_doctor_knows_accounts_empty_clusters_and_network_modes(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct own_cluster own;
+	struct view v;
+
+	(void)state;
+	take_cluster(s, &own);
+	own.cluster.account = STR("123456789012");
+	v = get(&s->facts, "/v1/doctor");
+	assert_true(finds(v.json, "identity", "ok", "AWS account 123456789012 in eu-west-1"));
+	assert_true(finds(v.json, "networks", "ok", "tasks are reached on their own interface"));
+	json_decref(v.json);
+	own.cluster.account = STR("");
+	for (size_t i = 0; i < own.facts.n_tasks; i++)
+		own.tasks[i].definition->network = TASKDEF_BRIDGE;
+	v = get(&s->facts, "/v1/doctor");
+	assert_true(finds(v.json, "identity", "warning", "no answer has told its AWS account"));
+	assert_true(finds(v.json, "networks", "warning", "bridge or host tasks are not known"));
+	json_decref(v.json);
+	for (size_t i = 0; i < own.facts.n_tasks; i++)
+		own.tasks[i].host_ipv4 = STR("10.0.0.9");
+	v = get(&s->facts, "/v1/doctor");
+	assert_true(finds(v.json, "networks", "ok", "bridge or host tasks are known"));
+	json_decref(v.json);
+	own.cluster.complete_wall_ms = CONTROL_STORY_WALL_MS;
+	own.cluster.complete_mono_ms = s->facts.mono_ms;
+	own.cluster.source = s->source.name;
+	own.facts.n_tasks = 0;
+	v = get(&s->facts, "/v1/doctor");
+	assert_true(finds(v.json, "clusters", "warning", "is read, and no task is in it"));
+	json_decref(v.json);
+}
+
 static void
 metrics_count_what_the_views_show(void **state)
 {
@@ -946,6 +1036,8 @@ main(void)
 		cmocka_unit_test(events_are_asked_for_by_number_time_or_age),
 		cmocka_unit_test(the_doctor_says_how_a_managed_backend_comes_about),
 		cmocka_unit_test(the_doctor_finds_what_is_wrong_and_says_what_mends_it),
+		cmocka_unit_test(the_doctor_tells_what_haproxy_lacks_and_what_he_cannot_see),
+		cmocka_unit_test(the_doctor_knows_accounts_empty_clusters_and_network_modes),
 		cmocka_unit_test(metrics_count_what_the_views_show),
 		cmocka_unit_test(the_page_runs_nothing_but_its_own_script),
 		cmocka_unit_test(a_label_of_a_metric_is_escaped),
