@@ -9,6 +9,7 @@
 #include "app_cas.h"
 #include "app_managed.h"
 #include "app_outlier.h"
+#include "app_probe.h"
 #include "app_routes.h"
 #include "app_sync.h"
 #include "app_trace.h"
@@ -32,7 +33,7 @@ struct app_source {
 	struct creds_recipe_config keys_from;
 	struct creds_fetch_place sts;
 	struct creds_source *keys;
-	struct aws_caller *ecs, *ec2, *ssm;
+	struct aws_caller *ecs, *ec2, *ssm, *sts_caller;
 };
 
 struct app {
@@ -45,7 +46,9 @@ struct app {
 	struct http *http;
 	struct creds_fetch_world keys_world;
 	struct app_source *sources;
-	struct ecs_watch_callers *callers; /* of sources[i], as the watch wants them */
+	struct ecs_watch_callers *callers;       /* of sources[i], as the watch wants them */
+	struct app_probe_callers *probe_callers; /* likewise, as the doctor does */
+	struct app_probe *probe;
 	struct ecs_watch *watch;
 	struct app_managed *managed; /* null: nothing is */
 	struct app_routes *routes;
@@ -200,6 +203,7 @@ app_tell(struct app *a, const struct control_problem *more, struct control_facts
 	ret->spop = app_outlier_spop(a->outlier, &a->spop) ? &a->spop : NULL;
 	ret->problems = a->problems;
 	ret->n_problems = list_problems(a, &v, more);
+	ret->probes = app_probe_list(a->probe, &ret->n_probes);
 	ret->routes = app_routes_list(a->routes, v.desired, &ret->n_routes);
 }
 
@@ -223,6 +227,18 @@ void
 app_refresh(struct app *a)
 {
 	ecs_watch_poke(a->watch);
+}
+
+void
+app_examine(struct app *a)
+{
+	app_probe_start(a->probe, app_view(a).roster);
+}
+
+bool
+app_is_examining(const struct app *a)
+{
+	return app_probe_is_busy(a->probe);
 }
 
 /* ---- what comes from ECS goes to the reconciler ---- */
@@ -305,6 +321,9 @@ make_source(struct app *a, size_t i, struct err *e)
 		code = make_caller(a, i, &aws_service_ec2, &made->ec2, e);
 	if (code == ERR_OK)
 		code = make_caller(a, i, &aws_service_ssm, &made->ssm, e);
+	if (code == ERR_OK)
+		code = make_caller(a, i, &aws_service_sts, &made->sts_caller, e);
+	a->probe_callers[i] = (struct app_probe_callers){ .ecs = made->ecs, .ec2 = made->ec2, .sts = made->sts_caller };
 	a->callers[i] = (struct ecs_watch_callers){ .ecs = made->ecs, .ec2 = made->ec2, .ssm = made->ssm };
 	return code;
 }
@@ -337,6 +356,8 @@ make_ecs(struct app *a, struct err *e)
 	};
 	for (size_t i = 0; code == ERR_OK && i < a->conf->n_sources; i++)
 		code = make_source(a, i, e);
+	if (code == ERR_OK)
+		code = app_probe_new(&a->clk, a->conf, a->probe_callers, &a->probe, e);
 	if (code == ERR_OK)
 		code = watch_ecs(a, e);
 	return code;
@@ -448,13 +469,15 @@ make_tables(struct app *a)
 {
 	a->sources = calloc(a->conf->n_sources, sizeof(*a->sources));
 	a->callers = calloc(a->conf->n_sources, sizeof(*a->callers));
+	a->probe_callers = calloc(a->conf->n_sources, sizeof(*a->probe_callers));
 	a->figures = calloc(a->conf->n_sources, sizeof(*a->figures));
 	a->key_views = calloc(a->conf->n_sources, sizeof(*a->key_views));
 	a->budgets = calloc(a->conf->n_sources, sizeof(*a->budgets));
 	a->stretches = calloc(a->conf->n_sources, sizeof(*a->stretches));
 	a->problems = calloc(a->conf->n_backends + 9 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
-	return a->sources != NULL && a->callers != NULL && a->figures != NULL && a->budgets != NULL &&
-	       a->key_views != NULL && a->stretches != NULL && a->problems != NULL && name_places(a);
+	return a->sources != NULL && a->callers != NULL && a->probe_callers != NULL && a->figures != NULL &&
+	       a->budgets != NULL && a->key_views != NULL && a->stretches != NULL && a->problems != NULL &&
+	       name_places(a);
 }
 
 enum err_code
@@ -500,6 +523,7 @@ close_source(struct app_source *s)
 	aws_caller_close(s->ecs);
 	aws_caller_close(s->ec2);
 	aws_caller_close(s->ssm);
+	aws_caller_close(s->sts_caller);
 	if (s->keys != NULL)
 		s->keys->close(s->keys);
 }
@@ -513,6 +537,7 @@ app_close(struct app *a)
 	ecs_watch_close(a->watch);
 	for (size_t i = 0; a->sources != NULL && i < a->conf->n_sources; i++)
 		close_source(&a->sources[i]);
+	app_probe_close(a->probe);
 	app_trace_close(a->trace);
 	if (a->http != NULL)
 		a->http->close(a->http);
@@ -529,6 +554,7 @@ app_close(struct app *a)
 	free(a->key_views);
 	free(a->figures);
 	free(a->callers);
+	free(a->probe_callers);
 	free(a->sources);
 	free(a);
 }

@@ -42,6 +42,9 @@ void app_tell(struct app *a, const struct control_problem *more, struct control_
 struct reconcile_view app_view(const struct app *a);
 NODISCARD enum err_code app_order(struct app *a, const struct reconcile_order *order, struct buf *said, struct err *e);
 void app_refresh(struct app *a); /* every cluster is read again */
-void app_close(struct app *a);   /* begins an orderly end; the loop runs out by itself; null is fine */
+/* The actions that the doctor tells of are tried, unless they were just now. */
+void app_examine(struct app *a);
+bool app_is_examining(const struct app *a); /* that is under way */
+void app_close(struct app *a);              /* begins an orderly end; the loop runs out by itself; null is fine */
 
 #endif

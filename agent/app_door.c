@@ -55,7 +55,7 @@ app_door_new(struct loop *l, const struct conf *conf, const struct control_serve
 		.mode = conf->control.mode,
 		.group = conf->control.group,
 	};
-	d->daemon = (struct control_server_daemon){ .facts = daemon->facts, .arg = daemon->arg };
+	d->daemon = (struct control_server_daemon){ .facts = daemon->facts, .look = daemon->look, .arg = daemon->arg };
 	code = loop_timer_new(l, open_door, d, &d->retry, e);
 	if (code != ERR_OK) {
 		free(d);

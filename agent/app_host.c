@@ -85,6 +85,14 @@ tell_facts(void *arg, struct control_facts *ret)
 }
 
 static void
+look(void *arg)
+{
+	const struct app_host *h = arg;
+
+	app_examine(h->app);
+}
+
+static void
 on_event(void *arg)
 {
 	const struct app_host *h = arg;
@@ -261,7 +269,7 @@ make_app(struct app_host *h, const struct conf *conf, const struct app *before, 
 static void
 move_door(struct app_host *h, const struct conf *conf)
 {
-	const struct control_server_daemon control = { .facts = tell_facts, .arg = h };
+	const struct control_server_daemon control = { .facts = tell_facts, .look = look, .arg = h };
 	struct err e = ERR_INIT;
 
 	if (str_eq(h->config.conf->control_readonly, conf->control_readonly))
@@ -430,7 +438,7 @@ app_host_reload(struct app_host *h)
 static enum err_code
 make_rooms(struct app_host *h, struct err *e)
 {
-	const struct control_server_daemon control = { .facts = tell_facts, .act = act, .arg = h };
+	const struct control_server_daemon control = { .facts = tell_facts, .look = look, .act = act, .arg = h };
 	enum err_code code = app_state_open(h->config.conf->state_dir, &h->state, e);
 
 	if (code == ERR_OK)

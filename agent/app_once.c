@@ -11,6 +11,7 @@
 
 #define LOOK_MS  INT64_C(100)
 #define TEXT_MAX ((size_t)64 << 20)
+#define PROBE_MS INT64_C(15000)
 
 struct once {
 	struct loop *loop;
@@ -24,6 +25,7 @@ struct once {
 	void (*print)(struct once *o);
 	struct err *e;
 	enum err_code code;
+	bool was_probed;
 	bool faults_will_do; /* what can't be read is worth a look, too */
 };
 
@@ -115,7 +117,16 @@ on_look(void *arg)
 {
 	struct once *o = arg;
 
-	if (!has_seen_enough(o) && clk_mono_ms(&o->clk) < o->until_ms) {
+	if (!o->was_probed && !has_seen_enough(o) && clk_mono_ms(&o->clk) < o->until_ms) {
+		loop_timer_arm(o->look, LOOK_MS);
+		return;
+	}
+	if (o->faults_will_do && !o->was_probed) {
+		o->was_probed = true;
+		app_examine(o->app);
+		o->until_ms = clk_mono_ms(&o->clk) + PROBE_MS;
+	}
+	if (app_is_examining(o->app) && clk_mono_ms(&o->clk) < o->until_ms) {
 		loop_timer_arm(o->look, LOOK_MS);
 		return;
 	}

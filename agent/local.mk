@@ -218,6 +218,7 @@ rollcalld_SOURCES = \
 	%D%/app_meter.c %D%/app_meter.h \
 	%D%/app_once.c %D%/app_once.h \
 	%D%/app_outlier.c %D%/app_outlier.h \
+	%D%/app_probe.c %D%/app_probe.h \
 	%D%/app_region.c %D%/app_region.h \
 	%D%/app_routes.c %D%/app_routes.h \
 	%D%/app_state.c %D%/app_state.h \

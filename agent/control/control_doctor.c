@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "control/control_json.h"
 
@@ -330,6 +331,16 @@ account_of(const struct roster *r, struct str source)
 	return STR("");
 }
 
+static const struct control_probe *
+find_identity(const struct control_facts *f, size_t source)
+{
+	for (size_t i = 0; i < f->n_probes; i++)
+		if (f->probes[i].source == source && f->probes[i].result == CONTROL_PROBE_ALLOWED &&
+		    strcmp(f->probes[i].action, "GetCallerIdentity") == 0)
+			return &f->probes[i];
+	return NULL;
+}
+
 /* Keys of another account see other clusters of the same names. */
 static void
 check_identity(struct doctor *d, const struct control_facts *f)
@@ -337,8 +348,11 @@ check_identity(struct doctor *d, const struct control_facts *f)
 	for (size_t i = 0; f->conf != NULL && i < f->conf->n_sources; i++) {
 		const struct conf_source *s = &f->conf->sources[i];
 		const struct str account = account_of(f->roster, s->name);
+		const struct control_probe *who = find_identity(f, i);
 
-		if (account.len > 0)
+		if (who != NULL)
+			find(d, OK, "", "source `" STR_FMT "`: we are %s", STR_ARG(s->name), who->said);
+		else if (account.len > 0)
 			find(d, OK, "", "source `" STR_FMT "`: AWS account " STR_FMT " in " STR_FMT "%s" STR_FMT,
 			    STR_ARG(s->name), STR_ARG(account), STR_ARG(s->region),
 			    s->role_arn.len > 0 ? ", by the role " : "", STR_ARG(s->role_arn));
@@ -346,6 +360,52 @@ check_identity(struct doctor *d, const struct control_facts *f)
 			find(d, WARNING, "see the checks `credentials` and `clusters`",
 			    "source `" STR_FMT "`: no answer has told its AWS account yet", STR_ARG(s->name));
 	}
+}
+
+static void
+tell_probe(struct doctor *d, const struct control_facts *f, const struct control_probe *p)
+{
+	char what[TEXT_MAX / 2];
+	const int64_t age_s = (f->mono_ms - p->at_mono_ms) / 1000;
+
+	(void)snprintf(what, sizeof(what), "source `" STR_FMT "`: %s:%s%s" STR_FMT "%s",
+	    STR_ARG(f->conf->sources[p->source].name), p->service, p->action, p->cluster.len > 0 ? " in `" : "",
+	    STR_ARG(p->cluster), p->cluster.len > 0 ? "`" : "");
+	switch (p->result) {
+	case CONTROL_PROBE_WAITING:
+		find(d, WARNING, "ask again in a few seconds", "%s is being tried: no answer yet", what);
+		break;
+	case CONTROL_PROBE_ALLOWED:
+		find(d, OK, "", "%s is allowed (tried %" PRId64 " s ago)", what, age_s);
+		break;
+	case CONTROL_PROBE_DENIED:
+		find(d, p->is_spare ? WARNING : FAULT,
+		    p->is_spare ? "nothing must be done: rollcalld works without; `rollcalld --iam` prints the policy"
+				: "allow it: `rollcalld --iam` prints the policy",
+		    "%s is denied (tried %" PRId64 " s ago): %s", what, age_s, p->said);
+		break;
+	case CONTROL_PROBE_FAILED:
+		find(d, WARNING, "nothing, if it passes: ask again in a minute",
+		    "%s could not be tried (%" PRId64 " s ago): %s", what, age_s, p->said);
+		break;
+	}
+}
+
+/* Each action, for real. */
+static void
+check_permissions(struct doctor *d, const struct control_facts *f)
+{
+	bool has_definition = false;
+
+	for (size_t i = 0; f->conf != NULL && i < f->n_probes; i++) {
+		tell_probe(d, f, &f->probes[i]);
+		has_definition = has_definition || strcmp(f->probes[i].action, "DescribeTaskDefinition") == 0;
+	}
+	if (f->n_probes == 0)
+		find(d, WARNING, "ask again in a few seconds", "no action of AWS was tried yet");
+	else if (!has_definition)
+		find(d, WARNING, "ask again once a task is known",
+		    "ecs:DescribeTaskDefinition was not tried: no task is known");
 }
 
 static void
@@ -528,6 +588,7 @@ static const struct {
 	{ "spoe", check_spoe },
 	{ "credentials", check_credentials },
 	{ "identity", check_identity },
+	{ "permissions", check_permissions },
 	{ "clock", check_clock },
 	{ "rate_limit", check_budget },
 	{ "clusters", check_clusters },

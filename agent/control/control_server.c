@@ -137,6 +137,8 @@ show(const struct control_server *s, const struct control_request *rq, struct co
 {
 	struct control_facts facts = { 0 };
 
+	if (s->daemon.look != NULL && str_eq(rq->path, STR("/v1/doctor")))
+		s->daemon.look(s->daemon.arg);
 	s->daemon.facts(s->daemon.arg, &facts);
 	control_view_answer(&facts, rq, ret);
 }

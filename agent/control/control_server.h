@@ -42,6 +42,9 @@ struct control_server_daemon {
 	/* Fills in what is known now; the values are borrowed until the answer is made,
 	 * which is before control returns to the loop.  ret comes zeroed. */
 	void (*facts)(void *arg, struct control_facts *ret);
+	/* Somebody asks the doctor: what he cannot know without asking AWS is to be found out,
+	 * for his next answer.  Null: it is not. */
+	void (*look)(void *arg);
 	/* Carries out an order; code and e as reconcile_order gives them. */
 	/* Null: the door is read-only, and each order a 405. */
 	enum err_code (*act)(void *arg, const struct control_order *order, struct control_outcome *ret, struct err *e);

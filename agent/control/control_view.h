@@ -69,6 +69,21 @@ struct control_process {
 	uint64_t events; /* since the start */
 };
 
+#define CONTROL_PROBE_SAID_SIZE 400
+
+enum control_probe_result { CONTROL_PROBE_WAITING, CONTROL_PROBE_ALLOWED, CONTROL_PROBE_DENIED, CONTROL_PROBE_FAILED };
+
+/* An action of AWS that was tried for the doctor. */
+struct control_probe {
+	size_t source; /* of conf */
+	const char *service, *action;
+	struct str cluster; /* empty: it is about none */
+	bool is_spare;      /* rollcalld works without it */
+	enum control_probe_result result;
+	int64_t at_mono_ms;                 /* of the answer */
+	char said[CONTROL_PROBE_SAID_SIZE]; /* why not; of GetCallerIdentity: who we are */
+};
+
 struct control_track_counts;
 
 /* Everything that may be shown.  Pointers may be null: not known yet. */
@@ -102,6 +117,8 @@ struct control_facts {
 	const struct control_events *events;
 	const struct control_track_counts *counts;
 	struct control_process process;
+	const struct control_probe *probes; /* of the doctor */
+	size_t n_probes;                    /* 0: nothing was tried yet */
 };
 
 struct control_request {

@@ -56,6 +56,14 @@ ecs_body_cluster(struct buf *b, struct str cluster)
 }
 
 void
+ecs_body_describe_clusters(struct buf *b, struct str cluster)
+{
+	buf_put(b, STR("{\"clusters\":["));
+	put_text(b, cluster);
+	buf_put(b, STR("]}"));
+}
+
+void
 ecs_body_task_definition(struct buf *b, struct str arn)
 {
 	buf_put(b, STR("{\"taskDefinition\":"));

@@ -18,6 +18,7 @@
 void ecs_body_list_tasks(struct buf *b, struct str cluster, struct str token);
 void ecs_body_cluster(struct buf *b, struct str cluster);
 void ecs_body_list_clusters(struct buf *b, struct str token);
+void ecs_body_describe_clusters(struct buf *b, struct str cluster);
 void ecs_body_task_definition(struct buf *b, struct str arn);
 
 /* begin, then each ARN (is_first for the first), then end. */

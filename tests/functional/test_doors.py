@@ -10,6 +10,7 @@ import subprocess
 from typing import Any, Callable
 
 from conftest import Aws
+from fakeaws.control import ACCESS_KEY_ID
 from rollcall_testlib import paths
 from rollcall_testlib.daemon import Rollcalld
 from rollcall_testlib.haproxy import HAProxy
@@ -173,6 +174,33 @@ def test_each_question_has_its_command(rollcalld: Rollcalld) -> None:
     samples = json.loads(rollcalld.rollcall("metrics", "--json").stdout)
     assert {"name": "rollcall_backend_servers", "labels": {"backend": "grpc", "state": "ready"},
             "value": 2} in samples
+
+
+def findings(doctor: list[dict[str, str]], check: str) -> dict[str, str]:
+    return {finding["message"]: finding["result"] for finding in doctor if finding["check"] == check}
+
+
+def test_the_doctor_tries_each_action(aws: Aws, rollcalld: Rollcalld) -> None:
+    """The first question begins it, an answer waits for none of it, and it is not done again at once."""
+    rollcalld.get("/v1/doctor")
+    tried = wait_until(lambda: (p := findings(rollcalld.get("/v1/doctor"), "permissions"))
+                       and set(p.values()) == {"ok"} and p, 20, "each action has its answer")
+    assert {re.search(r": (.*) is allowed", message).group(1) for message in tried} == {  # type: ignore[union-attr]
+        "sts:GetCallerIdentity", "ecs:ListTasks in `main`", "ecs:DescribeTasks in `main`",
+        "ecs:DescribeClusters in `main`", "ecs:DescribeTaskDefinition"}
+    assert any("we are arn:aws:iam::" in message for message in findings(rollcalld.get("/v1/doctor"), "identity"))
+    assert aws.control.counters()["actions"]["DescribeClusters"] == 1
+
+
+def test_the_doctor_names_the_action_that_is_denied(aws: Aws, rollcalld: Rollcalld) -> None:
+    aws.control.deny(access_key_id=ACCESS_KEY_ID, action="DescribeTasks")
+    aws.control.deny(access_key_id=ACCESS_KEY_ID, action="DescribeClusters")
+    done = subprocess.run([paths.ROLLCALLD, "--doctor", "-f", str(rollcalld.control_socket.parent / "rollcall.yaml")],
+                          capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 1
+    assert re.search("^fault +permissions: .*: ecs:DescribeTasks in `main` is denied .*AccessDenied", done.stdout, re.M)
+    assert re.search("^warning +permissions: .*: ecs:DescribeClusters in `main` is denied", done.stdout, re.M)
+    assert re.search("^ok +permissions: .*: ecs:ListTasks in `main` is allowed", done.stdout, re.M)
 
 
 def test_orders_to_the_daemon(aws: Aws, rollcalld: Rollcalld) -> None:

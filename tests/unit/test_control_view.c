@@ -880,6 +880,52 @@ the_doctor_tells_what_haproxy_lacks_and_what_he_cannot_see(void **state)
 	json_decref(v.json);
 }
 
+static void
+the_doctor_tells_each_action_that_was_tried(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	const struct control_probe probes[] = {
+		{ .service = "sts",
+		    .action = "GetCallerIdentity",
+		    .result = CONTROL_PROBE_ALLOWED,
+		    .said = "arn:aws:iam::1:user/x, account 1" },
+		{ .service = "ecs",
+		    .action = "ListTasks",
+		    .cluster = STR("main"),
+		    .result = CONTROL_PROBE_ALLOWED,
+		    .at_mono_ms = s->facts.mono_ms - 3000 },
+		{ .service = "ecs",
+		    .action = "DescribeTasks",
+		    .cluster = STR("main"),
+		    .result = CONTROL_PROBE_DENIED,
+		    .said = "AccessDeniedException: no" },
+		{ .service = "ecs",
+		    .action = "DescribeClusters",
+		    .cluster = STR("main"),
+		    .is_spare = true,
+		    .result = CONTROL_PROBE_DENIED },
+		{ .service = "ec2", .action = "DescribeInstances", .result = CONTROL_PROBE_FAILED, .said = "too slow" },
+		{ .service = "ecs", .action = "ListClusters" },
+	};
+	struct view v = get(&s->facts, "/v1/doctor");
+
+	(void)state;
+	assert_true(finds(v.json, "permissions", "warning", "no action of AWS was tried yet"));
+	json_decref(v.json);
+	s->facts.probes = probes;
+	s->facts.n_probes = N_OF(probes);
+	v = get(&s->facts, "/v1/doctor");
+	assert_true(finds(v.json, "identity", "ok", "we are arn:aws:iam::1:user/x, account 1"));
+	assert_true(finds(v.json, "permissions", "ok", "ecs:ListTasks in `main` is allowed (tried 3 s ago)"));
+	assert_true(finds(v.json, "permissions", "fault", "ecs:DescribeTasks in `main` is denied"));
+	assert_true(finds(v.json, "permissions", "fault", "AccessDeniedException: no"));
+	assert_true(finds(v.json, "permissions", "warning", "ecs:DescribeClusters in `main` is denied"));
+	assert_true(finds(v.json, "permissions", "warning", "ec2:DescribeInstances could not be tried"));
+	assert_true(finds(v.json, "permissions", "warning", "ecs:ListClusters is being tried"));
+	assert_true(finds(v.json, "permissions", "warning", "ecs:DescribeTaskDefinition was not tried"));
+	json_decref(v.json);
+}
+
 /* The story's only cluster, to be changed. */
 struct own_cluster {
 	struct roster roster;
@@ -1037,6 +1083,7 @@ main(void)
 		cmocka_unit_test(the_doctor_says_how_a_managed_backend_comes_about),
 		cmocka_unit_test(the_doctor_finds_what_is_wrong_and_says_what_mends_it),
 		cmocka_unit_test(the_doctor_tells_what_haproxy_lacks_and_what_he_cannot_see),
+		cmocka_unit_test(the_doctor_tells_each_action_that_was_tried),
 		cmocka_unit_test(the_doctor_knows_accounts_empty_clusters_and_network_modes),
 		cmocka_unit_test(metrics_count_what_the_views_show),
 		cmocka_unit_test(the_page_runs_nothing_but_its_own_script),
