@@ -352,7 +352,7 @@ forgive(struct outlier *o, struct str backend, const struct conf_outlier *policy
 static bool
 takes_calls(const struct actual_server *a)
 {
-	return a->admin == ACTUAL_READY && a->up && !a->agent_down;
+	return a->admin == ACTUAL_READY && a->up && !a->agent_down && a->weight > 0;
 }
 
 /* What records know beyond HAProxy: an ejection of this second is not read back yet. */

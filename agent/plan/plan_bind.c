@@ -172,7 +172,7 @@ bind_one(const struct claims *c, struct plan_bound *s)
 static bool
 takes_calls(const struct plan_bound *s)
 {
-	return s->server->admin == ACTUAL_READY && s->server->up;
+	return s->server->admin == ACTUAL_READY && s->server->up && s->server->weight > 0;
 }
 
 static int

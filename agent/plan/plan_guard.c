@@ -68,9 +68,16 @@ is_kept_out(const struct plan_server *s)
 }
 
 static bool
-takes_calls(const struct actual_server *s)
+is_in_service(const struct actual_server *s)
 {
 	return s->admin == ACTUAL_READY && s->up;
+}
+
+/* HAProxy calls a server of weight 0 up, and gives it none. */
+static bool
+takes_calls(const struct actual_server *s)
+{
+	return is_in_service(s) && s->weight > 0;
 }
 
 /* By what HAProxy does with it: a hold that sets a weight hides the state. */
@@ -79,7 +86,9 @@ is_coming(const struct plan_server *s)
 {
 	const struct actual_server *a = s->actual;
 
-	if (takes_calls(a) || a->check == ACTUAL_CHECK_FAILED)
+	if (is_in_service(a) || a->check == ACTUAL_CHECK_FAILED)
+		return false;
+	if (s->hold != NULL && s->hold->has_weight && s->hold->weight == 0)
 		return false;
 	if (s->state == PLAN_STATE_HELD)
 		return a->admin != ACTUAL_READY || a->check == ACTUAL_CHECK_PENDING;

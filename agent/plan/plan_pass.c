@@ -30,7 +30,7 @@ plan_pass_should_serve(const struct plan_bound *s)
 bool
 plan_pass_takes_calls(const struct plan_bound *s)
 {
-	return s->server->admin == ACTUAL_READY && s->server->up && plan_pass_has_address(s);
+	return s->server->admin == ACTUAL_READY && s->server->up && s->server->weight > 0 && plan_pass_has_address(s);
 }
 
 bool

@@ -34,7 +34,7 @@ bool plan_pass_is_leaving(const struct plan_bound *s);
 /* Has its place, even if nothing runs there at the moment. */
 bool plan_pass_is_staying(const struct plan_bound *s);
 bool plan_pass_should_serve(const struct plan_bound *s); /* stays, and is wanted to serve */
-bool plan_pass_takes_calls(const struct plan_bound *s);
+bool plan_pass_takes_calls(const struct plan_bound *s);  /* of weight 0, a server takes none */
 bool plan_pass_has_address(const struct plan_bound *s);
 enum evidence plan_pass_evidence(const struct plan_bound *s);
 /* Null: nobody's hand is on it, or it goes whatever the hand says. */

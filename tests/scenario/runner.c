@@ -469,7 +469,7 @@ task_at(struct play *p, const struct actual_server *s)
 static bool
 takes_calls(const struct actual_server *s)
 {
-	return s->address.len > 0 && s->admin == ACTUAL_READY && s->up;
+	return s->address.len > 0 && s->admin == ACTUAL_READY && s->up && s->weight > 0;
 }
 
 static bool

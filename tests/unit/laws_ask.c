@@ -51,7 +51,7 @@ laws_is_newer(const struct roster_task *a, const struct roster_task *b)
 bool
 laws_takes_calls(const struct actual_server *s)
 {
-	return s->admin == ACTUAL_READY && s->up && s->address.len > 0;
+	return s->admin == ACTUAL_READY && s->up && s->weight > 0 && s->address.len > 0;
 }
 
 const struct actual_server *

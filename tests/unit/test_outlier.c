@@ -319,6 +319,21 @@ servers_that_checks_took_out_count_towards_the_threshold(void **state)
 	end(&t);
 }
 
+static void
+a_server_of_weight_0_is_nobody_who_stays(void **state)
+{
+	static struct story t;
+
+	(void)state;
+	begin(&t, 2);
+	(void)second(&t);
+	t.servers[1]->weight = 0;
+	calls(&t, 0, 0, 9);
+	assert_false(second(&t));
+	assert_int_equal(ejected(&t), 0);
+	end(&t);
+}
+
 /* ---- how long ---- */
 
 static void
@@ -530,6 +545,7 @@ main(void)
 		cmocka_unit_test(too_few_calls_or_servers_are_no_measure),
 		cmocka_unit_test(never_the_last_and_never_below_the_panic_threshold),
 		cmocka_unit_test(servers_that_checks_took_out_count_towards_the_threshold),
+		cmocka_unit_test(a_server_of_weight_0_is_nobody_who_stays),
 		cmocka_unit_test(it_returns_and_stays_out_longer_each_time),
 		cmocka_unit_test(who_behaves_is_forgiven),
 		cmocka_unit_test(observe_and_a_missing_agent_only_tell),

@@ -214,6 +214,24 @@ the_last_that_takes_calls_is_not_missing(void **state)
 }
 
 static void
+a_server_of_weight_0_is_no_other_that_takes_calls(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(2);
+	struct overlay_key key = {
+		.backend = STR("grpc"), .task_arn = s.tasks[1]->arn, .container = STR("app"), .port = 50051
+	};
+	struct plan *p;
+
+	(void)state;
+	forget(s.tasks[0]);
+	s.servers[1]->weight = 0;
+	assert_int_equal(overlay_set_weight(world_overlay(s.w), &key, 0, OVERLAY_BY_ROLLCALL, 1, 0, NULL), ERR_OK);
+	p = guarded(&s);
+	assert_string_equal(world_steps(s.w, p), "");
+	assert_says(held(p, "rc_1"), "held: never the last");
+}
+
+static void
 streams_of_the_missing_are_shut_when_their_time_is_over(void **state)
 {
 	struct scene s CLEANUP(end_scene) = scene_of(4);
@@ -484,6 +502,7 @@ main(void)
 		cmocka_unit_test(who_left_within_ten_minutes_counts_against_the_limit),
 		cmocka_unit_test(a_release_lets_go_what_is_reported_but_the_last_of_the_missing),
 		cmocka_unit_test(the_last_that_takes_calls_is_not_missing),
+		cmocka_unit_test(a_server_of_weight_0_is_no_other_that_takes_calls),
 		cmocka_unit_test(streams_of_the_missing_are_shut_when_their_time_is_over),
 		cmocka_unit_test(an_unhealthy_task_goes_while_its_share_stays),
 		cmocka_unit_test(servers_that_are_down_count_as_out),
