@@ -12,6 +12,7 @@
 
 #include "base/rfc3339.h"
 #include "ecs/arn.h"
+#include "plan/desired_verdict.h"
 #include "plan/plan_address.h"
 #include "plan/plan_json.h"
 
@@ -611,6 +612,8 @@ was_read_whole(const struct roster_cluster *c)
 	return c->was_read && c->sweeps >= SWEEPS_TO_BELIEVE;
 }
 
+/* One that AWS calls MISSING may run on: the hand on it stays until there is proof, or the
+ * roster has forgotten it. */
 static bool
 is_task_over(const struct roster *roster, struct str task_arn)
 {
@@ -621,7 +624,7 @@ is_task_over(const struct roster *roster, struct str task_arn)
 		const struct roster_task *t = roster_facts_find(c->facts, task_arn);
 
 		if (t != NULL)
-			return t->ended_wall_ms != 0;
+			return t->ended_wall_ms != 0 && desired_verdict_is_over(t);
 		if (may_hold(c, task_arn) && !was_read_whole(c))
 			is_known_of = false;
 	}

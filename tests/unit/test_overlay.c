@@ -232,6 +232,9 @@ a_hold_ends_with_its_task_and_not_before_that_is_known(void **state)
 	assert_true(is_kept(w));
 	t->ended_wall_ms = NOW_MS;
 	assert_false(is_kept(w));
+	t->desired_status = ROSTER_RUNNING;
+	t->missing = 2;
+	assert_true(is_kept(w)); /* reported, and no more: it may run on */
 	world_free(w);
 }
 
