@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "plan/desired_port.h"
 #include "plan/desired_settle.h"
 #include "plan/desired_verdict.h"
 #include "plan/plan_address.h"
@@ -14,8 +15,10 @@ struct by_id {
 	const struct roster_task *task;
 };
 
+#define PLACES_MAX 64 /* of a container on a machine's address; a range may hold more than anybody serves */
+
 struct by_address {
-	struct plan_address key; /* port 1 */
+	struct plan_address key; /* port 0: any of that address */
 	const struct roster_task *task;
 };
 
@@ -51,18 +54,47 @@ add_address(struct plan_orphan_index *x, const struct roster_task *t, struct str
 
 	if (!plan_address_parse(text, 1, &to->key))
 		return;
+	to->key.port = 0;
 	to->task = t;
 	x->n_addresses++;
+}
+
+/* Tasks share the address of a machine: there, each has its own ports only. */
+static size_t
+places_on_host(const struct roster_task *t, const struct roster_container *c, struct plan_address *ret)
+{
+	return taskdef_is_on_host(t->definition) ? desired_port_places(t, c, ret, PLACES_MAX) : 0;
+}
+
+static void
+add_places(struct plan_orphan_index *x, const struct roster_task *t, const struct roster_container *c)
+{
+	struct plan_address keys[PLACES_MAX];
+	const size_t n = places_on_host(t, c, keys);
+
+	add_address(x, t, c->ipv4);
+	add_address(x, t, c->ipv6);
+	for (size_t i = 0; i < n; i++)
+		x->addresses[x->n_addresses++] = (struct by_address){ .key = keys[i], .task = t };
+}
+
+static size_t
+count_places(const struct roster_task *t)
+{
+	struct plan_address keys[PLACES_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; desired_verdict_is_holder(t) && i < t->n_containers; i++)
+		n += 2 + places_on_host(t, &t->containers[i], keys);
+	return n;
 }
 
 static void
 add_task(struct plan_orphan_index *x, const struct roster_task *t)
 {
 	x->ids[x->n_ids++] = (struct by_id){ .id = t->id, .task = t };
-	for (size_t i = 0; desired_verdict_is_holder(t) && i < t->n_containers; i++) {
-		add_address(x, t, t->containers[i].ipv4);
-		add_address(x, t, t->containers[i].ipv6);
-	}
+	for (size_t i = 0; desired_verdict_is_holder(t) && i < t->n_containers; i++)
+		add_places(x, t, &t->containers[i]);
 }
 
 struct plan_orphan_index *
@@ -76,7 +108,7 @@ plan_orphan_index_new(struct arena *a, const struct roster *roster)
 
 		n_tasks += f != NULL ? f->n_tasks : 0;
 		for (size_t k = 0; f != NULL && k < f->n_tasks; k++)
-			n_places += 2 * f->tasks[k].n_containers;
+			n_places += count_places(&f->tasks[k]);
 	}
 	if (x == NULL)
 		return NULL;
@@ -136,31 +168,42 @@ find_task(const struct plan_orphan_index *x, struct str id, struct str arn)
 	return found;
 }
 
-/* The task that runs at this address; *ret_several: more than one does. */
+/* The newest of those that are indexed so, and of found; *several: it is not the only one. */
 static const struct roster_task *
-find_at(const struct plan_orphan_index *x, const struct plan_address *at, bool *ret_several)
+newest_at(
+    const struct plan_orphan_index *x, const struct plan_address *at, const struct roster_task *found, bool *several)
 {
-	const struct roster_task *found = NULL;
-	struct by_address key = { .key = *at };
+	const struct by_address key = { .key = *at };
 	const struct by_address *hit = NULL;
 	size_t i;
 
-	*ret_several = false;
-	key.key.port = 1;
-	if (at->family != PLAN_ADDRESS_NONE && x->n_addresses > 0)
+	if (x->n_addresses > 0)
 		hit = bsearch(&key, x->addresses, x->n_addresses, sizeof(key), address_cmp);
 	if (hit == NULL)
-		return NULL;
+		return found;
 	for (i = (size_t)(hit - x->addresses); i > 0 && address_cmp(&x->addresses[i - 1], &key) == 0;)
 		i--;
 	for (; i < x->n_addresses && address_cmp(&x->addresses[i], &key) == 0; i++) {
 		const struct roster_task *t = x->addresses[i].task;
 
-		*ret_several = *ret_several || (found != NULL && !str_eq(found->arn, t->arn));
+		*several = *several || (found != NULL && !str_eq(found->arn, t->arn));
 		if (found == NULL || desired_task_age_cmp(t, found) > 0)
 			found = t;
 	}
 	return found;
+}
+
+/* The task that runs at this address; *ret_several: more than one does. */
+static const struct roster_task *
+find_at(const struct plan_orphan_index *x, const struct plan_address *at, bool *ret_several)
+{
+	struct plan_address whole = *at;
+
+	*ret_several = false;
+	if (at->family == PLAN_ADDRESS_NONE)
+		return NULL;
+	whole.port = 0;
+	return newest_at(x, at, newest_at(x, &whole, NULL, ret_several), ret_several);
 }
 
 /* ---- whose it was ---- */
@@ -213,13 +256,26 @@ is_in_doubt(const struct desired_endpoint *row, struct str backend, uint16_t por
 }
 
 static bool
+is_place_of(const struct roster_task *t, const struct roster_container *c, const struct plan_address *at)
+{
+	struct plan_address keys[PLACES_MAX];
+	const size_t n = places_on_host(t, c, keys);
+
+	for (size_t i = 0; i < n; i++)
+		if (plan_address_cmp(&keys[i], at) == 0)
+			return true;
+	return false;
+}
+
+static bool
 has_address(const struct roster_task *t, const struct plan_address *at)
 {
 	struct plan_address mine;
 
 	for (size_t i = 0; i < t->n_containers; i++)
 		if ((plan_address_parse(t->containers[i].ipv4, at->port, &mine) && plan_address_cmp(&mine, at) == 0) ||
-		    (plan_address_parse(t->containers[i].ipv6, at->port, &mine) && plan_address_cmp(&mine, at) == 0))
+		    (plan_address_parse(t->containers[i].ipv6, at->port, &mine) && plan_address_cmp(&mine, at) == 0) ||
+		    is_place_of(t, &t->containers[i], at))
 			return true;
 	return false;
 }

@@ -413,6 +413,62 @@ what_is_not_known_for_sure_is_not_unexposed(void **state)
 }
 
 static void
+move_to_machine(struct scene *s, size_t i, enum taskdef_network network, const struct roster_binding *bound)
+{
+	struct roster_task *t = s->tasks[i];
+	struct roster_container *c = (struct roster_container *)(uintptr_t)&t->containers[0];
+
+	t->definition = world_definition(s->w, "on-machine");
+	t->definition->network = network;
+	(void)world_publishes(s->w, t->definition, "app", "50051");
+	t->container_instance_arn = STR("arn:aws:ecs:eu-west-1:123456789012:container-instance/main/i1");
+	t->host_ipv4 = c->ipv4;
+	c->ipv4 = STR("");
+	c->bindings = bound;
+	c->n_bindings = bound != NULL ? 1 : 0;
+}
+
+static void
+tasks_on_a_machine_go_as_others_do(void **state)
+{
+	static const struct roster_binding bound = { 50051, 32768, 1, true, false };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct scene s CLEANUP(end_scene) = scene_of_named(3);
+		const bool is_bridge = i == 0;
+
+		move_to_machine(&s, 0, is_bridge ? TASKDEF_BRIDGE : TASKDEF_HOST, is_bridge ? &bound : NULL);
+		if (is_bridge) {
+			s.servers[0]->name = STR("rc_t1_app_32768");
+			s.servers[0]->port = 32768;
+		}
+		assert_steps(&s, "");
+		s.tasks[0]->service = STR("other");
+		assert_steps(
+		    &s, is_bridge ? "rc_t1_app_32768: maint (unexposed)" : "rc_t1_app_50051: maint (unexposed)");
+		s.tasks[0]->host_ipv4 = STR("10.0.0.9"); /* where it is reached is another place than this */
+		assert_steps(&s, "");
+	}
+}
+
+static void
+a_slot_of_a_machine_is_of_the_task_that_has_its_port(void **state)
+{
+	static const struct roster_binding bound = { 50051, 32768, 1, true, false };
+	struct scene s CLEANUP(end_scene) = scene_of(3);
+
+	(void)state;
+	move_to_machine(&s, 0, TASKDEF_BRIDGE, &bound);
+	s.servers[0]->port = 32768;
+	assert_steps(&s, "");
+	s.tasks[0]->service = STR("other");
+	assert_steps(&s, "rc_1: maint (unexposed)");
+	s.servers[0]->port = 32769; /* some other's, of the same machine */
+	assert_steps(&s, "");
+}
+
+static void
 an_operator_may_let_the_last_of_what_is_not_exposed_go(void **state)
 {
 	struct scene s CLEANUP(end_scene) = scene_of_named(1);
@@ -512,6 +568,8 @@ main(void)
 		cmocka_unit_test(they_are_let_in_again_where_too_few_are_left),
 		cmocka_unit_test(a_task_that_no_entry_takes_any_more_goes_within_the_limit),
 		cmocka_unit_test(what_is_not_known_for_sure_is_not_unexposed),
+		cmocka_unit_test(tasks_on_a_machine_go_as_others_do),
+		cmocka_unit_test(a_slot_of_a_machine_is_of_the_task_that_has_its_port),
 		cmocka_unit_test(an_operator_may_let_the_last_of_what_is_not_exposed_go),
 		cmocka_unit_test(the_end_of_a_task_that_no_entry_takes_any_more_is_proof),
 		cmocka_unit_test(a_server_that_no_known_task_explains_waits_for_two_sweeps),
