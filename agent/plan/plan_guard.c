@@ -52,7 +52,8 @@ struct tally {          /* of one backend */
 	size_t at_most; /* to keep, whatever target asks for */
 	size_t room;    /* slots that are free once who leaves has left */
 	bool makes_room;
-	size_t steady; /* of up: those that have their place, whatever ECS calls their health */
+	size_t lasting; /* of up: those whose end is not proven */
+	size_t steady;  /* of up: those that have their place, whatever ECS calls their health */
 };
 
 static bool
@@ -112,6 +113,7 @@ count_server(struct tally *t, const struct plan_server *s, bool is_closed)
 	comes = counts && is_coming(s) && (!is_closed || s->actual->admin == ACTUAL_READY);
 	t->all += should_serve(s) ? 1 : 0;
 	t->up += takes_calls(s->actual) ? 1 : 0;
+	t->lasting += takes_calls(s->actual) && !evidence_is_proven(s->evidence) ? 1 : 0;
 	t->steady += is_steady(s) ? 1 : 0;
 	t->coming += comes ? 1 : 0;
 	t->target += comes || (counts && takes_calls(s->actual)) ? 1 : 0;
@@ -289,13 +291,14 @@ may_be_last(const struct plan_rules *rules, const struct plan_step *st)
 
 enum hold_back { MAY_GO, NO_EVIDENCE, OVER_LIMIT, THE_LAST, TOO_FEW };
 
-/* The last is kept even where HAProxy's checks say that it is down: they may be wrong. */
+/* The last is kept even where HAProxy's checks say that it is down: they may be wrong.  One
+ * that is about to end, and only waits, is no other. */
 static enum hold_back
 judge_reported(
     const struct plan_rules *rules, const struct plan_backend *b, const struct plan_step *st, const struct tally *t)
 {
 	const struct actual_server *a = st->actual;
-	const size_t others = t->up - (st->takes_calls && t->up > 0 ? 1 : 0);
+	const size_t others = t->lasting - (st->takes_calls && t->lasting > 0 ? 1 : 0);
 
 	if (a == NULL || st->kind == PLAN_DRAIN)
 		return NO_EVIDENCE;
@@ -338,6 +341,7 @@ count_gone(struct tally *t, const struct plan_step *st)
 	if (t == NULL || !st->takes_calls)
 		return;
 	t->up -= t->up > 0 ? 1 : 0;
+	t->lasting -= !evidence_is_proven(st->evidence) && t->lasting > 0 ? 1 : 0;
 	t->steady -= was_steady && t->steady > 0 ? 1 : 0;
 }
 

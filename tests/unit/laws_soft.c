@@ -339,8 +339,10 @@ count_staying(const struct laws_round *r, const struct plan_backend *b, bool ste
 		bool steady = v->desired != NULL && evidence_of(v) != EVIDENCE_REPLACED &&
 			      (v->hold == NULL || v->hold->admin == OVERLAY_FREE) &&
 			      (v->desired->want != DESIRED_LEAVE || evidence_of(v) == EVIDENCE_UNHEALTHY);
+		bool lasting = !evidence_is_proven(evidence_of(v)); /* else it only waits for another */
 
-		if (laws_takes_calls(v->actual) && !goes(r->plan, b->name, v->actual) && (steady || !steady_only))
+		if (laws_takes_calls(v->actual) && !goes(r->plan, b->name, v->actual) &&
+		    (steady_only ? steady : lasting))
 			n++;
 	}
 	return n;

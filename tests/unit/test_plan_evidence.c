@@ -232,6 +232,32 @@ a_server_of_weight_0_is_no_other_that_takes_calls(void **state)
 }
 
 static void
+one_that_stops_and_waits_is_no_other_that_takes_calls(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(2);
+	struct overlay_leave leave = leave_of(s.servers[0]);
+	struct plan *p;
+
+	(void)state;
+	assert_int_equal(overlay_release(world_overlay(s.w), &leave, 1, NULL), ERR_OK);
+	forget(s.tasks[0]);
+	s.tasks[1]->desired_status = ROSTER_STOPPED;
+	for (size_t i = 0; i < 3; i++) { /* of three to come, two are to serve meanwhile */
+		static const char *const ids[] = { "t7", "t8", "t9" }, *const ips[] = { "10.0.0.7", "10.0.0.8",
+			"10.0.0.9" };
+		static const char *const names[] = { "rc_7", "rc_8", "rc_9" };
+		static const char *const at[] = { "10.0.0.7:50051", "10.0.0.8:50051", "10.0.0.9:50051" };
+
+		(void)world_task(s.w, ids[i], ROSTER_RUNNING, ips[i]);
+		(void)world_server(s.w, s.b, names[i], ACTUAL_DRAIN, at[i]);
+	}
+	p = guarded(&s);
+	assert_string_equal(world_steps(s.w, p), "");
+	assert_says(held(p, "rc_2"), "is stopping; kept in service until a task that joins");
+	assert_says(held(p, "rc_1"), "held: never the last");
+}
+
+static void
 streams_of_the_missing_are_shut_when_their_time_is_over(void **state)
 {
 	struct scene s CLEANUP(end_scene) = scene_of(4);
@@ -559,6 +585,7 @@ main(void)
 		cmocka_unit_test(a_release_lets_go_what_is_reported_but_the_last_of_the_missing),
 		cmocka_unit_test(the_last_that_takes_calls_is_not_missing),
 		cmocka_unit_test(a_server_of_weight_0_is_no_other_that_takes_calls),
+		cmocka_unit_test(one_that_stops_and_waits_is_no_other_that_takes_calls),
 		cmocka_unit_test(streams_of_the_missing_are_shut_when_their_time_is_over),
 		cmocka_unit_test(an_unhealthy_task_goes_while_its_share_stays),
 		cmocka_unit_test(servers_that_are_down_count_as_out),
