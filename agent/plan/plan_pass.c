@@ -270,6 +270,13 @@ add_value(struct plan_pass *p, enum plan_phase phase, enum plan_step_kind kind, 
 	(void)plan_pass_emit(p, phase, step);
 }
 
+/* What serves keeps the weight that it has until all are known; an operator's goes first. */
+static bool
+may_weigh(const struct plan_pass *p, const struct actual_server *s, const struct overlay_hold *h)
+{
+	return (h != NULL && h->has_weight) || s->admin != ACTUAL_READY || !p->has_unknown;
+}
+
 /* One that is only kept has no weight of its own; a hold may give it one. */
 void
 plan_pass_tune(struct plan_pass *p, enum plan_phase phase, const struct actual_server *s,
@@ -278,7 +285,7 @@ plan_pass_tune(struct plan_pass *p, enum plan_phase phase, const struct actual_s
 	bool is_wanted = d->want == DESIRED_SERVE;
 	unsigned weight = plan_pass_weight(p, d, h);
 
-	if ((is_wanted || (h != NULL && h->has_weight)) && s->weight != weight)
+	if ((is_wanted || (h != NULL && h->has_weight)) && s->weight != weight && may_weigh(p, s, h))
 		add_value(p, phase, PLAN_WEIGHT, s, d, weight);
 	if (is_wanted && d->maxconn != 0 && s->maxconn != d->maxconn)
 		add_value(p, phase, PLAN_MAXCONN, s, d, d->maxconn);

@@ -20,6 +20,9 @@ struct plan_pass {
 	enum plan_strategy strategy;
 	bool is_paused, is_stopping;
 	struct plan_binding bound;
+	/* A server takes calls whose task is not known (yet): weights, which are in proportion to
+	 * one another, would be those of a part.  Filled by plan_servers. */
+	bool has_unknown;
 	size_t n_put_off; /* steps that the pause keeps back */
 	/* Of those that stay: who takes calls, who is about to, who comes back with other settings. */
 	size_t n_up, n_joining, n_renewing;

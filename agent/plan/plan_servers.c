@@ -167,6 +167,14 @@ ask_tasks(struct plan_draft *d)
 	return d->tasks != NULL;
 }
 
+/* After a start clusters are read one by one, and definitions after tasks. */
+static bool
+is_unknown(const struct plan_bound *s, const struct plan_orphan *found)
+{
+	return s->server->admin == ACTUAL_READY && s->orphan_evidence == EVIDENCE_NONE &&
+	       (found->task != NULL ? found->task->definition == NULL : found->is_unexplained);
+}
+
 static void
 explain(struct plan_pass *p, struct plan_bound *s)
 {
@@ -176,11 +184,12 @@ explain(struct plan_pass *p, struct plan_bound *s)
 
 	s->orphan_evidence = found.evidence;
 	s->orphan_task = found.task;
-	if (!found.is_unexplained)
-		return;
-	since_ms = plan_draft_unexplained_since(p->draft, p->desired->name, s->server);
-	if (rules->swept_twice_ms > 0 && since_ms <= rules->swept_twice_ms)
-		s->orphan_evidence = EVIDENCE_MISSING;
+	if (found.is_unexplained) {
+		since_ms = plan_draft_unexplained_since(p->draft, p->desired->name, s->server);
+		if (rules->swept_twice_ms > 0 && since_ms <= rules->swept_twice_ms)
+			s->orphan_evidence = EVIDENCE_MISSING;
+	}
+	p->has_unknown = p->has_unknown || is_unknown(s, &found);
 }
 
 /* Free slots keep the address of their last task, and are nobody's. */

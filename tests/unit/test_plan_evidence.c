@@ -507,6 +507,27 @@ an_operator_may_let_the_last_of_what_is_not_exposed_go(void **state)
 	assert_steps(&s, "rc_t1_app_50051: maint (unexposed)");
 }
 
+/* After a start clusters are read one by one. */
+static void
+weights_wait_until_the_task_of_each_server_is_known(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of_named(2);
+	struct actual_server *other = named(&s, "rc_t9_app_50051", "10.0.0.9:50051");
+	struct overlay_key key = {
+		.backend = STR("grpc"), .task_arn = s.tasks[1]->arn, .container = STR("app"), .port = 50051
+	};
+
+	(void)state;
+	s.servers[0]->weight = s.servers[1]->weight = 28;
+	assert_steps(&s, "");
+	assert_int_equal(overlay_set_weight(world_overlay(s.w), &key, 7, OVERLAY_BY_ROLLCALL, 1, 0, NULL), ERR_OK);
+	assert_steps(&s, "rc_t2_app_50051: weight 7");
+	s.servers[1]->weight = 7;
+	(void)world_task(s.w, "t9", ROSTER_RUNNING, "10.0.0.9");
+	assert_int_equal(other->weight, 256);
+	assert_steps(&s, "rc_t1_app_50051: weight 256");
+}
+
 static void
 the_end_of_a_task_that_no_entry_takes_any_more_is_proof(void **state)
 {
@@ -595,6 +616,7 @@ main(void)
 		cmocka_unit_test(they_are_let_in_again_where_too_few_are_left),
 		cmocka_unit_test(a_task_that_no_entry_takes_any_more_goes_within_the_limit),
 		cmocka_unit_test(what_is_not_known_for_sure_is_not_unexposed),
+		cmocka_unit_test(weights_wait_until_the_task_of_each_server_is_known),
 		cmocka_unit_test(tasks_on_a_machine_go_as_others_do),
 		cmocka_unit_test(a_slot_of_a_machine_is_of_the_task_that_has_its_port),
 		cmocka_unit_test(an_operator_may_let_the_last_of_what_is_not_exposed_go),
