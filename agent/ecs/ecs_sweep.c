@@ -230,7 +230,7 @@ begin_proving(struct ecs_sweep *s)
 	for (size_t i = 0; may_ask && i < ecs_ledger_count(s->ledger) && !is_missed; i++) {
 		const struct ecs_ledger_entry *entry = ecs_ledger_entry(s->ledger, i);
 
-		is_missed = entry->missing && entry->before != NULL;
+		is_missed = entry->missing && (entry->before != NULL || entry->sought);
 	}
 	s->proof_due = is_missed && !s->failed;
 	s->phase = PROVING;

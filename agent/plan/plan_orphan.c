@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "ecs/arn.h"
 #include "plan/desired_port.h"
 #include "plan/desired_settle.h"
 #include "plan/desired_verdict.h"
@@ -23,6 +24,7 @@ struct by_address {
 };
 
 struct plan_orphan_index {
+	const struct roster *roster;
 	struct by_id *ids;
 	size_t n_ids;
 	struct by_address *addresses;
@@ -112,6 +114,7 @@ plan_orphan_index_new(struct arena *a, const struct roster *roster)
 	}
 	if (x == NULL)
 		return NULL;
+	x->roster = roster;
 	x->ids = ARENA_ARRAY(a, struct by_id, n_tasks);
 	x->addresses = ARENA_ARRAY(a, struct by_address, n_places);
 	if (x->ids == NULL || x->addresses == NULL)
@@ -329,6 +332,41 @@ weigh(const struct plan_orphan_index *x, const struct desired *d, struct str bac
 	return all;
 }
 
+/* The region of a cluster that has not told its ARN may be any. */
+static bool
+is_named_as(const struct roster_cluster *c, const struct arn *task, struct str task_cluster)
+{
+	struct arn told;
+	struct str name;
+
+	if (!str_eq(arn_cluster_name(c->name), task_cluster))
+		return false;
+	return !arn_parse_cluster(c->arn, &told, &name) || str_eq(told.region, task->region);
+}
+
+/* Keys of another account answer for a cluster of the same name, and know none of these
+ * tasks: that says nothing of them.  Nor does a cluster that has not told whose it is. */
+static bool
+is_of_other_account(const struct roster *roster, const struct applied_server *known)
+{
+	struct arn task;
+	struct str cluster, id;
+	bool is_named = false;
+
+	if (known == NULL || !arn_parse_task(known->task_arn, &task, &cluster, &id))
+		return false;
+	for (size_t i = 0; i < roster->n_clusters; i++) {
+		const struct roster_cluster *c = &roster->clusters[i];
+
+		if (!is_named_as(c, &task, cluster))
+			continue;
+		if (str_eq(c->account, task.account))
+			return false;
+		is_named = true;
+	}
+	return is_named;
+}
+
 static const struct roster_task *
 find_its_task(const struct plan_orphan_index *x, const struct plan_bound *s, struct str id)
 {
@@ -355,5 +393,6 @@ plan_orphan_of(
 	if (ret.task != NULL && !several)
 		ret.evidence = weigh(x, d, backend, s, ret.task);
 	ret.is_unexplained = ret.task == NULL && s->key.family != PLAN_ADDRESS_NONE;
+	ret.is_of_other_account = ret.is_unexplained && is_of_other_account(x->roster, s->applied);
 	return ret;
 }

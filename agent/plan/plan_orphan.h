@@ -13,7 +13,8 @@
  *   else                                   none: it stays
  *
  * That no known task explains it counts after two complete sweeps of every cluster
- * since it was first seen so (plan_rules.swept_twice_ms).  Pure.
+ * since it was first seen so (plan_rules.swept_twice_ms); not while answers for a cluster
+ * of its name come from another account than its task's.  Pure.
  */
 #ifndef PLAN_PLAN_ORPHAN_H
 #define PLAN_PLAN_ORPHAN_H
@@ -31,6 +32,8 @@ struct plan_orphan {
 	enum evidence evidence;
 	const struct roster_task *task; /* null: not known */
 	bool is_unexplained;            /* no known task has to do with it */
+	/* But its task, by applied.json, is of a cluster whose name we read in another account. */
+	bool is_of_other_account;
 };
 
 /* The tasks of a roster by id, and those that run by address. */

@@ -186,7 +186,7 @@ explain(struct plan_pass *p, struct plan_bound *s)
 	s->orphan_task = found.task;
 	if (found.is_unexplained) {
 		since_ms = plan_draft_unexplained_since(p->draft, p->desired->name, s->server);
-		if (rules->swept_twice_ms > 0 && since_ms <= rules->swept_twice_ms)
+		if (rules->swept_twice_ms > 0 && since_ms <= rules->swept_twice_ms && !found.is_of_other_account)
 			s->orphan_evidence = EVIDENCE_MISSING;
 	}
 	p->has_unknown = p->has_unknown || is_unknown(s, &found);

@@ -919,6 +919,25 @@ a_cluster_without_tasks_says_who_it_is_before_any_is_missing(void **state)
 	world_done(&w);
 }
 
+/* After a start: nothing is known, nothing is listed, and somebody is served. */
+static void
+a_cluster_that_calls_one_that_is_sought_missing_says_who_it_is(void **state)
+{
+	const char *ids[] = { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
+	struct world w;
+
+	(void)state;
+	world_init(&w, 0);
+	run(&w, ECS_SWEEP_FULL);
+	assert_int_equal(w.ecs.proofs, 0); /* nobody is missed */
+	seek(&w, ids, 1);
+	run(&w, ECS_SWEEP_FULL);
+	assert_int_equal(w.ecs.proofs, 1);
+	assert_true(w.complete);
+	assert_string_equal(w.account, FAKE_ECS_ACCOUNT);
+	world_done(&w);
+}
+
 static void
 the_missing_that_are_served_are_asked_about_until_there_is_proof(void **state)
 {
@@ -1373,6 +1392,7 @@ main(void)
 		cmocka_unit_test(an_empty_list_alone_is_no_evidence),
 		cmocka_unit_test(nobody_is_missing_while_nobody_proves_the_account),
 		cmocka_unit_test(a_cluster_without_tasks_says_who_it_is_before_any_is_missing),
+		cmocka_unit_test(a_cluster_that_calls_one_that_is_sought_missing_says_who_it_is),
 		cmocka_unit_test(the_missing_that_are_served_are_asked_about_until_there_is_proof),
 		cmocka_unit_test(nothing_of_a_foreign_pass_is_taken),
 		cmocka_unit_test(an_answer_of_two_clusters_is_nobodys),

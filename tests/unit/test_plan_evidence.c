@@ -560,6 +560,32 @@ a_server_that_no_known_task_explains_waits_for_two_sweeps(void **state)
 }
 
 static void
+keys_of_another_account_explain_nothing(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of_named(3);
+	struct roster_cluster *c = world_cluster(s.w, "eu", "second");
+	struct applied_server *known = world_applied(s.w, "grpc", "rc_gone_app_50051", "10.0.0.77:50051");
+	struct plan *p;
+
+	(void)state;
+	(void)named(&s, "rc_gone_app_50051", "10.0.0.77:50051");
+	known->task_arn = STR("arn:aws:ecs:eu-west-1:123456789012:task/second/gone");
+	p = guarded(&s);
+	s.memory = &p->memory;
+	world_rules(s.w)->swept_twice_ms = 1;
+	c->account = STR("999999999999");
+	assert_steps(&s, "");
+	c->account = c->arn = STR(""); /* it has not told whose it is */
+	assert_steps(&s, "");
+	c->account = STR("123456789012");
+	assert_steps(&s, "rc_gone_app_50051: maint (missing)");
+	c->account = STR("999999999999");
+	c->arn = STR(
+	    "arn:aws:ecs:us-east-1:999999999999:cluster/second"); /* another cluster: its own is not read any more */
+	assert_steps(&s, "rc_gone_app_50051: maint (missing)");
+}
+
+static void
 a_whole_backend_of_nobodys_servers_stays(void **state)
 {
 	struct scene s CLEANUP(end_scene) = scene_of_named(0);
@@ -622,6 +648,7 @@ main(void)
 		cmocka_unit_test(an_operator_may_let_the_last_of_what_is_not_exposed_go),
 		cmocka_unit_test(the_end_of_a_task_that_no_entry_takes_any_more_is_proof),
 		cmocka_unit_test(a_server_that_no_known_task_explains_waits_for_two_sweeps),
+		cmocka_unit_test(keys_of_another_account_explain_nothing),
 		cmocka_unit_test(a_whole_backend_of_nobodys_servers_stays),
 		cmocka_unit_test(a_name_that_is_not_made_by_us_is_nobodys_business),
 	};
