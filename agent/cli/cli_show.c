@@ -93,6 +93,8 @@ put_cluster_age(struct buf *out, const json_t *cluster)
 
 	if (!cli_json_number(cluster, "age_ms", &age_ms)) {
 		buf_put(out, STR("not read yet"));
+		if (cli_json_bool(cluster, "from_disk"))
+			buf_put(out, STR(", tasks of the last run"));
 		return;
 	}
 	cli_text_put_count(out, cli_json_count(cluster, "tasks"), "task");

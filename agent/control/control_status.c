@@ -73,7 +73,7 @@ say_missing_clusters(struct buf *out, const struct roster *r)
 	for (size_t i = 0; r != NULL && i < r->n_clusters; i++) {
 		const struct roster_cluster *c = &r->clusters[i];
 
-		if (c->was_read || c->fault_is_permanent)
+		if (c->was_read || c->fault_is_permanent || c->remembered_wall_ms != 0)
 			continue;
 		if (missing++ < MISSING_NAMED_MAX)
 			say_missing_cluster(out, c);
@@ -168,6 +168,7 @@ put_cluster(struct control_json *w, const struct control_facts *f, const struct 
 		control_json_number(w, "tasks", count_running(c->facts));
 	else
 		control_json_null(w, "tasks");
+	control_json_bool(w, "from_disk", c->remembered_wall_ms != 0);
 	put_fault(w, "error", &c->fault);
 	control_json_object_end(w);
 }

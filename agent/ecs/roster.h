@@ -80,6 +80,9 @@ struct roster_task {
 	/* In the last complete list of its cluster; of a task that we met in a list
 	 * which then broke off: in that one. */
 	bool listed;
+	/* Known from an earlier run only, which had it running (roster_file.h): it may serve, and
+	 * proves nothing about anybody, itself included.  Then it is not listed. */
+	bool is_remembered;
 	/* Passes in a row that called it MISSING while their list was complete, did not
 	 * have it, and was provably of this account and cluster. */
 	unsigned missing;
@@ -103,6 +106,7 @@ struct roster_cluster {
 	int64_t complete_wall_ms; /* end of the last one; 0: none yet */
 	int64_t complete_mono_ms;
 	int64_t complete_before_mono_ms; /* of the one before it; 0: none */
+	int64_t remembered_wall_ms;      /* its facts are an earlier run's, and AWS said them then; 0: they are ours */
 	struct fault fault;              /* why it is not fresh */
 	bool fault_is_permanent;         /* denied, no such cluster: waiting will not mend it */
 	struct roster_facts *facts;      /* null: nothing known yet */
@@ -131,7 +135,7 @@ NODISCARD enum err_code roster_facts_make(
 /* Or null; a null f holds nothing. */
 const struct roster_task *roster_facts_find(const struct roster_facts *f, struct str arn);
 /* Equal in all that AWS says of it.  Not compared is what we make of it: definition,
- * the machine's addresses, listed, missing, described_wall_ms, ended_wall_ms. */
+ * the machine's addresses, listed, is_remembered, missing, described_wall_ms, ended_wall_ms. */
 bool roster_task_same(const struct roster_task *a, const struct roster_task *b);
 /* Deep, into a; the definition is not referenced.  False: the arena refused. */
 NODISCARD bool roster_task_copy(struct arena *a, const struct roster_task *t, struct roster_task *ret);

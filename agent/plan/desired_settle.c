@@ -58,12 +58,14 @@ desired_settle_same_network(const struct roster_task *a, const struct roster_tas
 }
 
 /* One cluster may be read through two sources.  What is proven by either is true;
- * else the later word counts. */
+ * else the later word counts, and an earlier run's not at all. */
 static bool
 is_better_copy(const struct desired_draft *a, const struct desired_draft *b)
 {
 	bool proven_a = evidence_is_proven(a->verdict.evidence), proven_b = evidence_is_proven(b->verdict.evidence);
 
+	if (a->server.task->is_remembered != b->server.task->is_remembered)
+		return b->server.task->is_remembered;
 	if (proven_a != proven_b)
 		return proven_a;
 	return a->server.task->described_wall_ms > b->server.task->described_wall_ms;
@@ -90,15 +92,33 @@ settle_copies(struct desired_draft **group, size_t n)
 	}
 }
 
-/* The newest that runs. */
+/* The newest that runs; one that is only remembered, if it is alone. */
 static struct desired_draft *
 find_holder(struct desired_draft **group, size_t n)
 {
+	struct desired_draft *remembered = NULL;
+
 	qsort(group, n, sizeof(struct desired_draft *), by_age);
-	for (size_t i = 0; i < n; i++)
-		if (!group[i]->is_copy && desired_verdict_is_holder(group[i]->server.task))
-			return group[i];
-	return NULL;
+	for (size_t i = 0; i < n; i++) {
+		struct desired_draft *d = group[i];
+
+		if (d->is_copy || !desired_verdict_is_holder(d->server.task))
+			continue;
+		if (!d->server.task->is_remembered)
+			return d;
+		if (remembered == NULL)
+			remembered = d;
+	}
+	return remembered;
+}
+
+/* What is remembered makes way for what is known, and never the other way round. */
+static bool
+makes_way(const struct roster_task *t, const struct roster_task *by)
+{
+	if (t->is_remembered != by->is_remembered)
+		return t->is_remembered;
+	return desired_task_age_cmp(by, t) > 0;
 }
 
 static void
@@ -113,9 +133,10 @@ settle_address(struct desired_draft **group, size_t n)
 	for (size_t i = 0; holder != NULL && i < n; i++) {
 		struct desired_draft *d = group[i];
 		const struct roster_task *by = holder->server.task, *t = d->server.task;
-		bool is_proof = desired_settle_same_network(by, t);
+		bool is_proof =
+		    !by->is_remembered && desired_task_age_cmp(by, t) > 0 && desired_settle_same_network(by, t);
 
-		if (d->is_copy || desired_task_age_cmp(by, t) <= 0)
+		if (d->is_copy || !makes_way(t, by))
 			continue;
 		if (is_proof || d->verdict.want == DESIRED_SERVE)
 			d->by = by;

@@ -90,8 +90,9 @@ desired_verdict_of(const struct roster_task *t, bool require_healthy)
 		return leave(EVIDENCE_UNHEALTHY, REASON_UNHEALTHY);
 	if (require_healthy && t->health != ROSTER_HEALTHY)
 		return keep(EVIDENCE_RUNNING, REASON_UNHEALTHY);
-	/* What an answer called running stays; it enters while the list has it, too. */
-	if (!t->listed || t->missing > 0)
+	/* What an answer called running stays; it enters while the list has it, too, or as long as
+	 * no list could be read since an earlier run had it. */
+	if ((!t->listed && !t->is_remembered) || t->missing > 0)
 		return keep(EVIDENCE_RUNNING, REASON_NONE);
 	return (struct desired_verdict){ .is_candidate = true, .want = DESIRED_SERVE, .evidence = EVIDENCE_RUNNING };
 }

@@ -237,7 +237,8 @@ weigh_end(const struct plan_orphan_index *x, const struct plan_bound *s, const s
 
 	if (holder == NULL || str_eq(holder->arn, t->arn))
 		return ev;
-	return !several && desired_settle_same_network(holder, t) && desired_task_age_cmp(holder, t) > 0
+	return !several && !holder->is_remembered && desired_settle_same_network(holder, t) &&
+		       desired_task_age_cmp(holder, t) > 0
 		   ? EVIDENCE_REPLACED
 		   : EVIDENCE_NONE;
 }

@@ -141,7 +141,7 @@ mark_known(struct known *k, const struct roster *roster)
 		for (size_t j = 0; f != NULL && j < f->n_tasks; j++) {
 			const struct ecs_sought_task *t = ecs_sought_find(k->all, f->tasks[j].id);
 
-			if (t != NULL)
+			if (t != NULL && !f->tasks[j].is_remembered) /* by an earlier run: to be asked about */
 				k->by_index[t - k->all->tasks] = true;
 		}
 	}

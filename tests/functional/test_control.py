@@ -75,7 +75,7 @@ def test_status_has_every_field(aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy
             "name": "eu-west-1", "region": "eu-west-1", "account": "123456789012", "credentials": "configuration",
             "credentials_expire_at": None, "credentials_error": None,
             "clusters": [{"name": "main", "arn": "arn:aws:ecs:eu-west-1:123456789012:cluster/main",
-                          "complete_at": TIME, "age_ms": Number(), "tasks": 2, "error": None}],
+                          "complete_at": TIME, "age_ms": Number(), "tasks": 2, "from_disk": False, "error": None}],
             "calls": Number(1), "throttles": 0, "budget_used_percent": Number(),
             "stretched": None}],
         "haproxy": {"address": str(haproxy.runtime.path), "version": haproxy.runtime.info()["Version"],

@@ -211,8 +211,8 @@ check_status_fields(const struct control_facts *f)
 		assert_members(source,
 		    "name region account credentials credentials_expire_at credentials_error clusters calls throttles "
 		    "budget_used_percent stretched");
-		assert_members(
-		    json_array_get(json_object_get(source, "clusters"), 0), "name arn complete_at age_ms tasks error");
+		assert_members(json_array_get(json_object_get(source, "clusters"), 0),
+		    "name arn complete_at age_ms tasks from_disk error");
 	}
 	json_decref(v.json);
 }

@@ -877,6 +877,38 @@ it_is_ready_once_every_cluster_is_swept_or_out_of_reach_for_good(void **state)
 	end(s);
 }
 
+/* The last roster on disk: who is in it enters, and stays until AWS itself says more. */
+static void
+what_an_earlier_run_knew_serves_until_the_cluster_is_read(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct roster_cluster *late = world_cluster(s->w, "eu", "late");
+	struct roster_task *t = world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+
+	(void)state;
+	late->sweeps = 0;
+	late->was_read = t->listed = false;
+	late->remembered_wall_ms = WALL_MS;
+	t->is_remembered = true;
+	begin(s);
+	publish(s);
+	let_checks_pass(s);
+	wait_ms(s, 1000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_READY);
+	assert_true(reconcile_view(s->r).in_step && reconcile_view(s->r).ready);
+	s->runs = 0;
+	publish(s);
+	wait_ms(s, 120000);
+	assert_int_equal(s->runs, 0);
+	late->remembered_wall_ms = 0;
+	late->was_read = true;
+	t->is_remembered = false;
+	t->desired_status = ROSTER_STOPPED;
+	publish(s);
+	assert_string_equal(s->steps, "rc_1: maint (stopping)");
+	end(s);
+}
+
 static void
 it_is_not_ready_while_a_server_waits_for_its_first_check(void **state)
 {
@@ -1741,6 +1773,7 @@ main(void)
 		cmocka_unit_test(a_plan_that_changes_nothing_does_not_spin),
 		cmocka_unit_test(plans_that_make_headway_have_no_long_breath),
 		cmocka_unit_test(it_is_ready_once_every_cluster_is_swept_or_out_of_reach_for_good),
+		cmocka_unit_test(what_an_earlier_run_knew_serves_until_the_cluster_is_read),
 		cmocka_unit_test(it_is_not_ready_while_a_server_waits_for_its_first_check),
 		cmocka_unit_test(it_is_not_in_step_while_a_server_with_a_held_weight_waits_for_its_first_check),
 		cmocka_unit_test(a_roster_that_tells_nothing_new_wakes_nobody),
