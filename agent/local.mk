@@ -64,6 +64,7 @@ agent_libcore_a_SOURCES = \
 	%D%/ecs/ecs_sought.c %D%/ecs/ecs_sought.h \
 	%D%/ecs/ecs_sweep.c %D%/ecs/ecs_sweep.h \
 	%D%/ecs/roster.c %D%/ecs/roster.h \
+	%D%/ecs/roster_file.c %D%/ecs/roster_file.h \
 	%D%/ecs/taskdef.c %D%/ecs/taskdef.h \
 	%D%/ecs/taskdef_cache.c %D%/ecs/taskdef_cache.h \
 	%D%/label/label.c %D%/label/label.h \

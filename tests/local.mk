@@ -81,6 +81,7 @@ unit_tests = \
 	%D%/unit/test_reload \
 	%D%/unit/test_rfc3339 \
 	%D%/unit/test_roster \
+	%D%/unit/test_roster_file \
 	%D%/unit/test_sigv4 \
 	%D%/unit/test_spop \
 	%D%/unit/test_spop_server \
@@ -119,6 +120,7 @@ tests_unit_test_plan_evidence_SOURCES = %D%/unit/test_plan_evidence.c $(worlds)
 tests_unit_test_plan_guard_SOURCES = %D%/unit/test_plan_guard.c $(worlds)
 tests_unit_test_plan_laws_SOURCES = %D%/unit/test_plan_laws.c $(laws) $(worlds)
 tests_unit_test_reload_SOURCES = %D%/unit/test_reload.c $(control_story) $(worlds)
+tests_unit_test_roster_file_SOURCES = %D%/unit/test_roster_file.c $(worlds)
 tests_unit_test_reconcile_SOURCES = %D%/unit/test_reconcile.c $(worlds)
 EXTRA_DIST += %D%/unit/unit.h %D%/unit/tap.sh
 
@@ -144,6 +146,7 @@ check_PROGRAMS += \
 	%D%/fuzz/replay_label \
 	%D%/fuzz/replay_managed \
 	%D%/fuzz/replay_plan \
+	%D%/fuzz/replay_roster_file \
 	%D%/fuzz/replay_sigv4 \
 	%D%/fuzz/replay_spop_session \
 	%D%/fuzz/replay_spop_wire \
@@ -161,6 +164,7 @@ tests_fuzz_replay_hap_reply_SOURCES = %D%/fuzz/fuzz_hap_reply.c %D%/fuzz/replay_
 tests_fuzz_replay_label_SOURCES = %D%/fuzz/fuzz_label.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_managed_SOURCES = %D%/fuzz/fuzz_managed.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_plan_SOURCES = %D%/fuzz/fuzz_plan.c %D%/fuzz/replay_main.c $(laws) $(worlds)
+tests_fuzz_replay_roster_file_SOURCES = %D%/fuzz/fuzz_roster_file.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_sigv4_SOURCES = %D%/fuzz/fuzz_sigv4.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_spop_session_SOURCES = %D%/fuzz/fuzz_spop_session.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_spop_wire_SOURCES = %D%/fuzz/fuzz_spop_wire.c %D%/fuzz/replay_main.c
@@ -183,6 +187,7 @@ noinst_PROGRAMS += \
 	%D%/fuzz/fuzz_label \
 	%D%/fuzz/fuzz_managed \
 	%D%/fuzz/fuzz_plan \
+	%D%/fuzz/fuzz_roster_file \
 	%D%/fuzz/fuzz_sigv4 \
 	%D%/fuzz/fuzz_spop_session \
 	%D%/fuzz/fuzz_spop_wire \
@@ -203,6 +208,7 @@ tests_fuzz_fuzz_hap_reply_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_label_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_managed_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_plan_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_roster_file_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_sigv4_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_spop_session_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_spop_wire_LDFLAGS = $(fuzz_ldflags)
