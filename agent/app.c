@@ -224,6 +224,12 @@ app_order(struct app *a, const struct reconcile_order *order, struct buf *said, 
 }
 
 void
+app_recall(struct app *a)
+{
+	ecs_watch_publish(a->watch);
+}
+
+void
 app_refresh(struct app *a)
 {
 	ecs_watch_poke(a->watch);
@@ -247,8 +253,10 @@ static void
 on_roster(void *arg, struct roster *r)
 {
 	struct app *a = arg;
+	struct roster *all = app_roster_add(a->config.roster, a->conf, r);
 
-	app_sync_roster(a->sync, r);
+	app_sync_roster(a->sync, all);
+	roster_unref(all);
 }
 
 static bool

@@ -7,6 +7,7 @@
 #define APP_H
 
 #include "app_events.h"
+#include "app_roster.h"
 #include "app_state.h"
 #include "base/env.h"
 #include "base/err.h"
@@ -24,6 +25,7 @@ struct app_config {
 	uint64_t seed;
 	struct app_state *state;
 	struct app_events *events;
+	struct app_roster *roster;
 	const struct app *before; /* whose memory is taken over, before it is closed; null: state_dir's */
 	void (*passed)(void *arg, const struct reconcile_view *v); /* after each read-back */
 	void *arg;
@@ -41,6 +43,7 @@ void app_stop(struct app *a, loop_fn *done, void *arg);
 void app_tell(struct app *a, const struct control_problem *more, struct control_facts *ret);
 struct reconcile_view app_view(const struct app *a);
 NODISCARD enum err_code app_order(struct app *a, const struct reconcile_order *order, struct buf *said, struct err *e);
+void app_recall(struct app *a);  /* app_roster's time has come */
 void app_refresh(struct app *a); /* every cluster is read again */
 /* The actions that the doctor tells of are tried, unless they were just now. */
 void app_examine(struct app *a);

@@ -10,6 +10,7 @@
 #include "app_door.h"
 #include "app_log.h"
 #include "app_meter.h"
+#include "app_roster.h"
 #include "base/log.h"
 #include "conf/conf_file.h"
 #include "conf/conf_retire.h"
@@ -33,6 +34,7 @@ struct app_host {
 	struct app_state *state;
 	struct app_events *events;
 	struct app_meter *meter;
+	struct app_roster *roster;
 	struct notify *notify; /* null: nobody wants to be told */
 	struct app *app;
 	struct control_server *control;
@@ -257,6 +259,7 @@ make_app(struct app_host *h, const struct conf *conf, const struct app *before, 
 		.seed = (uint64_t)prng_next(&h->rnd) << 32 | prng_next(&h->rnd),
 		.state = h->state,
 		.events = h->events,
+		.roster = h->roster,
 		.before = before,
 		.passed = on_passed,
 		.arg = h,
@@ -435,6 +438,14 @@ app_host_reload(struct app_host *h)
 
 /* ---- life ---- */
 
+static void
+on_recall(void *arg)
+{
+	const struct app_host *h = arg;
+
+	app_recall(h->app);
+}
+
 static enum err_code
 make_rooms(struct app_host *h, struct err *e)
 {
@@ -445,6 +456,8 @@ make_rooms(struct app_host *h, struct err *e)
 		code = app_events_new(&h->clk, on_event, h, &h->events, e);
 	if (code == ERR_OK)
 		code = app_meter_new(h->loop, &h->meter, e);
+	if (code == ERR_OK)
+		code = app_roster_new(h->loop, h->state, on_recall, h, &h->roster, e);
 	if (code == ERR_OK)
 		code = notify_new(h->loop, h->config.env, &h->notify, e);
 	if (code == ERR_OK)
@@ -494,6 +507,7 @@ app_host_stop(struct app_host *h, loop_fn *done, void *arg)
 {
 	h->is_stopping = true;
 	notify_stopping(h->notify);
+	app_roster_save(h->roster);
 	app_stop(h->app, done, arg);
 }
 
@@ -507,6 +521,7 @@ app_host_close(struct app_host *h)
 	control_server_close(h->control);
 	app_close(h->app);
 	notify_close(h->notify);
+	app_roster_close(h->roster);
 	app_meter_close(h->meter);
 	app_events_close(h->events);
 	app_state_close(h->state);

@@ -221,6 +221,7 @@ rollcalld_SOURCES = \
 	%D%/app_outlier.c %D%/app_outlier.h \
 	%D%/app_probe.c %D%/app_probe.h \
 	%D%/app_region.c %D%/app_region.h \
+	%D%/app_roster.c %D%/app_roster.h \
 	%D%/app_routes.c %D%/app_routes.h \
 	%D%/app_state.c %D%/app_state.h \
 	%D%/app_sync.c %D%/app_sync.h \

@@ -109,6 +109,13 @@ publish(void *arg)
 	roster_unref(r);
 }
 
+void
+ecs_watch_publish(struct ecs_watch *w)
+{
+	if (w->started)
+		publish(w);
+}
+
 /* ---- clusters ---- */
 
 static struct cluster *

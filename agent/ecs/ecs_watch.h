@@ -39,7 +39,8 @@ NODISCARD enum err_code ecs_watch_new(struct loop *l, const struct conf *conf, c
     struct prng *rnd, struct ecs_watch_listener to, struct ecs_watch **ret, struct err *e);
 void ecs_watch_start(struct ecs_watch *w); /* a full sweep of every cluster, then as scheduled */
 void ecs_watch_poke(struct ecs_watch *w); /* a full sweep of every cluster, now; one that runs is followed by another */
-void ecs_watch_seek(struct ecs_watch *w); /* somebody new is sought: asked about now, in every cluster */
+void ecs_watch_publish(struct ecs_watch *w); /* what is known now, if the sweeps have begun */
+void ecs_watch_seek(struct ecs_watch *w);    /* somebody new is sought: asked about now, in every cluster */
 /* True: the rate limit of conf->sources[source] (or a slow AWS) makes its slowest cluster
  * wait noticeably longer than `watch` or `refresh` say: *ret is how long. */
 bool ecs_watch_stretched(const struct ecs_watch *w, size_t source, struct ecs_watch_pace *ret);
