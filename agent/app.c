@@ -339,7 +339,8 @@ make_source(struct app *a, size_t i, struct err *e)
 static enum err_code
 watch_ecs(struct app *a, struct err *e)
 {
-	const struct ecs_watch_listener to = {
+	const struct app *before = a->config.before;
+	struct ecs_watch_listener to = {
 		.published = on_roster,
 		.is_held = is_held,
 		.sought = list_sought,
@@ -348,6 +349,8 @@ watch_ecs(struct app *a, struct err *e)
 		.metadata_uri = str_from_cstr(env_get(a->config.env, "ECS_CONTAINER_METADATA_URI_V4")),
 	};
 
+	if (before != NULL)
+		to.before = (struct ecs_watch_before){ .roster = app_view(before).roster, .conf = before->conf };
 	return ecs_watch_new(a->loop, a->conf, a->callers, &a->rnd, to, &a->watch, e);
 }
 

@@ -28,6 +28,7 @@ struct source {
 	size_t index;
 	unsigned n_clusters; /* that share its rate limit */
 	struct ecs_star *star;
+	bool is_as_before;          /* asked at the same place, with the same credentials */
 	bool waits_for_self;        /* its cluster is our own, which is not known yet */
 	struct roster_cluster lost; /* what is shown of it then */
 };
@@ -49,6 +50,8 @@ struct ecs_watch {
 	struct arena *self_arena;
 	struct roster_self self;
 	bool self_is_settled; /* known, or not to be had soon */
+
+	struct roster *before; /* of an earlier configuration; null: nothing */
 };
 
 /* Where no cluster is named and we are no task, ECS itself takes the one of this name. */
@@ -116,6 +119,61 @@ ecs_watch_publish(struct ecs_watch *w)
 		publish(w);
 }
 
+/* ---- what was known before ---- */
+
+static bool
+is_asked_alike(const struct conf_source *a, const struct conf_source *b)
+{
+	return str_eq(a->name, b->name) && str_eq(a->region, b->region) && str_eq(a->endpoint, b->endpoint) &&
+	       str_eq(a->access_key_id, b->access_key_id) && str_eq(a->secret_access_key, b->secret_access_key) &&
+	       str_eq(a->session_token, b->session_token) && str_eq(a->profile, b->profile) &&
+	       str_eq(a->role_arn, b->role_arn) && str_eq(a->external_id, b->external_id);
+}
+
+static bool
+was_asked_alike(const struct conf *before, const struct conf_source *s)
+{
+	for (size_t i = 0; i < before->n_sources; i++)
+		if (is_asked_alike(&before->sources[i], s))
+			return true;
+	return false;
+}
+
+/* By its name or its ARN, as it is asked for; or null. */
+static const struct roster_cluster *
+find_before(const struct ecs_watch *w, size_t source, struct str name, struct str shown)
+{
+	size_t n = w->before != NULL && w->sources[source].is_as_before ? w->before->n_clusters : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct roster_cluster *c = &w->before->clusters[i];
+
+		/* What a file remembers of it comes again from there. */
+		if (c->remembered_wall_ms == 0 && str_eq(c->source, w->conf->sources[source].name) &&
+		    (str_eq(c->name, shown) || (c->arn.len > 0 && str_eq(c->arn, name))))
+			return c;
+	}
+	return NULL;
+}
+
+static enum err_code
+take_over(struct ecs_watch *w, const struct ecs_watch_before *before, struct err *e)
+{
+	enum err_code code;
+
+	if (before->roster == NULL)
+		return ERR_OK;
+	code = roster_make(before->roster->clusters, before->roster->n_clusters, &w->before, e);
+	if (code != ERR_OK)
+		return code;
+	for (size_t i = 0; i < w->conf->n_sources; i++)
+		w->sources[i].is_as_before = was_asked_alike(before->conf, &w->conf->sources[i]);
+	if (!roster_self_copy(w->self_arena, &before->roster->self, &w->self))
+		return err_set(e, ERR_NOMEM, "watch ECS: %s", err_text(ERR_NOMEM));
+	w->self_is_settled = w->self.task_arn.len > 0;
+	return ERR_OK;
+}
+
 /* ---- clusters ---- */
 
 static struct cluster *
@@ -151,6 +209,7 @@ add_cluster(struct ecs_watch *w, size_t source, struct str name, struct str show
 		.is_held = w->to.is_held,
 		.sought = w->to.sought,
 		.held_arg = w->to.arg,
+		.before = find_before(w, source, name, shown),
 		.changed = publish,
 		.arg = w,
 	};
@@ -259,6 +318,21 @@ drop_unlisted(struct ecs_watch *w, size_t source, const struct str *arns, size_t
 	}
 }
 
+/* Those found before are watched while the list cannot be had. */
+static void
+add_found_before(struct ecs_watch *w, size_t source)
+{
+	size_t n = w->before != NULL && w->sources[source].is_as_before ? w->before->n_clusters : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct roster_cluster *c = &w->before->clusters[i];
+
+		if (str_eq(c->source, w->conf->sources[source].name) && c->arn.len > 0 && c->facts != NULL &&
+		    !is_watched(w, source, c->arn))
+			add_found(w, source, c->arn);
+	}
+}
+
 static void
 on_listed(void *arg, const struct str *arns, size_t n)
 {
@@ -364,10 +438,10 @@ add_source(struct ecs_watch *w, size_t i, struct err *e)
 	const struct conf_list names = w->conf->sources[i].clusters;
 	enum err_code code = ERR_OK;
 
-	w->sources[i].watch = w;
-	w->sources[i].index = i;
 	if (names.n == 0 && w->to.metadata_uri.len > 0) {
 		w->sources[i].waits_for_self = true;
+		if (w->self_is_settled)
+			add_own(w, i);
 		return ERR_OK;
 	}
 	if (names.n == 0)
@@ -375,6 +449,8 @@ add_source(struct ecs_watch *w, size_t i, struct err *e)
 	for (size_t k = 0; k < names.n && code == ERR_OK; k++)
 		code = str_eq(names.items[k], STR("*")) ? add_star(w, i, e)
 							: add_cluster(w, i, names.items[k], names.items[k], NULL, e);
+	if (code == ERR_OK && w->sources[i].star != NULL)
+		add_found_before(w, i);
 	return code;
 }
 
@@ -391,8 +467,11 @@ make_parts(struct ecs_watch *w, const struct ecs_watch_callers *callers, struct 
 	if (w->definitions == NULL || w->hosts == NULL || w->sources == NULL || w->callers == NULL ||
 	    w->self_arena == NULL)
 		return err_set(e, ERR_NOMEM, "watch ECS: %s", err_text(ERR_NOMEM));
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		w->callers[i] = callers[i];
+		w->sources[i].watch = w;
+		w->sources[i].index = i;
+	}
 	return ERR_OK;
 }
 
@@ -410,6 +489,8 @@ ecs_watch_new(struct loop *l, const struct conf *conf, const struct ecs_watch_ca
 	w->rnd = rnd;
 	w->to = to;
 	code = make_parts(w, callers, e);
+	if (code == ERR_OK)
+		code = take_over(w, &to.before, e);
 	for (size_t i = 0; code == ERR_OK && i < conf->n_sources; i++)
 		code = add_source(w, i, e);
 	if (code != ERR_OK) {
@@ -433,8 +514,10 @@ ecs_watch_start(struct ecs_watch *w)
 {
 	struct err why = ERR_INIT;
 
-	if (w->to.metadata_uri.len == 0) {
+	if (w->to.metadata_uri.len == 0 || w->self_is_settled) {
 		start_all(w);
+		if (w->before != NULL)
+			publish(w);
 		return;
 	}
 	if (ecs_self_new(w->loop, w->to.http, w->to.metadata_uri, on_self, w, &w->asking, &why) == ERR_OK)
@@ -501,6 +584,7 @@ ecs_watch_close(struct ecs_watch *w)
 	}
 	for (size_t i = 0; w->sources != NULL && i < w->conf->n_sources; i++)
 		ecs_star_close(w->sources[i].star);
+	roster_unref(w->before);
 	ecs_hosts_free(w->hosts);
 	taskdef_cache_free(w->definitions);
 	arena_free(w->self_arena);

@@ -20,9 +20,16 @@ struct ecs_watch;
 struct http;
 struct loop;
 
+/* What a watch of an earlier configuration knew: the tasks of each source that is asked
+ * as before, and our own name, hold on, and are published by ecs_watch_start. */
+struct ecs_watch_before {
+	const struct roster *roster; /* null: nothing */
+	const struct conf *conf;
+};
+
 struct ecs_watch_listener {
-	/* Take a reference to keep it.  Never called from inside ecs_watch_start, and
-	 * not to close the watch from. */
+	/* Take a reference to keep it.  Called from inside ecs_watch_start only where
+	 * something was known before; not to close the watch from. */
 	void (*published)(void *arg, struct roster *r);
 	bool (*is_held)(void *arg, const struct roster_task *task); /* see ecs_sweep.h, as for sought */
 	const struct ecs_sought *(*sought)(void *arg);
@@ -31,6 +38,7 @@ struct ecs_watch_listener {
 	 * says, and whom to ask by; both borrowed.  Empty: we are none. */
 	struct str metadata_uri;
 	struct http *http;
+	struct ecs_watch_before before; /* only for ecs_watch_new */
 };
 
 /* callers[i] is for conf->sources[i], and copied; the callers themselves are borrowed, as

@@ -84,6 +84,14 @@ learn(struct buf *copy, struct str *known, struct str told)
 
 /* ---- making and ending ---- */
 
+static void
+take_over(struct ecs_watch_cluster *c, const struct roster_cluster *before)
+{
+	learn(&c->account, &c->known.account, before->account);
+	learn(&c->arn, &c->known.arn, before->arn);
+	c->known.facts = before->facts != NULL ? roster_facts_ref(before->facts) : NULL;
+}
+
 enum err_code
 ecs_watch_cluster_new(const struct ecs_watch_cluster_start *start, struct ecs_watch_cluster **ret, struct err *e)
 {
@@ -99,11 +107,14 @@ ecs_watch_cluster_new(const struct ecs_watch_cluster_start *start, struct ecs_wa
 	c->rest_after = buf_make(ARN_MAX);
 	c->known.source = start->source->name;
 	c->known.name = start->shown;
+	if (start->before != NULL)
+		take_over(c, start->before);
+	c->start.before = NULL;
 	for (size_t i = 0; i < ECS_WATCH_CLUSTER_IN_FLIGHT; i++)
 		c->flights[i].cluster = c;
 	code = loop_timer_new(start->loop, run_due, c, &c->timer, e);
 	if (code != ERR_OK) {
-		free(c);
+		ecs_watch_cluster_close(c);
 		return code;
 	}
 	*ret = c;

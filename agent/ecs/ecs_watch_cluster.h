@@ -57,6 +57,9 @@ struct ecs_watch_cluster_start { /* all borrowed for the cluster's life */
 	bool (*is_held)(void *arg, const struct roster_task *task); /* see ecs_sweep.h */
 	const struct ecs_sought *(*sought)(void *arg);              /* likewise */
 	void *held_arg;                                             /* of both */
+	/* What is known of it already; null: nothing.  It shows its account, ARN and facts, and
+	 * counts as not read yet.  Only for ecs_watch_cluster_new. */
+	const struct roster_cluster *before;
 	/* What ecs_watch_cluster_view shows is not what it was.  From the loop only. */
 	void (*changed)(void *arg);
 	void *arg;

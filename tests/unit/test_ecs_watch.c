@@ -573,6 +573,102 @@ a_star_beside_a_name_watches_it_once(void **state)
 	stage_done(&s);
 }
 
+/* ---- another configuration ---- */
+
+/* A new watch by the same sources, with what the one before knew; AWS does not answer it. */
+static void
+stage_restart_unanswered(struct stage *s, const struct conf *before)
+{
+	const struct ecs_watch_callers callers[] = { { .ecs = &s->callers[0] }, { .ecs = &s->callers[1] } };
+	struct roster *known = roster_ref(s->last);
+	const struct ecs_watch_listener to = {
+		.published = on_published,
+		.sought = list_sought,
+		.arg = s,
+		.before = { .roster = known, .conf = before },
+	};
+
+	ecs_watch_close(s->watch);
+	fault(s, "ListClusters", FAKE_UNREACHABLE, AWS_ERROR_TRANSIENT);
+	ecs(s)->faults[1] = (struct fake_fault){ .action = "ListTasks", .kind = FAKE_UNREACHABLE };
+	s->published = 0;
+	assert_int_equal(ecs_watch_new(s->loop, &s->conf, callers, &s->rnd, to, &s->watch, NULL), ERR_OK);
+	roster_unref(known);
+	ecs_watch_start(s->watch);
+}
+
+static void
+another_watch_of_the_same_place_begins_with_what_was_known(void **state)
+{
+	static const struct conf_list places[] = { { .items = prod, .n = 1 }, { .items = star, .n = 1 }, { .n = 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(places); i++) {
+		const struct roster_facts *known;
+		struct conf_source sources[1];
+		struct conf before;
+		struct stage s;
+		bool has_tasks = places[i].n > 0; /* "default" has none */
+
+		stage_init(&s, 5);
+		s.sources[0] = source("eu-west-1", places[i].items, places[i].n);
+		ecs(&s)->clusters[0] = "prod";
+		stage_start(&s);
+		fake_loop_pass(s.loop, 1000);
+		known = s.last->clusters[0].facts;
+		sources[0] = s.sources[0];
+		before = s.conf;
+		before.sources = sources;
+		s.sources[0].refresh_ms = 20000;
+		stage_restart_unanswered(&s, &before);
+		assert_int_equal(s.published, 1);
+		for (size_t look = 0; look < 2; look++) {
+			const struct roster_cluster *c = &s.last->clusters[0];
+
+			assert_str(c->name, places[i].n > 0 ? "prod" : "default");
+			assert_ptr_equal(c->facts, known);
+			assert_int_equal(c->facts->n_tasks, has_tasks ? 5 : 0);
+			assert_str(c->account, has_tasks ? FAKE_ECS_ACCOUNT : "");
+			assert_false(c->was_read);
+			assert_int_equal(c->sweeps, 0);
+			assert_int_equal(c->complete_wall_ms, 0);
+			fake_loop_pass(s.loop, 5000);
+		}
+		stage_done(&s);
+	}
+}
+
+static void
+what_another_place_said_is_forgotten(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct conf_source sources[1];
+		struct conf before;
+		struct stage s;
+
+		stage_init(&s, 5);
+		stage_start(&s);
+		fake_loop_pass(s.loop, 1000);
+		sources[0] = s.sources[0];
+		before = s.conf;
+		before.sources = sources;
+		if (i == 0)
+			s.sources[0].endpoint = STR("http://127.0.0.1:9999");
+		else if (i == 1)
+			s.sources[0].role_arn = STR("arn:aws:iam::999999999999:role/other");
+		else if (i == 2)
+			s.sources[0].region = STR("eu-west-2");
+		else
+			s.sources[0].clusters.items = &two[1];
+		stage_restart_unanswered(&s, &before);
+		fake_loop_pass(s.loop, 5000);
+		assert_null(s.last->clusters[0].facts);
+		assert_int_equal(s.last->clusters[0].account.len, 0);
+		stage_done(&s);
+	}
+}
+
 /* ---- our own cluster ---- */
 
 struct metadata { /* an endpoint that answers at once, or not at all */
@@ -660,6 +756,37 @@ without_a_name_the_cluster_is_our_own(void **state)
 	assert_str(s.last->self.task_arn, OWN_TASK);
 	assert_str(s.last->self.service, "proxy");
 	assert_int_equal(m.asked, 1);
+	loop_timer_close(m.timer);
+	stage_done(&s);
+}
+
+static void
+who_we_are_is_asked_once_in_a_process(void **state)
+{
+	struct ecs_watch_listener to = { .published = on_published,
+		.metadata_uri = STR("http://169.254.170.2/v4/0123") };
+	struct metadata m;
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 5);
+	s.sources[0] = source("eu-west-1", NULL, 0);
+	stage_start_as_task(&s, &m, "{\"Cluster\":\"prod\",\"TaskARN\":\"" OWN_TASK "\"}");
+	fake_loop_pass(s.loop, 1000);
+	to.arg = &s;
+	to.http = &m.base;
+	to.before = (struct ecs_watch_before){ .roster = s.last, .conf = &s.conf };
+	ecs_watch_close(s.watch);
+	s.published = 0;
+	assert_int_equal(ecs_watch_new(s.loop, &s.conf, (const struct ecs_watch_callers[]){ { .ecs = &s.callers[0] } },
+			     &s.rnd, to, &s.watch, NULL),
+	    ERR_OK);
+	ecs_watch_start(s.watch);
+	assert_int_equal(s.published, 1);
+	assert_int_equal(m.asked, 1);
+	assert_str(s.last->self.task_arn, OWN_TASK);
+	assert_str(s.last->clusters[0].name, "prod");
+	assert_int_equal(s.last->clusters[0].facts->n_tasks, 5);
 	loop_timer_close(m.timer);
 	stage_done(&s);
 }
@@ -962,6 +1089,9 @@ main(void)
 		cmocka_unit_test(a_service_that_asks_for_time_gets_it),
 		cmocka_unit_test(foreign_answers_change_nothing),
 		cmocka_unit_test(closing_cancels_what_is_under_way),
+		cmocka_unit_test(another_watch_of_the_same_place_begins_with_what_was_known),
+		cmocka_unit_test(what_another_place_said_is_forgotten),
+		cmocka_unit_test(who_we_are_is_asked_once_in_a_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
