@@ -43,10 +43,11 @@ struct app_host {
 	struct arena *former;       /* of the configuration before: handles that are closing may still look at it */
 	char refused[REFUSED_SIZE]; /* why the last file was not taken; empty: it was */
 	uint64_t n_applied, n_refused;
-	/* Backends that a forced reload takes from: released once they freeze for it.  They live
-	 * in config.arena; an empty one is done. */
+	/* Backends that a forced reload takes from: released when they freeze for it, until then.
+	 * They live in config.arena. */
 	struct str *forced;
 	size_t n_forced;
+	int64_t forced_until_mono_ms;
 	bool was_ready, is_stopping;
 };
 
@@ -103,18 +104,23 @@ on_event(void *arg)
 	app_door_wake(h->door);
 }
 
-/* --force said so: what that file removes may go. */
+/* --force said so: what that file removes may go.  What AWS reports meanwhile may not. */
 static void
 release(struct app_host *h, struct str *backend)
 {
-	const struct reconcile_order order = { .kind = RECONCILE_RELEASE_BACKEND, .backend = *backend };
+	const struct reconcile_order order = {
+		.kind = RECONCILE_RELEASE_BACKEND,
+		.backend = *backend,
+		.only_unexposed = true,
+	};
 	struct buf said = buf_make(SAID_MAX);
 	struct err e = ERR_INIT;
 
-	if (app_order(h->app, &order, &said, &e) != ERR_OK)
+	if (app_order(h->app, &order, &said, &e) != ERR_OK) {
 		log_warn("main", "backend " STR_FMT " stays frozen: %s", STR_ARG(*backend), e.msg);
+		*backend = STR(""); /* said once */
+	}
 	buf_free(&said);
-	*backend = STR("");
 }
 
 static void
@@ -123,14 +129,13 @@ on_passed(void *arg, const struct reconcile_view *v)
 	struct app_host *h = arg;
 
 	h->was_ready = h->was_ready || v->ready;
-	for (size_t i = 0; v->plan != NULL && i < h->n_forced; i++) {
-		const struct plan_backend *b = h->forced[i].len > 0 ? plan_find(v->plan, h->forced[i]) : NULL;
-
-		if (b != NULL && b->is_frozen) {
+	if (v->plan == NULL || clk_mono_ms(&h->clk) >= h->forced_until_mono_ms)
+		return;
+	for (size_t i = 0; i < h->n_forced; i++)
+		if (reload_holds_back(v->plan, v->overlay, h->forced[i])) {
 			release(h, &h->forced[i]);
 			return; /* v is not what is so any more */
 		}
-	}
 }
 
 /* ---- another configuration ---- */
@@ -299,6 +304,7 @@ take(struct app_host *h, struct candidate *c)
 	h->config.conf = c->conf;
 	h->forced = c->forced;
 	h->n_forced = c->n_forced;
+	h->forced_until_mono_ms = clk_mono_ms(&h->clk) + RELOAD_CONSENT_MS;
 	h->loaded_wall_ms = clk_wall_ms(&h->clk);
 	app_start(h->app);
 }

@@ -65,8 +65,9 @@ struct reconcile_order {
 	struct str backend; /* PAUSE, RESUME: empty is all; RELEASE: one */
 	struct str server;  /* as the backend lists it */
 	bool weight_is_auto;
-	unsigned weight; /* 0..256, HAProxy's */
-	int64_t for_ms;  /* how long; 0: until it is ended */
+	unsigned weight;     /* 0..256, HAProxy's */
+	int64_t for_ms;      /* how long; 0: until it is ended */
+	bool only_unexposed; /* RELEASE: who the configuration lets go, and nobody that AWS reports */
 };
 
 struct reconcile_event {

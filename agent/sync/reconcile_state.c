@@ -402,11 +402,12 @@ resume_backend(struct reconcile_state *s, const struct order *x, struct buf *sai
 
 /* Those that are in service: the others have left. */
 static bool
-may_be_released(const struct plan_server *v)
+may_be_released(const struct plan_server *v, bool only_unexposed)
 {
 	bool leaves = v->is_orphan || (v->desired != NULL && v->desired->want == DESIRED_LEAVE);
 
-	return leaves && evidence_is_reported(v->evidence) && v->actual->admin != ACTUAL_MAINT;
+	return leaves && v->actual->admin != ACTUAL_MAINT &&
+	       (only_unexposed ? v->evidence == EVIDENCE_UNEXPOSED : evidence_is_reported(v->evidence));
 }
 
 static enum err_code
@@ -421,7 +422,7 @@ release(struct reconcile_state *s, const struct plan *plan, const struct order *
 	for (size_t i = 0; b != NULL && i < b->n_servers && code == ERR_OK; i++) {
 		struct overlay_leave leave = leave_of(b->name, b->servers[i].actual);
 
-		if (!may_be_released(&b->servers[i]))
+		if (!may_be_released(&b->servers[i], x->o->only_unexposed))
 			continue;
 		code = overlay_release(s->overlay, &leave, x->now_wall_ms, e);
 		n++;
@@ -432,10 +433,10 @@ release(struct reconcile_state *s, const struct plan *plan, const struct order *
 		buf_printf(said, "backend " STR_FMT " holds nothing back", STR_ARG(x->o->backend));
 	else
 		buf_printf(said,
-		    "backend " STR_FMT
-		    " is released: %zu server%s reported missing or not exposed may go, for 10 minutes "
+		    "backend " STR_FMT " is released: %zu server%s %s may go, for 10 minutes "
 		    "from now; others that are reported later may not",
-		    STR_ARG(x->o->backend), n, n == 1 ? "" : "s");
+		    STR_ARG(x->o->backend), n, n == 1 ? "" : "s",
+		    x->o->only_unexposed ? "not exposed any more" : "reported missing or not exposed");
 	return ERR_OK;
 }
 

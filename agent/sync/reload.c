@@ -45,3 +45,26 @@ reload_is_too_much(const struct reload_loss *loss)
 {
 	return loss->lost * 100 > (size_t)loss->limit * loss->serving;
 }
+
+static bool
+is_held_back(const struct overlay *o, const struct plan_server *s)
+{
+	const struct actual_server *a = s->actual;
+	const struct overlay_leave *l = overlay_find_leave(o, s->backend, a->name, a->address, a->port);
+
+	bool leaves = s->is_orphan || (s->desired != NULL && s->desired->want == DESIRED_LEAVE);
+
+	return leaves && s->evidence == EVIDENCE_UNEXPOSED && a->admin != ACTUAL_MAINT &&
+	       (l == NULL || !l->is_released);
+}
+
+bool
+reload_holds_back(const struct plan *now, const struct overlay *o, struct str backend)
+{
+	const struct plan_backend *b = plan_find(now, backend);
+
+	for (size_t i = 0; b != NULL && b->is_frozen && i < b->n_servers; i++)
+		if (is_held_back(o, &b->servers[i]))
+			return true;
+	return false;
+}

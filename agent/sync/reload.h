@@ -7,6 +7,7 @@
 
 #include "conf/conf.h"
 #include "plan/desired.h"
+#include "plan/overlay.h"
 #include "plan/plan.h"
 
 struct reload_loss {
@@ -20,5 +21,12 @@ struct reload_loss {
 struct reload_loss reload_loss_of(
     const struct plan *now, size_t i, const struct desired *next, const struct conf *conf);
 bool reload_is_too_much(const struct reload_loss *loss);
+
+/* How long a forced reload's consent holds: as long as removal_limit looks back. */
+#define RELOAD_CONSENT_MS OVERLAY_LEAVE_KEPT_MS
+
+/* Is this backend frozen for servers that a configuration does not expose any more, and that
+ * are not released yet?  What AWS reports is no matter of a configuration. */
+bool reload_holds_back(const struct plan *now, const struct overlay *o, struct str backend);
 
 #endif

@@ -1556,6 +1556,7 @@ static void
 what_is_frozen_goes_when_it_is_released(void **state)
 {
 	static const char *const ids[] = { "bbbb2222", "cccc3333", "dddd4444" };
+	struct reconcile_order configured = order_of(RECONCILE_RELEASE_BACKEND, "");
 	struct stage *s = stage_with(4);
 	struct roster_task *tasks[4];
 
@@ -1582,6 +1583,10 @@ what_is_frozen_goes_when_it_is_released(void **state)
 		assert_int_equal(s->slots[i]->admin, ACTUAL_READY);
 	assert_true(reconcile_view(s->r).plan->backends[0].is_frozen);
 	assert_int_equal(count_notes(s, "backend `grpc` is frozen: 3 of 4 servers"), 1);
+	configured.only_unexposed = true; /* a forced reload is no consent to what AWS says */
+	assert_int_equal(order(s, configured, "backend grpc holds nothing back"), ERR_OK);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(s->slots[i]->admin, ACTUAL_READY);
 	assert_int_equal(order(s, order_of(RECONCILE_RELEASE_BACKEND, ""), "3 servers reported missing"), ERR_OK);
 	assert_non_null(strstr(s->overlay_text, "\"released\":true"));
 	for (size_t i = 0; i < 3; i++)

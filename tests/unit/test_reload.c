@@ -108,6 +108,43 @@ the_limit_itself_is_allowed(void **state)
 	}
 }
 
+/* Of what freezes a backend only the servers that no configuration exposes any more. */
+static void
+consent_to_a_reload_is_about_what_it_does_not_expose(void **state)
+{
+	static const struct desired_server gone = { .want = DESIRED_LEAVE }, stays = { .want = DESIRED_SERVE };
+	struct actual_server slot = { .name = STR("rc_1"), .address = STR("10.0.0.1"), .port = 80 };
+	const struct overlay_leave leave = {
+		.backend = STR("grpc"), .server = slot.name, .address = slot.address, .port = slot.port
+	};
+	struct plan_server server = { .backend = STR("grpc"), .actual = &slot, .desired = &gone };
+	struct plan_backend backend = { .name = STR("grpc"), .servers = &server, .n_servers = 1, .is_frozen = true };
+	const struct plan p = { .backends = &backend, .n_backends = 1 };
+	CLEANUP(overlay_free_at) struct overlay *o = NULL;
+
+	(void)state;
+	assert_int_equal(overlay_new(&o, NULL), ERR_OK);
+	server.evidence = EVIDENCE_MISSING;
+	assert_false(reload_holds_back(&p, o, backend.name));
+	server.evidence = EVIDENCE_UNEXPOSED;
+	assert_true(reload_holds_back(&p, o, backend.name));
+	assert_false(reload_holds_back(&p, o, STR("other")));
+	server.desired = &stays;
+	assert_false(reload_holds_back(&p, o, backend.name));
+	server.desired = NULL;
+	server.is_orphan = true;
+	assert_true(reload_holds_back(&p, o, backend.name));
+	backend.is_frozen = false;
+	assert_false(reload_holds_back(&p, o, backend.name));
+	backend.is_frozen = true;
+	assert_int_equal(overlay_note_leave(o, &leave, 1000, NULL), ERR_OK);
+	assert_true(reload_holds_back(&p, o, backend.name));
+	assert_int_equal(overlay_release(o, &leave, 1000, NULL), ERR_OK);
+	assert_false(reload_holds_back(&p, o, backend.name));
+	slot.admin = ACTUAL_MAINT;
+	assert_false(reload_holds_back(&p, NULL, backend.name));
+}
+
 int
 main(void)
 {
@@ -115,6 +152,7 @@ main(void)
 		cmocka_unit_test(what_is_in_use_and_not_named_any_more_is_retired),
 		cmocka_unit_test(a_backend_loses_what_the_new_configuration_does_not_expose),
 		cmocka_unit_test(the_limit_itself_is_allowed),
+		cmocka_unit_test(consent_to_a_reload_is_about_what_it_does_not_expose),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
