@@ -159,6 +159,7 @@ drop(struct candidate *c)
 	arena_wipe(c->arena);
 }
 
+/* As long as nothing is known of HAProxy, it may hold servers of each. */
 static bool
 is_in_use(void *arg, struct str backend)
 {
@@ -166,7 +167,7 @@ is_in_use(void *arg, struct str backend)
 	const struct reconcile_view v = app_view(h->app);
 	const struct plan_backend *b = v.plan != NULL ? plan_find(v.plan, backend) : NULL;
 
-	return b != NULL && b->n_servers > 0;
+	return v.plan == NULL || (b != NULL && b->n_servers > 0);
 }
 
 static enum err_code
@@ -216,6 +217,23 @@ make_plan(struct app_host *h, struct candidate *c, struct err *e)
 	return code;
 }
 
+/* What a backend would lose is not known before HAProxy was read. */
+static enum err_code
+refuse_unknown(const struct app_host *h, const struct candidate *c, struct err *e)
+{
+	for (size_t i = 0; i < c->conf->n_backends; i++) {
+		const struct conf_backend *b = &c->conf->backends[i];
+
+		if (b->retired && !conf_backend_by_name(h->config.conf, b->name)->retired)
+			return err_set(e, ERR_REFUSED,
+			    "it removes backend `" STR_FMT
+			    "`, and what HAProxy holds of it is not known yet: try again in a moment, or "
+			    "`rollcall reload --force` does it",
+			    STR_ARG(b->name));
+	}
+	return ERR_OK;
+}
+
 static enum err_code
 weigh_losses(struct app_host *h, bool force, struct candidate *c, struct err *e)
 {
@@ -225,6 +243,8 @@ weigh_losses(struct app_host *h, bool force, struct candidate *c, struct err *e)
 	c->forced = ARENA_ARRAY(c->arena, struct str, n);
 	if (c->forced == NULL)
 		return err_set(e, ERR_NOMEM, "reading the configuration");
+	if (v.plan == NULL && !force)
+		return refuse_unknown(h, c, e);
 	for (size_t i = 0; i < n; i++) {
 		const struct reload_loss loss = reload_loss_of(v.plan, i, c->desired, c->conf);
 

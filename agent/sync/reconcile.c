@@ -364,6 +364,8 @@ blame_places(const struct reconcile *r, const struct plan_backend *b, struct err
 	bool is_managed =
 	    desired != NULL && desired->conf->managed; /* sync/managed.c makes it, and says why it can't */
 
+	if (desired != NULL && desired->conf->retired)
+		return; /* nobody enters it, and it may be gone from there as well */
 	if (!b->exists && !is_managed)
 		err_fill(ret, ERR_CONF, 0,
 		    "backend `" STR_FMT

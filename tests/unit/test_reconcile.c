@@ -1689,6 +1689,23 @@ a_backend_that_is_not_there_is_said_once_and_mended_once(void **state)
 	end(s);
 }
 
+/* It is to go, here as there. */
+static void
+a_retired_backend_that_is_not_there_is_no_fault(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	((struct conf_backend *)(uintptr_t)&world_conf(s->w)->backends[0])->retired = true;
+	s->grpc->exists = false;
+	begin(s);
+	publish(s);
+	wait_ms(s, 60000);
+	assert_int_equal(count_notes(s, "warn: backend `grpc`"), 0);
+	assert_false(reconcile_view(s->r).backend_faults[0].on);
+	end(s);
+}
+
 static void
 a_backend_without_slots_is_told_what_to_add(void **state)
 {
@@ -1807,6 +1824,7 @@ main(void)
 		cmocka_unit_test(who_went_on_a_report_counts_for_ten_minutes),
 		cmocka_unit_test(a_hold_outlives_haproxy_and_ends_with_its_task),
 		cmocka_unit_test(a_backend_that_is_not_there_is_said_once_and_mended_once),
+		cmocka_unit_test(a_retired_backend_that_is_not_there_is_no_fault),
 		cmocka_unit_test(a_backend_without_slots_is_told_what_to_add),
 		cmocka_unit_test(slots_that_are_used_up_are_said_with_their_count),
 		cmocka_unit_test(more_faults_than_notes_are_all_said),
