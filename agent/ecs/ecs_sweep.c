@@ -68,9 +68,10 @@ struct ecs_sweep {
 	size_t n_calls, cap_calls, n_open;
 	unsigned failures_running;
 
-	bool condemned; /* nothing of this pass counts */
-	bool failed;    /* a call did, other than for a definition */
-	bool spoiled;   /* something is known to be missing from the answers */
+	bool condemned;                  /* nothing of this pass counts */
+	bool failed;                     /* a call did, other than for a definition */
+	bool spoiled;                    /* something is known to be missing from the answers */
+	size_t n_left_out, n_unreadable; /* tasks */
 	struct err err;
 };
 
@@ -712,7 +713,7 @@ take_failures(struct ecs_sweep *s, unsigned id, const struct ecs_answer_tasks *a
 }
 
 static void
-check_all_told(const struct ecs_sweep *s, const struct call *c, struct err *first)
+check_all_told(struct ecs_sweep *s, const struct call *c, size_t n_malformed, struct err *first)
 {
 	size_t untold = 0;
 
@@ -721,6 +722,8 @@ check_all_told(const struct ecs_sweep *s, const struct call *c, struct err *firs
 
 		untold += !entry->described && !entry->missing;
 	}
+	s->n_unreadable += n_malformed;
+	s->n_left_out += untold > n_malformed ? untold - n_malformed : 0;
 	if (untold > 0)
 		err_fill(
 		    unless_set(first), ERR_REMOTE, 0, "DescribeTasks leaves out %zu of %zu tasks", untold, c->of.n);
@@ -748,6 +751,7 @@ take_unreadable(struct ecs_sweep *s, struct batch b, enum err_code code, struct 
 	if (code == ERR_PARSE && halve(s, b))
 		return ERR_OK;
 	s->failed = s->failed || b.n > 1 || !b.is_part;
+	s->n_unreadable += b.n;
 	if (b.n > 1)
 		return code;
 	return err_wrap(e, code, "task " STR_FMT, STR_ARG(str_first(str_after_last(s->wanted[b.first]->arn, '/'), 64)));
@@ -772,7 +776,7 @@ take_tasks(struct ecs_sweep *s, unsigned id, struct arena *a, struct str json, i
 		err_fill(&first, ERR_PARSE, 0, "malformed: " STR_FMT, STR_ARG(answer.malformed[0].detail));
 	take_descriptions(s, id, &answer, wall_ms, &first);
 	take_failures(s, id, &answer, &first);
-	check_all_told(s, &s->calls[id - 1], &first);
+	check_all_told(s, &s->calls[id - 1], answer.n_malformed, &first);
 	if (first.code != ERR_OK)
 		*e = first;
 	return first.code;
@@ -979,6 +983,7 @@ ecs_sweep_result(struct ecs_sweep *s, int64_t wall_ms, struct ecs_sweep_result *
 	*ret = (struct ecs_sweep_result){
 		.complete = !s->condemned && !s->failed && !s->spoiled,
 		.answered = !s->failed,
+		.left_out = s->n_left_out > 0 || s->n_unreadable > 1,
 		.facts = facts,
 		.account = s->condemned ? s->start.account : s->origin.account,
 		.cluster_arn = s->condemned ? s->start.cluster_arn : s->cluster_arn,

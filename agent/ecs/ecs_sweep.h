@@ -67,8 +67,11 @@ struct ecs_sweep_ask {
 };
 
 struct ecs_sweep_result {
-	bool complete;              /* every page and batch was answered, whole */
-	bool answered;              /* at worst a task in an answer was malformed, or a definition not to be had */
+	bool complete; /* every page and batch was answered, whole */
+	bool answered; /* at worst a task in an answer was malformed, or a definition not to be had */
+	/* Tasks that were asked for are neither described nor MISSING, or more than one could not
+	 * be read: of their services nothing can be said. */
+	bool left_out;
 	struct roster_facts *facts; /* a reference for the caller; `before` itself if nothing changed; may be null */
 	struct str account, cluster_arn; /* as answers told; borrow the sweep; may be empty */
 	struct str rest_after; /* where the next part of this FULL goes on; empty: it was the last; borrows the sweep */

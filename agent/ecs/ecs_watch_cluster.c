@@ -336,8 +336,9 @@ take_result(struct ecs_watch_cluster *c, const struct ecs_sweep_result *r)
 	learn(&c->account, &c->known.account, r->account);
 	learn(&c->arn, &c->known.arn, r->cluster_arn);
 	/* A definition that can be had a moment later is waited for: without it tasks that
-	 * should serve do not enter, and whoever is told that we are ready counts on them. */
-	if (c->kind == ECS_SWEEP_FULL && r->answered && !c->is_passing)
+	 * should serve do not enter, and whoever is told that we are ready counts on them.
+	 * What is left out of an answer may be all that a service has. */
+	if (c->kind == ECS_SWEEP_FULL && r->answered && !r->left_out && !c->is_passing)
 		c->known.was_read = true;
 	if (c->kind == ECS_SWEEP_FULL && !r->complete)
 		c->parts_whole = false;

@@ -102,7 +102,7 @@ struct roster_cluster {
 	struct str name;          /* as configured, or as found by "*" */
 	struct str arn, account;  /* empty until an answer told */
 	uint64_t sweeps;          /* complete full sweeps so far */
-	bool was_read;            /* by a full sweep, once; at worst a task or definition failed for good */
+	bool was_read;            /* by a full sweep, once; at worst a task or its definition failed for good */
 	int64_t complete_wall_ms; /* end of the last one; 0: none yet */
 	int64_t complete_mono_ms;
 	int64_t complete_before_mono_ms; /* of the one before it; 0: none */

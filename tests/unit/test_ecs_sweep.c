@@ -24,7 +24,7 @@ struct world {
 	struct ecs_sought sought;
 	int64_t wall_ms;
 	/* of the last pass */
-	bool complete, answered, changed;
+	bool left_out, complete, answered, changed;
 	struct err err;
 	unsigned most_open;
 	unsigned news_at; /* DescribeTasks calls before it had news; 0: it had none */
@@ -143,6 +143,7 @@ run_in_order(struct world *w, enum ecs_sweep_kind kind, bool backwards)
 	assert_int_equal(ecs_sweep_result(s, w->wall_ms, &result, NULL), ERR_OK);
 	w->complete = result.complete;
 	w->answered = result.answered;
+	w->left_out = result.left_out;
 	w->changed = result.facts != w->facts;
 	w->err = result.err;
 	assert_int_equal(result.complete, result.err.code == ERR_OK);
@@ -335,12 +336,17 @@ an_unreadable_task_costs_nobody_else(void **state)
 		run(&w, ECS_SWEEP_FULL);
 		assert_false(w.complete);
 		assert_true(w.answered);
+		assert_false(w.left_out);
 		assert_non_null(strstr(w.err.msg, w.ecs.tasks[130].id));
 		assert_int_equal(fact(&w, 131)->last_status, ROSTER_STOPPED);
 		assert_int_equal(fact(&w, 130)->last_status, ROSTER_RUNNING);
 		assert_in_range(w.ecs.describes, 3 + 2, 3 + 2 * 7);
 	}
-	w.ecs.tasks[130].unreadable = false;
+	w.ecs.tasks[30].unreadable = true;
+	run(&w, ECS_SWEEP_FULL);
+	assert_true(w.answered);
+	assert_true(w.left_out); /* two: nobody knows of how many services */
+	w.ecs.tasks[30].unreadable = w.ecs.tasks[130].unreadable = false;
 	run(&w, ECS_SWEEP_FULL);
 	assert_true(w.complete);
 	world_done(&w);
@@ -746,38 +752,39 @@ struct fault_case {
 	unsigned nth;
 	enum fake_fault_kind kind;
 	bool answered; /* otherwise: a call failed */
+	bool left_out; /* and some of the tasks are not told of */
 };
 
 static const struct fault_case FAULTS[] = {
-	{ "ListTasks", 1, FAKE_UNREACHABLE, false },
-	{ "ListTasks", 2, FAKE_UNREACHABLE, false },
-	{ "ListTasks", 3, FAKE_UNREACHABLE, false },
-	{ "ListTasks", 1, FAKE_DENIED, false },
-	{ "ListTasks", 1, FAKE_CUT, false },
-	{ "ListTasks", 2, FAKE_CUT, false },
-	{ "ListTasks", 1, FAKE_EMPTY, false },
-	{ "ListTasks", 2, FAKE_EMPTY, false },
-	{ "ListTasks", 0, FAKE_TOKEN, false },
-	{ "ListTasks", 2, FAKE_TOKEN, false },
-	{ "ListTasks", 1, FAKE_FOREIGN, false },
-	{ "ListTasks", 3, FAKE_FOREIGN, false },
-	{ "ListTasks", 2, FAKE_ELSEWHERE, false },
-	{ "DescribeTasks", 1, FAKE_UNREACHABLE, false },
-	{ "DescribeTasks", 2, FAKE_UNREACHABLE, false },
-	{ "DescribeTasks", 3, FAKE_DENIED, false },
-	{ "DescribeTasks", 0, FAKE_DENIED, false },
-	{ "DescribeTasks", 0, FAKE_CUT, false },
-	{ "DescribeTasks", 0, FAKE_EMPTY, false },
-	{ "DescribeTasks", 1, FAKE_FOREIGN, false },
-	{ "DescribeTasks", 3, FAKE_FOREIGN, false },
-	{ "DescribeTasks", 2, FAKE_ELSEWHERE, false },
-	{ "DescribeTasks", 1, FAKE_NOTHING, true },
-	{ "DescribeTasks", 0, FAKE_NOTHING, true },
-	{ "DescribeTasks", 2, FAKE_OMIT, true },
-	{ "DescribeTasks", 2, FAKE_MANGLE, true },
-	{ "DescribeTasks", 2, FAKE_TROUBLE, true },
-	{ "DescribeTasks", 2, FAKE_STRANGER, true },
-	{ "DescribeTasks", 2, FAKE_TWICE, true },
+	{ "ListTasks", 1, FAKE_UNREACHABLE, false, false },
+	{ "ListTasks", 2, FAKE_UNREACHABLE, false, false },
+	{ "ListTasks", 3, FAKE_UNREACHABLE, false, false },
+	{ "ListTasks", 1, FAKE_DENIED, false, false },
+	{ "ListTasks", 1, FAKE_CUT, false, false },
+	{ "ListTasks", 2, FAKE_CUT, false, false },
+	{ "ListTasks", 1, FAKE_EMPTY, false, false },
+	{ "ListTasks", 2, FAKE_EMPTY, false, false },
+	{ "ListTasks", 0, FAKE_TOKEN, false, false },
+	{ "ListTasks", 2, FAKE_TOKEN, false, false },
+	{ "ListTasks", 1, FAKE_FOREIGN, false, false },
+	{ "ListTasks", 3, FAKE_FOREIGN, false, false },
+	{ "ListTasks", 2, FAKE_ELSEWHERE, false, false },
+	{ "DescribeTasks", 1, FAKE_UNREACHABLE, false, false },
+	{ "DescribeTasks", 2, FAKE_UNREACHABLE, false, false },
+	{ "DescribeTasks", 3, FAKE_DENIED, false, false },
+	{ "DescribeTasks", 0, FAKE_DENIED, false, false },
+	{ "DescribeTasks", 0, FAKE_CUT, false, false },
+	{ "DescribeTasks", 0, FAKE_EMPTY, false, false },
+	{ "DescribeTasks", 1, FAKE_FOREIGN, false, false },
+	{ "DescribeTasks", 3, FAKE_FOREIGN, false, false },
+	{ "DescribeTasks", 2, FAKE_ELSEWHERE, false, false },
+	{ "DescribeTasks", 1, FAKE_NOTHING, true, true },
+	{ "DescribeTasks", 0, FAKE_NOTHING, true, true },
+	{ "DescribeTasks", 2, FAKE_OMIT, true, true },
+	{ "DescribeTasks", 2, FAKE_MANGLE, true, false },
+	{ "DescribeTasks", 2, FAKE_TROUBLE, true, true },
+	{ "DescribeTasks", 2, FAKE_STRANGER, true, false },
+	{ "DescribeTasks", 2, FAKE_TWICE, true, false },
 };
 
 static bool
@@ -815,6 +822,8 @@ no_fault_takes_a_task_away(void **state)
 			    i / 2, w.err.msg);
 			if (!w.complete)
 				CHECK_ROW(w.answered == c->answered, i / 2, w.err.msg);
+			if (!w.complete && c->answered)
+				CHECK_ROW(w.left_out == c->left_out, i / 2, w.err.msg);
 			CHECK_ROW(w.facts->n_tasks == 250, i / 2, w.err.msg);
 			CHECK_ROW(all_run(&w), i / 2, w.err.msg);
 			for (size_t t = 0; t < 250; t++)
@@ -1237,10 +1246,12 @@ static void
 a_definition_that_cannot_be_read_costs_nobody_else(void **state)
 {
 	static const struct fault_case cases[] = {
-		{ "DescribeTaskDefinition", 1, FAKE_UNREACHABLE, true },
-		{ "DescribeTaskDefinition", 1, FAKE_DENIED, true }, { "DescribeTaskDefinition", 1, FAKE_CUT, true },
-		{ "DescribeTaskDefinition", 1, FAKE_EMPTY, true }, { "DescribeTaskDefinition", 1, FAKE_MANGLE, true },
-		{ "DescribeTaskDefinition", 1, FAKE_TWICE, true }, /* another one than was asked for */
+		{ "DescribeTaskDefinition", 1, FAKE_UNREACHABLE, true, false },
+		{ "DescribeTaskDefinition", 1, FAKE_DENIED, true, false },
+		{ "DescribeTaskDefinition", 1, FAKE_CUT, true, false },
+		{ "DescribeTaskDefinition", 1, FAKE_EMPTY, true, false },
+		{ "DescribeTaskDefinition", 1, FAKE_MANGLE, true, false },
+		{ "DescribeTaskDefinition", 1, FAKE_TWICE, true, false }, /* another one than was asked for */
 	};
 
 	(void)state;

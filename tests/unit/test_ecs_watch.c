@@ -977,6 +977,37 @@ a_definition_that_cannot_be_read_does_not_slow_the_watch(void **state)
 }
 
 static void
+a_cluster_is_read_when_no_task_was_left_out(void **state)
+{
+	static const struct {
+		enum fake_fault_kind kind;
+		bool was_read;
+	} cases[] = {
+		{ FAKE_OMIT, false },
+		{ FAKE_NOTHING, false },
+		{ FAKE_TROUBLE, false },
+		{ FAKE_MANGLE, true }, /* one task, which costs nobody else */
+		{ FAKE_MISSING, true },
+		{ FAKE_STRANGER, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct stage s;
+
+		stage_init(&s, 5);
+		fault(&s, "DescribeTasks", cases[i].kind, AWS_ERROR_TRANSIENT);
+		stage_start(&s);
+		fake_loop_pass(s.loop, 60000);
+		CHECK_ROW(s.last->clusters[0].was_read == cases[i].was_read, i, "");
+		fault(&s, "DescribeTasks", FAKE_NONE, AWS_ERROR_TRANSIENT);
+		fake_loop_pass(s.loop, 20000);
+		CHECK_ROW(s.last->clusters[0].was_read, i, "");
+		stage_done(&s);
+	}
+}
+
+static void
 calls_that_cannot_even_be_sent_are_failures(void **state)
 {
 	struct stage s;
@@ -1085,6 +1116,7 @@ main(void)
 		cmocka_unit_test(what_waiting_does_not_mend_is_called_permanent),
 		cmocka_unit_test(a_malformed_task_is_a_fault_but_no_reason_to_ask_less_often),
 		cmocka_unit_test(a_definition_that_cannot_be_read_does_not_slow_the_watch),
+		cmocka_unit_test(a_cluster_is_read_when_no_task_was_left_out),
 		cmocka_unit_test(calls_that_cannot_even_be_sent_are_failures),
 		cmocka_unit_test(a_service_that_asks_for_time_gets_it),
 		cmocka_unit_test(foreign_answers_change_nothing),
