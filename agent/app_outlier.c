@@ -64,11 +64,11 @@ resume(struct app_outlier *a)
 
 	if (code == ERR_OK && text.len > 0)
 		code = outlier_resume(a->detector, buf_str(&text), clk_mono_ms(&a->clk), clk_wall_ms(&a->clk), &n, &e);
-	if (code == ERR_PARSE)
+	if (code == ERR_PARSE && a->conf->haproxy.apply)
 		(void)!app_state_set_aside(a->state, OUTLIER_FILE, NULL);
 	if (code != ERR_OK)
 		log_warn("outlier", "state_dir: %s cannot be used (%s): nobody is ejected", OUTLIER_FILE, e.msg);
-	else if (n > 0)
+	else if (n > 0 && a->conf->haproxy.apply)
 		log_info("outlier", "%zu server(s) ejected again, as before the restart", n);
 	buf_free(&text);
 }
@@ -192,10 +192,9 @@ app_outlier_new(struct loop *l, const struct conf *conf, const struct app_state 
 		app_outlier_close(a);
 		return code;
 	}
-	if (conf->haproxy.apply) {
-		resume(a);
-		tell_sync(a);
-	}
+	/* Where nothing is told, too: a plan must not put back whom the daemon beside it ejected. */
+	resume(a);
+	tell_sync(a);
 	*ret = a;
 	return ERR_OK;
 }
