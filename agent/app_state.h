@@ -14,6 +14,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
+#define APP_STATE_APPLIED "applied.json"
+
 struct app_state;
 
 NODISCARD enum err_code app_state_open(struct str dir, struct app_state **ret, struct err *e);

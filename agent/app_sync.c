@@ -7,7 +7,7 @@
 
 #include "app_uneject.h"
 
-#define APPLIED_FILE "applied.json"
+#define APPLIED_FILE APP_STATE_APPLIED
 #define OVERLAY_FILE "overlay.json"
 
 struct app_sync {
@@ -377,6 +377,23 @@ may_have_ejected(const struct reconcile_view *v)
 	return false;
 }
 
+/* All that were read: the configuration's, and those that labels asked for. */
+static enum err_code
+put_back(struct app_sync *s, const struct actual *actual, struct err *e)
+{
+	struct str *names = calloc(actual->n_backends + 1, sizeof(*names));
+	const struct app_uneject_of of = { .backends = names, .n = actual->n_backends };
+	enum err_code code;
+
+	if (names == NULL)
+		return err_set(e, ERR_NOMEM, "putting back: %s", err_text(ERR_NOMEM));
+	for (size_t i = 0; i < of.n; i++)
+		names[i] = actual->backends[i].name;
+	code = app_uneject_new(s->loop, s->exec, of, on_unejected, s, &s->uneject, e);
+	free(names);
+	return code;
+}
+
 void
 app_sync_stop(struct app_sync *s, loop_fn *done, void *arg)
 {
@@ -389,7 +406,7 @@ app_sync_stop(struct app_sync *s, loop_fn *done, void *arg)
 	loop_timer_disarm(s->wake);
 	if (!s->conf->haproxy.apply || !may_have_ejected(&v))
 		done(arg);
-	else if (app_uneject_new(s->loop, s->exec, s->conf, on_unejected, s, &s->uneject, &e) != ERR_OK)
+	else if (put_back(s, v.actual, &e) != ERR_OK)
 		on_unejected(s, 0, &e);
 }
 
