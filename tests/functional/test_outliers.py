@@ -202,13 +202,18 @@ def test_a_stop_puts_back_and_a_start_soon_after_ejects_again(start_scene: Calla
 
 
 def test_after_a_crash_uneject_puts_back(start_scene: Callable[..., Scene]) -> None:
+    """Also in a backend that the file does not name (any more): state_dir knows of it, as of those of labels."""
     scene = start_scene()
     assert scene.daemon.rollcall("eject", f"grpc/{scene.name()}").returncode == 0
     scene.wait_ejected()
+    directory: Path = scene.daemon.log_file.parent
+    file = directory / "rollcall.yaml"
+    plan = Child([paths.ROLLCALLD, "--plan", "-f", str(file)], directory / "plan.log")
+    assert plan.wait() == 0 and "eject" not in plan.output(), plan.output()
     scene.daemon.kill()
     assert scene.status() == "DOWN (agent)"
-    directory: Path = scene.daemon.log_file.parent
-    done = Child([paths.ROLLCALLD, "--uneject", "-f", str(directory / "rollcall.yaml")], directory / "uneject.log")
+    scene.daemon.write(file.read_text().replace("grpc", "other"))
+    done = Child([paths.ROLLCALLD, "--uneject", "-f", str(file)], directory / "uneject.log")
     assert done.wait() == 0 and "1 server(s) put back" in done.output(), done.output()
     assert scene.status().startswith("UP")
 
