@@ -297,6 +297,8 @@ make_reconcile(struct app_sync *s, const struct app_sync_config *config, struct 
 	};
 	enum err_code code = remember(s, config->before, &with.applied, &with.overlay, e);
 
+	if (config->before != NULL && str_eq(config->before->conf->haproxy.socket, config->conf->haproxy.socket))
+		with.before = config->before->reconcile;
 	if (code == ERR_OK)
 		code = reconcile_new(&with, &s->reconcile, e);
 

@@ -128,7 +128,10 @@ reconcile_new(const struct reconcile_config *config, struct reconcile **ret, str
 	r->look_now = true;
 	for (size_t i = 0; i < config->n_made; i++)
 		(void)name_set_add(&r->made, config->made[i]); /* full: labels do without the rest */
-	(void)seek(r);                                         /* the first sweep asks in any case */
+	for (size_t i = 0; config->before != NULL && i < config->before->made.n; i++)
+		(void)name_set_add(&r->made, config->before->made.names[i]);
+	r->config.before = NULL;
+	(void)seek(r); /* the first sweep asks in any case */
 	*ret = r;
 	return ERR_OK;
 }

@@ -118,6 +118,9 @@ struct reconcile_config {
 	/* Backends that an earlier run made for labels (backends.cfg names them).  Copied. */
 	const struct str *made;
 	size_t n_made;
+	/* Of the same HAProxy, whose label-made backends stay ours, written to a file or not; null:
+	 * none.  Only for reconcile_new. */
+	const struct reconcile *before;
 	/* As the files have them; null: none.  Taken over with ERR_OK. */
 	struct applied *applied;
 	struct overlay *overlay;

@@ -1706,6 +1706,56 @@ a_retired_backend_that_is_not_there_is_no_fault(void **state)
 	end(s);
 }
 
+/* A backend that was made at run time, and is in no file yet. */
+static void
+what_labels_made_stays_ours_with_another_configuration(void **state)
+{
+	static const struct str any[] = { { "*", 1 } }, labels[] = { { "rollcall", 8 } };
+	static const struct conf_pair entrypoints[] = { { { "default", 7 }, { "routes.map", 10 } } };
+	static const struct taskdef_label asked[] = { { { "rollcall.rule", 13 }, { "Host(`a`)", 9 } } };
+	struct stage *s = stage_with(2);
+	struct conf *conf = world_first_conf(s->w);
+	struct reconcile_config config;
+	struct actual_backend *made;
+	struct taskdef_container *c;
+	struct roster_task *t;
+	struct taskdef *d;
+
+	(void)state;
+	conf->haproxy.entrypoints = (struct conf_pairs){ entrypoints, 1 };
+	conf->haproxy.allow_hosts = (struct conf_list){ any, 1 };
+	world_first_source(s->w)->labels = (struct conf_list){ labels, 1 };
+	d = world_definition(s->w, "shop");
+	c = world_publishes(s->w, d, "app", "50051");
+	c->labels = asked;
+	c->n_labels = 1;
+	t = world_task(s->w, "bbbb2222", ROSTER_RUNNING, "10.0.0.2");
+	t->definition = d;
+	t->family = d->family;
+	t->service = STR("shop");
+	made = world_backend(s->w, "main-shop-app");
+	made->exists = false;
+	begin(s);
+	publish(s);
+	wait_ms(s, 10000);
+	assert_non_null(desired_find(reconcile_view(s->r).desired, STR("main-shop-app")));
+	made->exists = true;
+	for (int knows = 1; knows >= 0; knows--) {
+		struct reconcile *old = s->r;
+
+		config = (struct reconcile_config){ .conf = world_conf(s->w), .before = knows ? old : NULL };
+		s->notes[0] = '\0';
+		assert_int_equal(reconcile_new(&config, &s->r, NULL), ERR_OK);
+		reconcile_free(old);
+		s->wake_ms = s->now_ms;
+		tick(s);
+		publish(s);
+		wait_ms(s, 10000);
+		assert_int_equal(count_notes(s, "labels ask for backend `main-shop-app`"), knows ? 0 : 1);
+	}
+	end(s);
+}
+
 static void
 a_backend_without_slots_is_told_what_to_add(void **state)
 {
@@ -1825,6 +1875,7 @@ main(void)
 		cmocka_unit_test(a_hold_outlives_haproxy_and_ends_with_its_task),
 		cmocka_unit_test(a_backend_that_is_not_there_is_said_once_and_mended_once),
 		cmocka_unit_test(a_retired_backend_that_is_not_there_is_no_fault),
+		cmocka_unit_test(what_labels_made_stays_ours_with_another_configuration),
 		cmocka_unit_test(a_backend_without_slots_is_told_what_to_add),
 		cmocka_unit_test(slots_that_are_used_up_are_said_with_their_count),
 		cmocka_unit_test(more_faults_than_notes_are_all_said),
