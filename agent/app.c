@@ -388,9 +388,12 @@ on_passed(void *arg, const struct reconcile_view *v)
 	app_trace_passed(a->trace, v);
 }
 
+/* Backends that labels make have the settings of `defaults`. */
 static bool
 looks_for_outliers(const struct conf *conf)
 {
+	if (conf->defaults.outlier.mode != CONF_OUTLIER_OFF)
+		return true;
 	for (size_t i = 0; i < conf->n_backends; i++)
 		if (conf->backends[i].policy.outlier.mode != CONF_OUTLIER_OFF)
 			return true;
