@@ -51,7 +51,7 @@ struct ecs_watch {
 	struct roster_self self;
 	bool self_is_settled; /* known, or not to be had soon */
 
-	struct roster *before; /* of an earlier configuration; null: nothing */
+	struct roster *before; /* of an earlier configuration, until we have started; null: nothing */
 };
 
 /* Where no cluster is named and we are no task, ECS itself takes the one of this name. */
@@ -504,8 +504,13 @@ ecs_watch_new(struct loop *l, const struct conf *conf, const struct ecs_watch_ca
 static void
 start_all(struct ecs_watch *w)
 {
+	bool knows_some = w->before != NULL;
+
+	roster_unref(MOVE(w->before)); /* a cluster that comes later is not what was there once */
 	w->started = true;
 	ecs_watch_poke(w);
+	if (knows_some)
+		publish(w);
 }
 
 /* Nobody is published before we know whom to keep out, or that we cannot know it soon. */
@@ -516,8 +521,6 @@ ecs_watch_start(struct ecs_watch *w)
 
 	if (w->to.metadata_uri.len == 0 || w->self_is_settled) {
 		start_all(w);
-		if (w->before != NULL)
-			publish(w);
 		return;
 	}
 	if (ecs_self_new(w->loop, w->to.http, w->to.metadata_uri, on_self, w, &w->asking, &why) == ERR_OK)
