@@ -51,7 +51,6 @@ is_held_back(const struct overlay *o, const struct plan_server *s)
 {
 	const struct actual_server *a = s->actual;
 	const struct overlay_leave *l = overlay_find_leave(o, s->backend, a->name, a->address, a->port);
-
 	bool leaves = s->is_orphan || (s->desired != NULL && s->desired->want == DESIRED_LEAVE);
 
 	return leaves && s->evidence == EVIDENCE_UNEXPOSED && a->admin != ACTUAL_MAINT &&
