@@ -320,6 +320,11 @@ end_what_is_over(struct outlier *o, int64_t mono_ms, struct outlier_notes *notes
 {
 	bool changed = false;
 
+	/* First, those of the pass before: the notes of this one borrow their texts. */
+	for (size_t i = o->n_records; i-- > 0;)
+		if (!o->records[i].is_active &&
+		    (o->records[i].e.times == 0 || mono_ms - o->records[i].seen_ms >= ABSENT_MS))
+			drop_record(o, i);
 	for (size_t i = 0; i < o->n_records; i++) {
 		struct record *r = &o->records[i];
 		bool is_gone = mono_ms - r->seen_ms >= ABSENT_MS;
@@ -329,10 +334,6 @@ end_what_is_over(struct outlier *o, int64_t mono_ms, struct outlier_notes *notes
 		put_back(o, r, mono_ms, notes);
 		changed = true;
 	}
-	for (size_t i = o->n_records; i-- > 0;)
-		if (!o->records[i].is_active &&
-		    (o->records[i].e.times == 0 || mono_ms - o->records[i].seen_ms >= ABSENT_MS))
-			drop_record(o, i);
 	return changed;
 }
 
