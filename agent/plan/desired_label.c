@@ -529,7 +529,14 @@ identity_cmp(const struct name_claim *a, const struct name_claim *b)
 	return order != 0 ? order : str_cmp(a->claim->endpoint->name, b->claim->endpoint->name);
 }
 
-/* A name that an owner chose before one that came of itself; among one's own the newest task first. */
+static bool
+is_chosen(const struct name_claim *n)
+{
+	return n->claim->endpoint->settings.backend.len > 0;
+}
+
+/* Who has the name of itself before those whose labels chose it: no label takes the backend of
+ * another from it.  Among one's own the newest task first. */
 static int
 by_name(const void *a, const void *b)
 {
@@ -537,16 +544,12 @@ by_name(const void *a, const void *b)
 	int order = str_cmp(x->claim->backend, y->claim->backend);
 
 	if (order == 0)
+		order = is_chosen(x) - is_chosen(y);
+	if (order == 0)
 		order = identity_cmp(x, y);
 	if (order == 0 && x->unit->newest_runs != y->unit->newest_runs)
 		order = x->unit->newest_runs ? -1 : 1;
 	return order != 0 ? order : created_cmp(y->unit->newest, x->unit->newest);
-}
-
-static bool
-is_chosen(const struct name_claim *n)
-{
-	return n->claim->endpoint->settings.backend.len > 0;
 }
 
 /* May b have the backend that a has? */
@@ -584,6 +587,16 @@ speak_for(struct conf_backend *made, const struct name_claim *n, const struct de
 	made->retries_idempotent = n->claim->endpoint->settings.is_idempotent;
 }
 
+/* The first whose task has run: a revision that never does takes no name. */
+static const struct name_claim *
+owner_of(const struct name_claim *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].unit->is_exposing)
+			return &list[i];
+	return &list[0];
+}
+
 static bool
 settle_name(struct desired_labels *l, const struct name_claim *list, size_t n)
 {
@@ -593,13 +606,14 @@ settle_name(struct desired_labels *l, const struct name_claim *list, size_t n)
 		.managed = true,
 		.rule = STR(""),
 	};
+	const struct name_claim *owner = owner_of(list, n);
 	const struct desired_unit *speaker = NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		if (may_share(&list[0], &list[i])) {
+		if (may_share(owner, &list[i])) {
 			if (list[i].unit->is_exposing)
 				speak_for(&made, &list[i], &speaker);
-		} else if (!refuse_name(l, &list[0], &list[i])) {
+		} else if (!refuse_name(l, owner, &list[i])) {
 			return false;
 		}
 	}

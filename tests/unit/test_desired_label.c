@@ -294,6 +294,57 @@ a_backend_is_shared_by_name_within_its_cluster_only(void **state)
 }
 
 static void
+no_label_takes_the_backend_of_another(void **state)
+{
+	struct world *w = new_world();
+	struct taskdef *plain, *canary, *thief, *elsewhere;
+	struct desired *d;
+
+	(void)state;
+	plain = labelled(w, "web", "1", LABELS("rollcall.rule=Host(`web`)"));
+	canary = labelled(w, "canary", "1", LABELS("rollcall.backend=main-web-app"));
+	elsewhere = labelled(w, "web", "1", LABELS("rollcall.rule=Host(`elsewhere`)"));
+	thief = labelled(w, "athief", "1", LABELS("rollcall.backend=other-web-app"));
+	(void)task(w, "web", "web", plain, "10.0.0.1");
+	(void)task(w, "canary", "canary", canary, "10.0.0.2"); /* sorts before it */
+	(void)task(w, "thief", "athief", thief, "10.0.0.3");
+	(void)world_cluster(w, "eu", "other");
+	(void)task(w, "web2", "web", elsewhere, "10.0.0.4");
+	d = derive(w);
+	check_endpoint(d, "web", "", "main-web-app");
+	check_endpoint(d, "canary", "", "main-web-app");
+	assert_non_null(server_of(d, "main-web-app", "web"));
+	assert_non_null(server_of(d, "main-web-app", "canary"));
+	check_endpoint(d, "web2", "", "other-web-app");
+	check_endpoint(d, "thief", "name_conflict", "other-web-app");
+	assert_null(server_of(d, "other-web-app", "thief"));
+	forget(w);
+}
+
+static void
+who_never_ran_takes_no_name(void **state)
+{
+	struct world *w = new_world();
+	struct taskdef *definition;
+	struct roster_task *t;
+	struct desired *d;
+
+	(void)state;
+	definition = labelled(w, "a", "1", LABELS("rollcall.backend=shop", "rollcall.rule=Host(`shop`)"));
+	t = task(w, "never", "a", definition, "10.0.0.1");
+	t->last_status = ROSTER_PENDING;
+	t->started_ms = 0;
+	(void)world_cluster(w, "eu", "other");
+	(void)task(w, "runs", "a", definition, "10.0.0.2");
+	d = derive(w);
+	check_endpoint(d, "runs", "", "shop");
+	assert_non_null(server_of(d, "shop", "runs"));
+	assert_null(server_of(d, "shop", "never"));
+	check_routes(d, "shop/ shop");
+	forget(w);
+}
+
+static void
 two_services_that_claim_one_route(void **state)
 {
 	struct world *w = new_world();
@@ -502,6 +553,8 @@ main(void)
 		cmocka_unit_test(labels_join_what_the_operator_allows),
 		cmocka_unit_test(what_is_foreign_in_haproxy_is_not_to_be_had),
 		cmocka_unit_test(a_backend_is_shared_by_name_within_its_cluster_only),
+		cmocka_unit_test(no_label_takes_the_backend_of_another),
+		cmocka_unit_test(who_never_ran_takes_no_name),
 		cmocka_unit_test(two_services_that_claim_one_route),
 		cmocka_unit_test(a_rolling_deploy_keeps_the_routes_of_both_revisions),
 		cmocka_unit_test(a_route_goes_a_while_after_the_proven_end_of_the_last_task),
