@@ -304,6 +304,10 @@ name_backend(struct maker *m, const struct desired_unit *u, struct desired_claim
 		c->is_joined = true;
 		return true;
 	}
+	if (str_eq(c->backend, h->managed_defaults))
+		return exclude(l, c, REASON_NAME_CONFLICT,
+		    "`" STR_FMT "` is the name of HAProxy's `defaults` section for managed backends",
+		    STR_ARG(c->backend));
 	if (is_declared || is_foreign(l, c->backend))
 		return exclude(l, c, REASON_NAME_CONFLICT,
 		    "backend `" STR_FMT "` is declared elsewhere: labels may join it only if "

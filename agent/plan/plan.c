@@ -19,6 +19,15 @@ plan_find(const struct plan *p, struct str backend)
 	return NULL;
 }
 
+bool
+plan_makes(const struct plan *p, struct str backend)
+{
+	for (size_t i = 0; i < p->n_steps; i++)
+		if (p->steps[i].kind == PLAN_BACKEND && str_eq(p->steps[i].backend, backend))
+			return true;
+	return false;
+}
+
 const char *
 plan_step_name(enum plan_step_kind k)
 {

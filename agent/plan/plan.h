@@ -266,6 +266,7 @@ NODISCARD enum err_code plan_uneject_all(const struct actual *actual, struct pla
 void plan_free(struct plan *p); /* null is fine */
 CLEANUP_DEFINE(struct plan, plan_free);
 const struct plan_backend *plan_find(const struct plan *p, struct str backend); /* or null */
+bool plan_makes(const struct plan *p, struct str backend);                      /* has a step that adds it */
 
 /* Does the memory say that this server is to go, and serves until others do? */
 bool plan_memory_waits(const struct plan_memory *m, struct str backend, const struct actual_server *s);

@@ -194,15 +194,6 @@ outline(struct outlines *o, const struct buf *text, struct hap_render_outline *r
 
 /* ---- is a reload needed? ---- */
 
-static bool
-plan_makes(const struct plan *p, struct str backend)
-{
-	for (size_t i = 0; i < p->n_steps; i++)
-		if (p->steps[i].kind == PLAN_BACKEND && str_eq(p->steps[i].backend, backend))
-			return true;
-	return false;
-}
-
 static enum need
 needs(const struct managed *m, const struct outlines *o, const struct reconcile_view *v, struct str name)
 {

@@ -185,6 +185,14 @@ keep_unexplained(const struct desired *d, const struct hap_render_outline *befor
 	return buf_failed(out, e);
 }
 
+/* HAProxy is to make it at run time first: a name that it refuses must not stand in a file that it
+ * starts from. */
+static bool
+is_only_asked_for(const struct reconcile_view *v, const struct writer *w)
+{
+	return w->section == NULL && (w->plan == NULL || !w->plan->exists) && plan_makes(v->plan, w->desired->name);
+}
+
 enum err_code
 managed_file_render(const struct conf *conf, const struct reconcile_view *v, const struct hap_render_outline *before,
     struct buf *out, struct err *e)
@@ -211,7 +219,7 @@ managed_file_render(const struct conf *conf, const struct reconcile_view *v, con
 			.arena = a,
 		};
 
-		if (!w.conf->managed)
+		if (!w.conf->managed || is_only_asked_for(v, &w))
 			continue;
 		if ((code = collect(&w, e)) != ERR_OK)
 			return code;

@@ -47,6 +47,17 @@ name_set_add(struct name_set *s, struct str name)
 }
 
 void
+name_set_drop(struct name_set *s, struct str name)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (str_eq(s->names[i], name)) {
+			free((char *)(uintptr_t)s->names[i].ptr);
+			s->names[i] = s->names[--s->n];
+			return;
+		}
+}
+
+void
 name_set_free(struct name_set *s)
 {
 	for (size_t i = 0; i < s->n; i++)

@@ -18,6 +18,7 @@ struct name_set {
 bool name_set_has(const struct name_set *s, struct str name);
 /* False: no memory, or full.  A name that is there already is no second one. */
 bool name_set_add(struct name_set *s, struct str name);
-void name_set_free(struct name_set *s); /* leaves it empty */
+void name_set_drop(struct name_set *s, struct str name); /* that is not there is fine */
+void name_set_free(struct name_set *s);                  /* leaves it empty */
 
 #endif

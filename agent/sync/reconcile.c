@@ -866,11 +866,45 @@ on_actual(struct reconcile *r, const struct reconcile_event *ev, struct reconcil
 	look_when_a_hold_ends(r, ev);
 }
 
+/* A name that a frontend or a `defaults` section has: no `show` tells of these. */
+static bool
+is_taken(const struct reconcile *r, const struct hap_exec_refusal *refusal)
+{
+	const struct desired_backend *d = desired_find(r->desired, refusal->step->backend);
+
+	return refusal->step->kind == PLAN_BACKEND && d != NULL && d->is_label_made &&
+	       strstr(refusal->err.msg, "name is already used") != NULL;
+}
+
+/* True: one was; labels are without it from now on. */
+static bool
+give_names_up(struct reconcile *r, const struct hap_exec_report *report, struct reconcile_actions *out)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < report->n_refusals; i++) {
+		struct str name = report->refusals[i].step->backend;
+
+		if (!is_taken(r, &report->refusals[i]) || !name_set_add(&r->foreign, name))
+			continue;
+		name_set_drop(&r->made, name);
+		note(out, LOG_WARN,
+		    "labels ask for backend `" STR_FMT
+		    "`, and a frontend or `defaults` section of HAProxy has that name: they do not get it",
+		    STR_ARG(name));
+		any = true;
+	}
+	r->roster_is_new = r->roster_is_new || any;
+	return any;
+}
+
 static void
 on_refusal(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_actions *out)
 {
 	const struct err e = ev->report->refusals[0].err;
 
+	if (give_names_up(r, ev->report, out))
+		return;
 	r->refused_runs++;
 	r->refused_steps = steps_mark(r->plan);
 	r->refused_till_ms = ev->mono_ms + grown(REFUSED_FIRST_MS, REFUSED_LAST_MS, r->refused_runs);

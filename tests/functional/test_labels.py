@@ -198,6 +198,24 @@ def test_hostile_labels_are_refused_with_a_reason(labels: Labels) -> None:
     assert "main-" not in "".join(server.name for server in labels.haproxy.runtime.servers("grpc"))
 
 
+def test_no_label_has_a_name_that_keeps_haproxy_from_starting(labels: Labels) -> None:
+    """HAProxy 3.4 takes no backend with the name of a frontend or of a `defaults` section, neither at run time nor
+    in a file."""
+    if version() < (3, 4):
+        pytest.skip("a frontend and a backend may share a name")
+    labels.start()
+    labels.serve("shop", {"rollcall.rule": "Host(`shop`)"})
+    labels.wait_reached("shop", "shop")
+    for name, backend in (("front", "grpc_in"), ("base", "rollcall")):
+        labels.serve(name, {"rollcall.rule": f"Host(`{name}`)", "rollcall.backend": backend})
+        labels.wait_reason(name, "name_conflict")
+    wait_until(lambda: "backend main-shop-rng" in (labels.home / "backends.cfg").read_text(), 10, "the file")
+    assert "grpc_in" not in (labels.home / "backends.cfg").read_text()
+    assert labels.routes() == {"shop/": "main-shop-rng"}
+    labels.haproxy.reload()
+    labels.wait_reached("shop", "shop", 10)
+
+
 def test_label_edits_in_a_deploy_lose_no_call(labels: Labels) -> None:
     """Another backend's name, another weight, one more host: the route that stays is served all along."""
     labels.start()

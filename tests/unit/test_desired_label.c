@@ -272,6 +272,22 @@ what_is_foreign_in_haproxy_is_not_to_be_had(void **state)
 }
 
 static void
+the_managed_defaults_section_has_its_name(void **state)
+{
+	struct world *w = new_world();
+	struct desired *d;
+
+	(void)state;
+	world_first_conf(w)->haproxy.managed_defaults = STR("base");
+	(void)task(w, "t1", "a", labelled(w, "a", "1", LABELS("rollcall.backend=base", "rollcall.rule=Host(`a`)")),
+	    "10.0.0.1");
+	d = derive(w);
+	check_endpoint(d, "t1", "name_conflict", "base");
+	assert_null(desired_find(d, STR("base")));
+	forget(w);
+}
+
+static void
 a_backend_is_shared_by_name_within_its_cluster_only(void **state)
 {
 	struct world *w = new_world();
@@ -552,6 +568,7 @@ main(void)
 		cmocka_unit_test(reasons),
 		cmocka_unit_test(labels_join_what_the_operator_allows),
 		cmocka_unit_test(what_is_foreign_in_haproxy_is_not_to_be_had),
+		cmocka_unit_test(the_managed_defaults_section_has_its_name),
 		cmocka_unit_test(a_backend_is_shared_by_name_within_its_cluster_only),
 		cmocka_unit_test(no_label_takes_the_backend_of_another),
 		cmocka_unit_test(who_never_ran_takes_no_name),

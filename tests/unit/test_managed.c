@@ -405,10 +405,16 @@ what_the_plan_makes_at_run_time_needs_no_reload(void **state)
 	pass(s);
 	write_it(s);
 	is_calm(s);
+	/* It may be refused: somebody else's name would keep HAProxy from starting. */
+	assert_false(says(s, "backend web"));
+	assert_true(says(s, "backend api from rollcall\n"));
 	s->plan.n_steps = 0;
 	s->plan_backends[0].exists = true;
+	pass(s);
+	write_it(s);
 	is_calm(s);
 	assert_true(says(s, "backend web from rollcall\n"));
+	assert_int_equal(s->reloads, 0);
 	end(s);
 }
 

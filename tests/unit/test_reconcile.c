@@ -37,6 +37,7 @@ struct stage {
 	bool silent, deaf, cuts_short;
 	bool one_by_one;     /* each run sees one more check pass behind it */
 	const char *refuses; /* a server, or null */
+	const char *taken;   /* a backend that it never makes, or null */
 
 	unsigned reads, probes, runs;
 	int64_t run_ms; /* when the last run was */
@@ -151,13 +152,13 @@ carry_out(struct stage *s, const struct plan_step *st)
 }
 
 static void
-refuse(struct hap_exec_report *report, const struct plan_step *st)
+refuse(struct hap_exec_report *report, const struct plan_step *st, const char *words)
 {
 	struct hap_exec_refusal *to = &report->refusals[report->n_refusals++];
 
 	report->refused++;
 	to->step = st;
-	err_fill(&to->err, ERR_REFUSED, 0, "HAProxy: no such thing");
+	err_fill(&to->err, ERR_REFUSED, 0, "HAProxy: %s", words);
 }
 
 static void
@@ -180,7 +181,12 @@ run(struct stage *s, const struct plan *p, struct hap_exec_report *report)
 	}
 	for (size_t i = 0; i < p->n_steps; i++) {
 		if (s->refuses != NULL && str_eq(p->steps[i].server, str_from_cstr(s->refuses)))
-			refuse(report, &p->steps[i]);
+			refuse(report, &p->steps[i], "no such thing");
+		else if (s->taken != NULL && str_eq(p->steps[i].backend, str_from_cstr(s->taken)))
+			refuse(report, &p->steps[i],
+			    p->steps[i].kind == PLAN_BACKEND
+				? "Error during backend creation : name is already used by other proxy."
+				: "no such backend");
 		else if (!s->deaf)
 			carry_out(s, &p->steps[i]);
 	}
@@ -743,6 +749,50 @@ a_refused_command_is_tried_again_less_and_less_often(void **state)
 	assert_int_equal(s->slots[1]->admin, ACTUAL_MAINT);
 	assert_false(reconcile_view(s->r).run_fault->on);
 	assert_int_equal(count_notes(s, "HAProxy takes our commands again"), 1);
+	end(s);
+}
+
+/* `show servers state NAME` knows of no frontend. */
+static void
+labels_do_without_a_name_that_a_frontend_has(void **state)
+{
+	static const struct str dialects[] = { { "rollcall", 8 } }, hosts[] = { { "*", 1 } };
+	static const struct conf_pair entrypoints[] = { { { "default", 7 }, { "routes.map", 10 } } };
+	static const struct taskdef_label labels[] = { { { "rollcall.backend", 16 }, { "page_in", 7 } } };
+	struct stage *s = stage_with(1);
+	struct conf *conf = world_first_conf(s->w);
+	struct taskdef *d = world_definition(s->w, "page");
+	struct taskdef_container *c = world_publishes(s->w, d, "app", "1");
+	struct roster_task *t = world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+
+	(void)state;
+	conf->haproxy.entrypoints = (struct conf_pairs){ entrypoints, 1 };
+	conf->haproxy.allow_hosts = (struct conf_list){ hosts, 1 };
+	conf->defaults.check.type = CONF_CHECK_OFF;
+	world_first_source(s->w)->labels = (struct conf_list){ dialects, 1 };
+	c->labels = labels;
+	c->n_labels = 1;
+	t->definition = d;
+	t->family = d->family;
+	t->service = STR("page");
+	t->started_ms = t->created_ms = 1;
+	world_version(s->w, 3, 4);
+	world_backend(s->w, "page_in")->exists = false;
+	s->taken = "page_in";
+	assert_int_equal(reconcile_new(
+			     &(struct reconcile_config){
+				 .conf = world_conf(s->w), .may_add_backends = true, .defaults = STR("rollcall") },
+			     &s->r, NULL),
+	    ERR_OK);
+	s->wake_ms = s->now_ms;
+	tick(s);
+	publish(s);
+	wait_ms(s, 1000);
+	assert_int_equal(s->runs, 1);
+	assert_int_equal(count_notes(s, "has that name: they do not get it"), 1);
+	assert_null(desired_find(reconcile_view(s->r).desired, STR("page_in")));
+	assert_false(reconcile_view(s->r).run_fault->on);
+	assert_true(reconcile_view(s->r).in_step);
 	end(s);
 }
 
@@ -1840,6 +1890,7 @@ main(void)
 		cmocka_unit_test(the_same_pid_with_another_start_is_another_process),
 		cmocka_unit_test(two_that_answer_in_turns_are_told_of_once),
 		cmocka_unit_test(a_refused_command_is_tried_again_less_and_less_often),
+		cmocka_unit_test(labels_do_without_a_name_that_a_frontend_has),
 		cmocka_unit_test(a_new_roster_is_acted_on_while_something_is_refused),
 		cmocka_unit_test(a_roster_that_arrives_during_a_refused_run_is_acted_on),
 		cmocka_unit_test(a_plan_that_changes_nothing_does_not_spin),
