@@ -112,6 +112,7 @@ struct desired {
 	size_t n_endpoints;
 	const struct desired_route *routes; /* sorted by place, one for each */
 	size_t n_routes;
+	bool routes_are_cut;                 /* labels ask for too many: those that are not among routes are not over */
 	const struct desired_labels *labels; /* what labels say, container by container */
 	int64_t next_wall_ms;                /* time alone changes it then; INT64_MAX: it does not */
 	struct roster *roster;               /* a reference */

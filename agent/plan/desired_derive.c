@@ -755,6 +755,7 @@ freeze(struct derive *dv, struct desired *d)
 	d->n_endpoints = dv->rows.n;
 	d->routes = dv->labels->routes;
 	d->n_routes = dv->labels->n_routes;
+	d->routes_are_cut = dv->labels->routes_are_cut;
 	d->labels = dv->labels;
 	d->next_wall_ms = dv->labels->next_wall_ms;
 	return true;

@@ -74,6 +74,16 @@ is_allowed(const struct routes *r, const struct label_router *router)
 }
 
 static bool
+cut(struct routes *r, struct desired_claim *c)
+{
+	r->labels->routes_are_cut = true;
+	c->shown = REASON_ROUTE_CONFLICT;
+	return plan_say(r->labels->arena, &c->message,
+	    "labels ask for more than %d routes in all: routes that are there stay, new ones of this container wait",
+	    DESIRED_ROUTES_KEPT);
+}
+
+static bool
 collect_claim(struct routes *r, const struct desired_unit *u, struct desired_claim *c)
 {
 	size_t n = 0;
@@ -85,8 +95,10 @@ collect_claim(struct routes *r, const struct desired_unit *u, struct desired_cla
 		n += router->n * router->n_entrypoints;
 		if (router->refusal.is_refused || !is_allowed(r, router))
 			continue;
-		if (n > DESIRED_ROUTES_MAX || r->claims.n > DESIRED_ROUTES_KEPT)
+		if (n > DESIRED_ROUTES_MAX)
 			return true;
+		if (r->claims.n > DESIRED_ROUTES_KEPT)
+			return cut(r, c);
 		claim.route.backend = c->backend;
 		claim.route.service = u->service;
 		claim.route.source_label = router->label;

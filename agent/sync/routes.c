@@ -292,14 +292,14 @@ is_wanted(const struct wanting *w, size_t n_sorted, struct str key)
 	return hap_map_find(&so_far, key) != NULL;
 }
 
-/* Nobody asks for them as far as we know, but not all is known. */
+/* Nobody asks for them as far as we know, but not all is known, or was looked at. */
 static void
 keep_others(struct wanting *w)
 {
 	const struct hap_map *now = known(w->p);
 	size_t n_sorted = w->n = hap_map_sort(w->lines, w->n);
 
-	if (was_all_read(w->view->desired->roster))
+	if (was_all_read(w->view->desired->roster) && !w->view->desired->routes_are_cut)
 		return;
 	for (size_t i = 0; i < now->n; i++)
 		if (!is_wanted(w, n_sorted, now->lines[i].key))

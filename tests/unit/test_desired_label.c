@@ -379,6 +379,44 @@ two_services_that_claim_one_route(void **state)
 	forget(w);
 }
 
+/* Whoever is cut off is told, and its routes are not taken for over. */
+static void
+more_routes_than_are_kept(void **state)
+{
+	enum { SERVICES = 42, NAMES = 10 };
+	static struct conf_pair many[NAMES];
+	static char names[NAMES][8], ids[SERVICES][8], at[SERVICES][16],
+	    rule[2000] = "rollcall.rule=", list[200] = "rollcall.entrypoints=";
+	struct world *w = new_world();
+	struct taskdef *definition;
+	struct desired *d;
+	size_t n_told = 0;
+
+	(void)state;
+	for (int i = 0; i < NAMES; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "e%d", i);
+		(void)snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i > 0 ? "," : "", names[i]);
+		many[i] = (struct conf_pair){ str_from_cstr(names[i]), STR("m.map") };
+	}
+	for (int i = 0; i < 50; i++)
+		(void)snprintf(
+		    rule + strlen(rule), sizeof(rule) - strlen(rule), "%sHost(`h%d`)", i > 0 ? " || " : "", i);
+	world_first_conf(w)->haproxy.entrypoints = (struct conf_pairs){ many, NAMES };
+	definition = labelled(w, "a", "1", LABELS(rule, list));
+	for (int i = 0; i < SERVICES; i++) {
+		(void)snprintf(ids[i], sizeof(ids[i]), "t%d", i);
+		(void)snprintf(at[i], sizeof(at[i]), "10.0.1.%d", i);
+		(void)task(w, ids[i], ids[i], definition, at[i]);
+		d = i + 2 >= SERVICES ? derive(w) : NULL;
+		if (d != NULL)
+			assert_int_equal(d->routes_are_cut, i + 1 == SERVICES);
+	}
+	for (size_t i = 0; i < d->n_endpoints; i++)
+		n_told += str_has_prefix(d->endpoints[i].message, STR("labels ask for more than 20000 routes")) ? 1 : 0;
+	assert_int_equal(n_told, 1);
+	forget(w);
+}
+
 static void
 a_rolling_deploy_keeps_the_routes_of_both_revisions(void **state)
 {
@@ -573,6 +611,7 @@ main(void)
 		cmocka_unit_test(no_label_takes_the_backend_of_another),
 		cmocka_unit_test(who_never_ran_takes_no_name),
 		cmocka_unit_test(two_services_that_claim_one_route),
+		cmocka_unit_test(more_routes_than_are_kept),
 		cmocka_unit_test(a_rolling_deploy_keeps_the_routes_of_both_revisions),
 		cmocka_unit_test(a_route_goes_a_while_after_the_proven_end_of_the_last_task),
 		cmocka_unit_test(an_entry_beats_labels_which_beat_defaults),
