@@ -66,3 +66,13 @@ utf8_is_valid(struct str s)
 			return false;
 	return true;
 }
+
+bool
+utf8_is_control(struct str c)
+{
+	const unsigned char *at = (const unsigned char *)c.ptr;
+
+	if (c.len == 1)
+		return at[0] < 0x20 || at[0] == 0x7f;
+	return c.len == 2 && at[0] == 0xc2 && at[1] < 0xa0;
+}

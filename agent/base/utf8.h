@@ -10,6 +10,8 @@
  * byte begins no well-formed character (overlong, surrogate, cut off, stray) and
  * just that byte was taken. */
 bool utf8_take(struct str *s, struct str *ret_char);
+/* U+0000..U+001F and U+007F..U+009F.  c: a character that utf8_take gave. */
+bool utf8_is_control(struct str c);
 bool utf8_is_valid(struct str s);
 
 #endif

@@ -73,7 +73,7 @@ enum cli_command_exit
 cli_ask_print_json(const struct cli_command_run *run, const json_t *json)
 {
 	enum cli_command_exit status = CLI_COMMAND_REFUSED;
-	char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+	char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 
 	if (text == NULL)
 		return cli_ask_complain(run, status, STR("no memory for the document"));

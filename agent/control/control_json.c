@@ -22,7 +22,7 @@ control_json_make(struct buf *out)
 static bool
 is_plain(char c)
 {
-	return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\';
+	return (unsigned char)c >= 0x20 && (unsigned char)c < 0x7f && c != '"' && c != '\\';
 }
 
 static size_t
@@ -42,12 +42,12 @@ put_special(struct buf *out, struct str c, bool well_formed)
 
 	if (!well_formed || first == 0)
 		buf_put(out, REPLACEMENT);
-	else if (first >= 0x80)
-		buf_put(out, c);
 	else if (first == '\n')
 		buf_put(out, STR("\\n"));
-	else if (first < 0x20)
-		buf_printf(out, "\\u%04x", (unsigned)first);
+	else if (utf8_is_control(c)) /* a terminal may take it for a command */
+		buf_printf(out, "\\u%04x", (unsigned)(unsigned char)c.ptr[c.len - 1]);
+	else if (first >= 0x80)
+		buf_put(out, c);
 	else
 		buf_printf(out, "\\%c", c.ptr[0]);
 }

@@ -25,6 +25,8 @@ put_value(struct buf *out, struct str text)
 			buf_put(out, REPLACEMENT);
 		else if (c.ptr[0] == '\n')
 			buf_put(out, STR("\\n"));
+		else if (utf8_is_control(c)) /* there is no escape for it */
+			buf_put(out, REPLACEMENT);
 		else if (c.ptr[0] == '"' || c.ptr[0] == '\\')
 			buf_printf(out, "\\%c", c.ptr[0]);
 		else

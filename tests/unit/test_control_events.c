@@ -139,12 +139,13 @@ a_stream_has_one_object_a_line_and_moves_on(void **state)
 	uint64_t id;
 
 	(void)state;
-	id = add(r, START_MS, "grpc", STR("a\n\ndata: b\r\xff"));
+	id = add(r, START_MS, "grpc", STR("a\n\ndata: b\r\xff\x7f\xc2\x9b\xc2\xa0"));
 	(void)add(r, START_MS, "grpc", STR("second"));
 	control_events_stream(r, &q, 1, &out);
 	(void)snprintf(want, sizeof(want), "id: %" PRIu64 "\ndata: {\"id\":%" PRIu64 ",", id, id);
 	assert_true(str_has_prefix(buf_str(&out), str_from_cstr(want)));
-	assert_non_null(strstr((const char *)out.ptr, "a\\n\\ndata: b\\u000d\xef\xbf\xbd\"}\n\n"));
+	assert_non_null(
+	    strstr((const char *)out.ptr, "a\\n\\ndata: b\\u000d\xef\xbf\xbd\\u007f\\u009b\xc2\xa0\"}\n\n"));
 	assert_int_equal(q.after_id, id);
 	buf_reset(&out);
 	control_events_stream(r, &q, 1, &out);

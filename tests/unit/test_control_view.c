@@ -1043,13 +1043,14 @@ the_page_runs_nothing_but_its_own_script(void **state)
 static void
 a_label_of_a_metric_is_escaped(void **state)
 {
-	const struct control_metric_label label = { "name", STR("a\"b\\c\nd\xff") };
+	const struct control_metric_label label = { "name", STR("a\"b\\c\nd\xff\x1b\xc2\x9b\xc2\xa0") };
 	struct buf out = buf_make(1024);
 
 	(void)state;
 	control_metric_whole(&out, "m", &label, 1, 3);
 	control_metric_milli(&out, "m", NULL, 0, -1500);
-	assert_str(buf_str(&out), "m{name=\"a\\\"b\\\\c\\nd\xef\xbf\xbd\"} 3\nm -1.500\n");
+	assert_str(
+	    buf_str(&out), "m{name=\"a\\\"b\\\\c\\nd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xc2\xa0\"} 3\nm -1.500\n");
 	buf_free(&out);
 }
 
