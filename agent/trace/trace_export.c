@@ -51,6 +51,12 @@ struct trace_export {
 	char line[TRACE_SPAN_LINE_MAX + 1];
 };
 
+static struct str
+shown_url(const struct trace_export *x)
+{
+	return trace_otlp_shown_url(buf_str(&x->url));
+}
+
 /* ---- the queue ---- */
 
 static void
@@ -214,7 +220,7 @@ on_answer(void *arg, const struct http_response *rs)
 		return;
 	}
 	if (rs->code != ERR_OK) {
-		err_fill(&e, rs->code, 0, "the collector at " STR_FMT ": %s", STR_ARG(buf_str(&x->url)), rs->err->msg);
+		err_fill(&e, rs->code, 0, "the collector at " STR_FMT ": %s", STR_ARG(shown_url(x)), rs->err->msg);
 		try_again(x, 0, &e);
 		return;
 	}
@@ -222,7 +228,7 @@ on_answer(void *arg, const struct http_response *rs)
 		succeed(x, rs->body);
 		return;
 	}
-	err_fill(&e, ERR_REMOTE, 0, "the collector at " STR_FMT " answers with status %d", STR_ARG(buf_str(&x->url)),
+	err_fill(&e, ERR_REMOTE, 0, "the collector at " STR_FMT " answers with status %d", STR_ARG(shown_url(x)),
 	    rs->status);
 	if (may_retry(rs->status))
 		try_again(x, rs->retry_after_ms, &e);
@@ -384,7 +390,7 @@ on_bind_timer(void *arg)
 	(void)uv_poll_start(&x->poll, UV_READABLE, on_readable);
 	(void)fault_clear(&x->bind_fault);
 	log_info("trace", "listening for HAProxy's log lines on " STR_FMT ", spans go to " STR_FMT,
-	    STR_ARG(x->config.log_listen), STR_ARG(buf_str(&x->url)));
+	    STR_ARG(x->config.log_listen), STR_ARG(shown_url(x)));
 }
 
 /* ---- life ---- */

@@ -276,6 +276,18 @@ put_base(struct str base, struct buf *out)
 	buf_put(out, STR(TRACES_PATH));
 }
 
+struct str
+trace_otlp_shown_url(struct str url)
+{
+	size_t at;
+
+	if (str_find(url, '@', &at))
+		return STR("(not shown: it holds a user or a key)");
+	if (str_find(url, '#', &at))
+		url = str_first(url, at);
+	return str_find(url, '?', &at) ? str_first(url, at) : url;
+}
+
 void
 trace_otlp_put_url(struct str configured, const struct env *env, struct buf *out)
 {

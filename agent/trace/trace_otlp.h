@@ -29,6 +29,8 @@ void trace_otlp_put_request(struct str resource, struct str items, struct buf *o
 /* Where to: configured (a base, or a whole path), OTEL_EXPORTER_OTLP_TRACES_ENDPOINT as it
  * is, OTEL_EXPORTER_OTLP_ENDPOINT and http://127.0.0.1:4318 with /v1/traces behind. */
 void trace_otlp_put_url(struct str configured, const struct env *env, struct buf *out);
+/* The environment's may hold a password or a key: what may be shown of it.  Borrows from url. */
+struct str trace_otlp_shown_url(struct str url);
 /* "k=v,k2=v2", percent-encoded values: calls take for each; texts live for the call. */
 void trace_otlp_each_pair(struct str list, void (*take)(void *arg, struct str name, struct str value), void *arg);
 /* The ratio of OTEL_TRACES_SAMPLER_ARG in millionths, where OTEL_TRACES_SAMPLER names a

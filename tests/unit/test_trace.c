@@ -223,6 +223,19 @@ the_collectors_place_is_found(void **state)
 }
 
 static void
+no_secret_of_the_collectors_place_is_shown(void **state)
+{
+	static const char hidden[] = "(not shown: it holds a user or a key)";
+
+	(void)state;
+	assert_str(trace_otlp_shown_url(STR("http://a:1/v1/traces")), "http://a:1/v1/traces");
+	assert_str(trace_otlp_shown_url(STR("http://a:1/x?key=hush")), "http://a:1/x");
+	assert_str(trace_otlp_shown_url(STR("http://a:1/x#hush?y")), "http://a:1/x");
+	assert_str(trace_otlp_shown_url(STR("http://me:hu?sh@a:1/x")), hidden);
+	assert_str(trace_otlp_shown_url(STR("http://a:1/x?key=hu@sh")), hidden);
+}
+
+static void
 the_resource_and_the_ratio_come_from_the_environment(void **state)
 {
 	struct variable variables[] = { { "OTEL_RESOURCE_ATTRIBUTES", "service.name=edge,a=b%2Cc, d = e ,=x,y" },
@@ -259,6 +272,7 @@ main(void)
 		cmocka_unit_test(what_is_no_span_is_refused),
 		cmocka_unit_test(what_a_caller_writes_is_escaped),
 		cmocka_unit_test(the_collectors_place_is_found),
+		cmocka_unit_test(no_secret_of_the_collectors_place_is_shown),
 		cmocka_unit_test(the_resource_and_the_ratio_come_from_the_environment),
 	};
 
