@@ -73,7 +73,8 @@ sync_directory_of(const char *path)
 	(void)close(fd);
 }
 
-/* HAProxy must never see half of it: it reads whenever somebody reloads it. */
+/* HAProxy must never see half of it: it reads whenever somebody reloads it.  A reload of our own
+ * configuration may find an earlier write under way: each has a file of its own. */
 enum err_code
 hap_files_put(const char *path, struct str text, struct err *e)
 {
@@ -81,9 +82,9 @@ hap_files_put(const char *path, struct str text, struct err *e)
 	enum err_code code;
 	int fd;
 
-	if ((size_t)snprintf(fresh, sizeof(fresh), "%s.new", path) >= sizeof(fresh))
+	if ((size_t)snprintf(fresh, sizeof(fresh), "%s.new.XXXXXX", path) >= sizeof(fresh))
 		return err_set(e, ERR_LIMIT, "%s: the path is too long", path);
-	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+	fd = mkostemp(fresh, O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, errno, "cannot write %s", fresh);
 	code = write_all(fd, text, fresh, e);
