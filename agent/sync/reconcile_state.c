@@ -99,6 +99,14 @@ then_ms(int64_t then_wall_ms, int64_t now_wall_ms, int64_t now_ms)
 	return now_wall_ms > then_wall_ms ? now_ms - (now_wall_ms - then_wall_ms) : now_ms;
 }
 
+/* What was applied is replaced before the plan is made: the texts are copied. */
+static bool
+copy_place(struct arena *a, const struct applied_server *server, struct plan_memory_entry *ret)
+{
+	return arena_str(a, server->backend, &ret->backend) && arena_str(a, server->server, &ret->server) &&
+	       arena_str(a, server->address, &ret->address);
+}
+
 struct plan_memory
 reconcile_state_drains(const struct reconcile_state *s, struct arena *a, int64_t now_wall_ms, int64_t now_ms)
 {
@@ -110,17 +118,12 @@ reconcile_state_drains(const struct reconcile_state *s, struct arena *a, int64_t
 		const struct applied_server *server = &s->applied->servers[i];
 		bool drains = server->drain_since_wall_ms != 0;
 		int64_t since_wall_ms = drains ? server->drain_since_wall_ms : server->wait_since_wall_ms;
+		struct plan_memory_entry entry = { .port = server->port, .is_serving = !drains };
 
-		if (since_wall_ms == 0)
+		if (since_wall_ms == 0 || !copy_place(a, server, &entry))
 			continue;
-		entries[memory.n++] = (struct plan_memory_entry){
-			.backend = server->backend,
-			.server = server->server,
-			.address = server->address,
-			.port = server->port,
-			.drain_since_ms = then_ms(since_wall_ms, now_wall_ms, now_ms),
-			.is_serving = !drains,
-		};
+		entry.drain_since_ms = then_ms(since_wall_ms, now_wall_ms, now_ms);
+		entries[memory.n++] = entry;
 	}
 	return memory;
 }
