@@ -342,6 +342,8 @@ app_roster_add(struct app_roster *a, const struct conf *conf, struct roster *r)
 	struct roster *more = NULL;
 	struct err e = ERR_INIT;
 
+	if (a == NULL)
+		return roster_ref(r);
 	for (size_t i = 0; i < r->n_clusters; i++)
 		if (r->clusters[i].was_read && !str_eq(r->clusters[i].name, STR("*")))
 			note_cluster(a, &r->clusters[i]);

@@ -28,7 +28,7 @@ struct app_roster;
 NODISCARD enum err_code app_roster_new(
     struct loop *l, const struct app_state *state, loop_fn *due, void *arg, struct app_roster **ret, struct err *e);
 /* Takes note of what was read, and writes it in time.  Returns a reference: of r, or of a roster
- * with what the file adds to it. */
+ * with what the file adds to it.  a null, as for who looks once and keeps nothing: of r. */
 struct roster *app_roster_add(struct app_roster *a, const struct conf *conf, struct roster *r);
 void app_roster_save(struct app_roster *a);  /* now, if there is anything new; null is fine */
 void app_roster_close(struct app_roster *a); /* null is fine */
