@@ -238,6 +238,7 @@ def test_a_canary_takes_its_share(labels: Labels) -> None:
     wait_until(lambda: labels.reached("shop", 40) == {"shop", "canary"}, 30, "both serve")
     everybody = labels.aws.control.running("main", "shop") + labels.aws.control.running("main", "canary")
     wait_serving(labels.haproxy, "shop", everybody)
+    wait_until(lambda: labels.rollcalld.status()["haproxy"]["in_step"], 30, "nothing is left to do")
     stays(lambda: labels.rollcalld.status()["haproxy"]["in_step"], 1.0, "nobody joins any more")
     result = client.call_many(labels.haproxy.target, 1000, authority="shop")
     canary, = (task["id"] for task in labels.aws.control.running("main", "canary"))
