@@ -54,6 +54,7 @@ agent_libcore_a_SOURCES = \
 	%D%/ecs/ecs_answer_task.c %D%/ecs/ecs_answer_task.h \
 	%D%/ecs/ecs_answer_task_definition.c \
 	%D%/ecs/ecs_body.c %D%/ecs/ecs_body.h \
+	%D%/ecs/ecs_event.c %D%/ecs/ecs_event.h \
 	%D%/ecs/ecs_hosting.c %D%/ecs/ecs_hosting.h \
 	%D%/ecs/ecs_hosts.c %D%/ecs/ecs_hosts.h \
 	%D%/ecs/ecs_interest.c %D%/ecs/ecs_interest.h \
@@ -63,6 +64,7 @@ agent_libcore_a_SOURCES = \
 	%D%/ecs/ecs_ports.c %D%/ecs/ecs_ports.h \
 	%D%/ecs/ecs_sought.c %D%/ecs/ecs_sought.h \
 	%D%/ecs/ecs_sweep.c %D%/ecs/ecs_sweep.h \
+	%D%/ecs/ecs_told.c %D%/ecs/ecs_told.h \
 	%D%/ecs/roster.c %D%/ecs/roster.h \
 	%D%/ecs/roster_file.c %D%/ecs/roster_file.h \
 	%D%/ecs/taskdef.c %D%/ecs/taskdef.h \

@@ -48,6 +48,7 @@ unit_tests = \
 	%D%/unit/test_desired \
 	%D%/unit/test_desired_label \
 	%D%/unit/test_ecs_answer \
+	%D%/unit/test_ecs_event \
 	%D%/unit/test_ecs_hosts \
 	%D%/unit/test_ecs_sweep \
 	%D%/unit/test_ecs_watch \
@@ -107,6 +108,7 @@ tests_unit_test_control_view_SOURCES = %D%/unit/test_control_view.c $(control_st
 tests_unit_test_creds_source_SOURCES = %D%/unit/test_creds_source.c $(fake_http) $(fake_loop)
 tests_unit_test_desired_SOURCES = %D%/unit/test_desired.c $(worlds)
 tests_unit_test_desired_label_SOURCES = %D%/unit/test_desired_label.c $(worlds)
+tests_unit_test_ecs_event_SOURCES = %D%/unit/test_ecs_event.c $(fake_ecs)
 tests_unit_test_ecs_sweep_SOURCES = %D%/unit/test_ecs_sweep.c $(fake_ecs)
 tests_unit_test_ecs_watch_SOURCES = %D%/unit/test_ecs_watch.c $(fake_ecs) $(fake_loop)
 tests_unit_test_applied_SOURCES = %D%/unit/test_applied.c $(worlds)
@@ -141,6 +143,7 @@ check_PROGRAMS += \
 	%D%/fuzz/replay_conf \
 	%D%/fuzz/replay_control_path \
 	%D%/fuzz/replay_ecs_answer \
+	%D%/fuzz/replay_ecs_event \
 	%D%/fuzz/replay_ecs_sweep \
 	%D%/fuzz/replay_hap_reply \
 	%D%/fuzz/replay_label \
@@ -159,6 +162,7 @@ tests_fuzz_replay_creds_answer_SOURCES = %D%/fuzz/fuzz_creds_answer.c %D%/fuzz/r
 tests_fuzz_replay_conf_SOURCES = %D%/fuzz/fuzz_conf.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_control_path_SOURCES = %D%/fuzz/fuzz_control_path.c %D%/fuzz/replay_main.c $(control_story) $(worlds)
 tests_fuzz_replay_ecs_answer_SOURCES = %D%/fuzz/fuzz_ecs_answer.c %D%/fuzz/replay_main.c
+tests_fuzz_replay_ecs_event_SOURCES = %D%/fuzz/fuzz_ecs_event.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_ecs_sweep_SOURCES = %D%/fuzz/fuzz_ecs_sweep.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_hap_reply_SOURCES = %D%/fuzz/fuzz_hap_reply.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_label_SOURCES = %D%/fuzz/fuzz_label.c %D%/fuzz/replay_main.c
@@ -182,6 +186,7 @@ noinst_PROGRAMS += \
 	%D%/fuzz/fuzz_conf \
 	%D%/fuzz/fuzz_control_path \
 	%D%/fuzz/fuzz_ecs_answer \
+	%D%/fuzz/fuzz_ecs_event \
 	%D%/fuzz/fuzz_ecs_sweep \
 	%D%/fuzz/fuzz_hap_reply \
 	%D%/fuzz/fuzz_label \
@@ -203,6 +208,7 @@ tests_fuzz_fuzz_creds_answer_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_conf_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_control_path_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_ecs_answer_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_ecs_event_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_ecs_sweep_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_hap_reply_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_label_LDFLAGS = $(fuzz_ldflags)

@@ -114,8 +114,8 @@ read_attachment(struct arena *a, const struct ecs_json *o, struct roster_task *t
 
 	if (code == ERR_OK)
 		code = ecs_json_list(o, "details", DETAILS_MAX, &list, &n, e);
-	/* Others are block storage, Service Connect, and whatever comes next. */
-	if (code != ERR_OK || !str_eq(type, STR("ElasticNetworkInterface")))
+	/* "eni" in events.  Others are block storage, Service Connect, and whatever comes next. */
+	if (code != ERR_OK || !(str_eq(type, STR("ElasticNetworkInterface")) || str_eq(type, STR("eni"))))
 		return code;
 	for (size_t i = 0; i < n && code == ERR_OK; i++) {
 		code = ecs_json_item(&list, i, &item, e);

@@ -83,18 +83,29 @@ of_listed(const struct ecs_sweep_start *start, const struct roster_task *t)
 	return start->kind == ECS_SWEEP_FULL ? ECS_INTEREST_REST : ECS_INTEREST_NONE;
 }
 
+/* Who is sought is named, too. */
+static enum ecs_interest
+of_named(const struct ecs_sweep_start *start, const struct ecs_ledger_entry *entry)
+{
+	bool is_named = entry->sought || ecs_sought_find(start->named, str_after_last(entry->arn, '/')) != NULL;
+
+	return is_named ? ECS_INTEREST_ENTERING : ECS_INTEREST_NONE;
+}
+
 enum ecs_interest
 ecs_interest_describe(
     const struct ecs_sweep_start *start, const struct ecs_ledger *l, const struct ecs_ledger_entry *entry)
 {
 	const struct roster_task *t = entry->before;
 
+	if (start->kind == ECS_SWEEP_NAMED)
+		return of_named(start, entry);
 	if (entry->sought)
 		return ECS_INTEREST_ENDING;
 	if (entry->listed)
 		return of_listed(start, t);
 	/* Merely MISSING, and served still: proof may come, or it may turn out to be there. */
-	if (t->ended_wall_ms != 0)
+	if (t->ended_wall_ms != 0 && !(start->kind == ECS_SWEEP_FULL && t->is_by_event))
 		return start->kind == ECS_SWEEP_FULL && !is_ending(t) && is_held(start, t, false) ? ECS_INTEREST_ENDING
 												  : ECS_INTEREST_NONE;
 	if (is_ending(t) && start->kind == ECS_SWEEP_WATCH && !is_held(start, t, true))
@@ -111,7 +122,7 @@ ecs_interest_define(const struct ecs_sweep_start *start, const struct ecs_ledger
 
 	if (t == NULL || t->definition != NULL || t->definition_arn.len == 0)
 		return false;
-	if (start->kind == ECS_SWEEP_WATCH && !entry->described)
+	if (start->kind != ECS_SWEEP_FULL && !entry->described)
 		return false;
 	/* What is sought is held: without its ports nobody knows which server is meant. */
 	return (t->desired_status == ROSTER_RUNNING && t->ended_wall_ms == 0) || entry->sought ||

@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "ecs/ecs_told.h"
+
 #define ARENA_MAX     ECS_LEDGER_FACTS_MAX
 #define MISSING_PROOF 2 /* passes that must agree before a task counts as gone */
 
@@ -259,6 +261,13 @@ is_old_news(const struct roster_task *known, const struct roster_task *told)
 	return told->last_status < known->last_status || told->desired_status < known->desired_status;
 }
 
+/* Whoever can write to a queue can claim an end, and any version. */
+static bool
+is_outvoted(const struct roster_task *known, int64_t wall_ms)
+{
+	return known->is_by_event && wall_ms - known->described_wall_ms > ECS_TOLD_OUTVOTED_MS;
+}
+
 static bool
 is_ending(const struct roster_task *t)
 {
@@ -333,12 +342,13 @@ ecs_ledger_describe(
 {
 	const struct roster_task *known = entry->before;
 	struct roster_task told = *t;
+	bool is_old = known != NULL && is_old_news(known, t) && !is_outvoted(known, wall_ms);
 	enum err_code code = ERR_OK;
 
 	/* Before it is compared: that the address is still not told is no news. */
 	if (known != NULL && is_ending(t) && !keep_places(l->arena, known, &told))
 		return out_of_memory(e);
-	if (known == NULL || (!is_old_news(known, &told) && !roster_task_same(known, &told)))
+	if (known == NULL || (!is_old && (known->is_by_event || !roster_task_same(known, &told))))
 		code = take_news(l, entry, &told, e);
 	if (code != ERR_OK)
 		return code;

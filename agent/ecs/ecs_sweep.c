@@ -81,6 +81,8 @@ out_of_memory(struct err *e)
 	return err_set(e, ERR_NOMEM, "sweep a cluster: %s", err_text(ERR_NOMEM));
 }
 
+static enum err_code begin_describing(struct ecs_sweep *s, struct err *e);
+
 /* ---- beginning and end ---- */
 
 static bool
@@ -108,7 +110,13 @@ start_sweep(struct ecs_sweep *s, const struct ecs_sweep_start *start, struct err
 	if (s->tokens == NULL)
 		return out_of_memory(e);
 	code = ecs_origin_make(s->arena, start->cluster, start->account, start->cluster_arn, &s->origin, e);
-	return code == ERR_OK ? ecs_ledger_new(start->before, &s->ledger, e) : code;
+	if (code == ERR_OK)
+		code = ecs_ledger_new(start->before, &s->ledger, e);
+	if (code != ERR_OK || start->kind != ECS_SWEEP_NAMED)
+		return code;
+	s->page_due = false;
+	code = ecs_ledger_settle(s->ledger, false, start->named, e);
+	return code == ERR_OK ? begin_describing(s, e) : code;
 }
 
 enum err_code
@@ -688,6 +696,8 @@ take_descriptions(
 			    "DescribeTasks speaks of " STR_FMT ", for which nobody asked, or twice", STR_ARG(t->id));
 		else if (ecs_ledger_describe(s->ledger, entry, t, wall_ms, unless_set(first)) != ERR_OK)
 			break; /* the rest is untold, and stays as it was */
+		else if (s->start.kind == ECS_SWEEP_NAMED && t->desired_status == ROSTER_RUNNING)
+			entry->listed = true; /* as ListTasks would: it has all that are to run */
 	}
 }
 

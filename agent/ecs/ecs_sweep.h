@@ -3,7 +3,8 @@
  * to make, is fed their answers, and ends with new facts (design.md, section 4).
  *
  * WATCH lists, and describes only the tasks that are of interest; FULL describes
- * all of them, those first that have vanished or are ending.  Both ask about the tasks
+ * all of them, those first that have vanished or are ending; NAMED lists nothing, and
+ * describes those whose ids it is given.  The first two ask about the tasks
  * that are sought: HAProxy serves them, but they are neither known nor listed (any
  * more).  A task that is told to stop vanishes from the list at once: a daemon that comes
  * back would otherwise never hear of its end.  Paging, batching to the API's limits and
@@ -33,7 +34,7 @@
  * batch is asked for again in halves, so often in one pass. */
 #define ECS_SWEEP_HALVINGS_MAX 16
 
-enum ecs_sweep_kind { ECS_SWEEP_WATCH, ECS_SWEEP_FULL };
+enum ecs_sweep_kind { ECS_SWEEP_WATCH, ECS_SWEEP_FULL, ECS_SWEEP_NAMED };
 
 struct ecs_sweep_start { /* strings are copied */
 	enum ecs_sweep_kind kind;
@@ -54,6 +55,7 @@ struct ecs_sweep_start { /* strings are copied */
 	 * ask about it; no, where it means to keep it beyond its time. */
 	bool (*is_held)(void *arg, const struct roster_task *task);
 	void *arg;
+	const struct ecs_sought *named; /* for NAMED, borrowed */
 	/* Asked once the list has ended; what it returns is copied.  Either may be null: none. */
 	const struct ecs_sought *(*sought)(void *arg);
 	void *sought_arg;
