@@ -517,8 +517,17 @@ app_new(struct loop *l, const struct app_config *config, struct app **ret, struc
 }
 
 void
+app_inherit(struct app *a, struct app *before)
+{
+	app_outlier_inherit(a->outlier, before->outlier);
+	app_trace_inherit(a->trace, before->trace);
+}
+
+void
 app_start(struct app *a)
 {
+	app_outlier_start(a->outlier);
+	app_trace_start(a->trace);
 	app_sync_start(a->sync);
 	ecs_watch_start(a->watch);
 }

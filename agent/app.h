@@ -34,6 +34,9 @@ struct app_config {
 /* All of config but before is borrowed and must outlive the app.  An error: nothing was
  * started. */
 NODISCARD enum err_code app_new(struct loop *l, const struct app_config *config, struct app **ret, struct err *e);
+/* Before start, and before `before` is closed: its open sockets, and what waits in them,
+ * are a's where both configurations have the same place for them. */
+void app_inherit(struct app *a, struct app *before);
 void app_start(struct app *a);
 /* Puts HAProxy in order for the time without us (nobody stays ejected), then calls done:
  * at once, or within APP_UNEJECT_MS. */

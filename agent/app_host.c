@@ -317,6 +317,7 @@ take(struct app_host *h, struct candidate *c)
 	if (!h->config.debug && h->config.conf->log_level != c->conf->log_level)
 		log_set_level(c->conf->log_level);
 	h->app = c->app;
+	app_inherit(h->app, old);
 	app_close(old);
 	arena_wipe(h->former);
 	h->former = h->config.arena;

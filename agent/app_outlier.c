@@ -159,17 +159,20 @@ app_outlier_spop(const struct app_outlier *a, struct spop_server_view *ret)
 
 /* ---- life ---- */
 
-static enum err_code
-listen_for_spoe(struct app_outlier *a, struct loop *l, struct err *e)
+static struct listener_at
+place_of(const struct conf_listen *where)
 {
-	const struct conf_listen *where = &a->conf->spoe;
-	const struct spop_server_config config = {
-		.at = { .address = where->address, .mode = where->mode, .group = where->group, .key = "spoe.listen" },
-		.message = on_message,
-		.arg = a,
+	return (struct listener_at){
+		.address = where->address, .mode = where->mode, .group = where->group, .key = "spoe.listen"
 	};
+}
 
-	return a->conf->has_spoe ? spop_server_new(l, &config, &a->spop, e) : ERR_OK;
+static enum err_code
+make_spop(struct app_outlier *a, struct loop *l, struct err *e)
+{
+	const struct listener_at at = place_of(&a->conf->spoe);
+
+	return a->conf->has_spoe ? spop_server_new(l, &at, &a->spop, e) : ERR_OK;
 }
 
 enum err_code
@@ -187,7 +190,7 @@ app_outlier_new(struct loop *l, const struct conf *conf, const struct app_state 
 	a->sync = sync;
 	code = outlier_new(&a->detector, e);
 	if (code == ERR_OK)
-		code = listen_for_spoe(a, l, e);
+		code = make_spop(a, l, e);
 	if (code != ERR_OK) {
 		app_outlier_close(a);
 		return code;
@@ -197,6 +200,28 @@ app_outlier_new(struct loop *l, const struct conf *conf, const struct app_state 
 	tell_sync(a);
 	*ret = a;
 	return ERR_OK;
+}
+
+void
+app_outlier_inherit(struct app_outlier *a, struct app_outlier *before)
+{
+	const struct listener_at at = place_of(&a->conf->spoe);
+	struct spop_server *fresh = a->spop;
+
+	if (fresh == NULL || before->spop == NULL || !spop_server_is_at(before->spop, &at))
+		return;
+	a->spop = before->spop;
+	before->spop = fresh;
+	spop_server_hear(a->spop, on_message, a);
+}
+
+void
+app_outlier_start(struct app_outlier *a)
+{
+	if (a->spop == NULL)
+		return;
+	spop_server_hear(a->spop, on_message, a);
+	spop_server_listen(a->spop);
 }
 
 void

@@ -15,6 +15,10 @@ struct app_outlier;
 /* All must outlive it. */
 NODISCARD enum err_code app_outlier_new(struct loop *l, const struct conf *conf, const struct app_state *state,
     struct app_sync *sync, struct app_outlier **ret, struct err *e);
+/* Before start, if another configuration takes over: HAProxy's connections stay, where
+ * they may. */
+void app_outlier_inherit(struct app_outlier *a, struct app_outlier *before);
+void app_outlier_start(struct app_outlier *a);
 void app_outlier_passed(struct app_outlier *a, const struct reconcile_view *v); /* HAProxy was read back */
 /* RECONCILE_EJECT_SERVER, RECONCILE_UNEJECT_SERVER: as reconcile_order. */
 NODISCARD enum err_code app_outlier_order(

@@ -163,6 +163,20 @@ app_trace_new(struct loop *l, const struct conf *conf, const struct env *env, st
 }
 
 void
+app_trace_inherit(struct app_trace *t, struct app_trace *before)
+{
+	if (t != NULL && before != NULL)
+		trace_export_inherit(t->export, before->export);
+}
+
+void
+app_trace_start(struct app_trace *t)
+{
+	if (t != NULL)
+		trace_export_start(t->export);
+}
+
+void
 app_trace_close(struct app_trace *t)
 {
 	if (t == NULL)

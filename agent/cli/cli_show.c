@@ -198,6 +198,32 @@ put_haproxy(struct buf *out, const json_t *haproxy, const struct cli_text_style 
 	buf_put_u8(out, '\n');
 }
 
+/* Only where `spoe` is configured. */
+static void
+put_spoe(struct buf *out, const json_t *spoe, const struct cli_text_style *style)
+{
+	int64_t errors = cli_json_count(spoe, "errors"), dropped = cli_json_count(spoe, "dropped");
+	struct str last = cli_json_text(spoe, "last_error");
+
+	if (!json_is_object(spoe))
+		return;
+	cli_show_put_label(out, "  ", STR("spoe"));
+	cli_text_put(out, or_dash(cli_json_text(spoe, "address")));
+	buf_put(out, STR(", "));
+	if (!cli_json_bool(spoe, "listening"))
+		cli_text_put_toned(out, style, CLI_TEXT_BAD, STR("not listening, "));
+	cli_text_put_count(out, cli_json_count(spoe, "connections"), "connection");
+	buf_printf(out, ", %" PRId64 " notified, %" PRId64 " dropped, ", cli_json_count(spoe, "notifies"), dropped);
+	cli_text_put_count(out, errors, "error");
+	if (last.len > 0) {
+		buf_put(out, STR(", the last "));
+		cli_text_put_ago(out, style, cli_json_text(spoe, "last_error_at"));
+		buf_put(out, STR(": "));
+		cli_text_put(out, last);
+	}
+	buf_put_u8(out, '\n');
+}
+
 /* "2 ready, 1 joining in 1 backend"; what there is none of isn't named, but ready. */
 static void
 put_servers(struct buf *out, const json_t *status)
@@ -270,6 +296,7 @@ cli_show_status(const json_t *status, const struct cli_text_style *style, struct
 	for (size_t i = 0; i < json_array_size(sources); i++)
 		put_source(out, json_array_get(sources, i), style);
 	put_haproxy(out, json_object_get(status, "haproxy"), style);
+	put_spoe(out, json_object_get(status, "spoe"), style);
 	put_servers(out, status);
 	put_overrides(out, status);
 	put_frozen(out, json_object_get(status, "frozen"), style);

@@ -515,9 +515,12 @@ put_spoe(struct buf *out, const struct control_facts *f)
 		return;
 	put_plain(out, "rollcall_spoe_listening", "gauge", "Whether spoe.listen is bound.", v->bind_fault->on ? 0 : 1);
 	put_plain(out, "rollcall_spoe_connections", "gauge", "Connections of HAProxy's SPOE.", v->connections);
+	put_plain(out, "rollcall_spoe_frames_total", "counter", "Frames of HAProxy, of every kind.", v->counts->frames);
 	put_plain(out, "rollcall_spoe_notifies_total", "counter", "Frames that brought messages.", v->counts->notifies);
 	put_plain(out, "rollcall_spoe_connections_refused_total", "counter",
 	    "Connections that were turned away, or closed as they stood still.", v->turned_away + v->stalled);
+	put_plain(out, "rollcall_spoe_disconnects_total", "counter",
+	    "Connections that HAProxy ended with an error of SPOP.", v->counts->disconnects);
 	control_metric_family(out, refused, "counter", "Frames that were refused, by reason.");
 	for (size_t i = 0; i < SPOP_N_REASONS; i++) {
 		const struct control_metric_label label = { "reason",

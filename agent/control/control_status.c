@@ -295,6 +295,38 @@ put_haproxy(struct control_json *w, const struct control_facts *f)
 	control_json_object_end(w);
 }
 
+static void
+put_spoe_counts(struct control_json *w, const struct spop_server_view *v)
+{
+	control_json_number(w, "connections", v->connections);
+	control_json_number(w, "frames", (int64_t)v->counts->frames);
+	control_json_number(w, "notifies", (int64_t)v->counts->notifies);
+	control_json_number(w, "dropped", (int64_t)(v->turned_away + v->stalled));
+	control_json_number(w, "errors", (int64_t)spop_session_errors(v->counts));
+	if (v->last_error_wall_ms != 0)
+		control_json_word(w, "last_error", v->last_error->msg);
+	else
+		control_json_null(w, "last_error");
+	control_json_time(w, "last_error_at", v->last_error_wall_ms);
+}
+
+/* The SPOE agent, which HAProxy tells of failed calls. */
+static void
+put_spoe(struct control_json *w, const struct control_facts *f)
+{
+	const struct spop_server_view *v = f->spop;
+
+	if (v == NULL || f->conf == NULL) {
+		control_json_null(w, "spoe");
+		return;
+	}
+	control_json_object(w, "spoe");
+	control_json_text(w, "address", f->conf->spoe.address);
+	control_json_bool(w, "listening", !v->bind_fault->on);
+	put_spoe_counts(w, v);
+	control_json_object_end(w);
+}
+
 static int64_t
 count_in_state(const struct plan *p, enum plan_state state)
 {
@@ -478,6 +510,7 @@ control_status_show(const struct control_facts *f, struct str arg, struct contro
 	put_config(&w, f);
 	put_sources(&w, f);
 	put_haproxy(&w, f);
+	put_spoe(&w, f);
 	put_counts(&w, f);
 	put_digest(&w, f->plan);
 	put_problems(&w, f);

@@ -17,10 +17,12 @@
 
 #include <uv.h>
 
+#include "base/arena.h"
 #include "base/log.h"
 
-#define READ_MAX ((size_t)64 << 10)
-#define SWEEP_MS INT64_C(2500)
+#define READ_MAX  ((size_t)64 << 10)
+#define SWEEP_MS  INT64_C(2500)
+#define PLACE_MAX ((size_t)1024) /* of the texts of a place */
 
 struct connection {
 	uv_poll_t poll; /* its close callback frees us */
@@ -38,18 +40,31 @@ struct spop_server {
 	struct loop *loop;
 	struct clk clk;
 	struct loop_timer *timer; /* the next attempt to listen, or the next sweep */
-	struct spop_server_config config;
+	struct listener_at at;    /* its texts are in place */
+	struct arena *place;
+	spop_server_message_fn *message;
+	void *arg;
 	struct listener listener; /* fd -1: not listening */
-	unsigned tries;           /* to listen, in vain */
 	struct connection *connections;
 	unsigned n_connections;
 	struct spop_counts counts;
 	uint64_t turned_away, stalled;
-	struct fault bind_fault, accept_fault, hangup_fault, refused_faults[SPOP_N_REASONS];
+	struct err last_error;
+	int64_t last_error_wall_ms;
+	struct fault bind_fault, accept_fault, crowd_fault, stall_fault, hangup_fault, refused_faults[SPOP_N_REASONS];
 	char bytes[READ_MAX];
 };
 
 /* ---- what the operator reads ---- */
+
+/* True: log it now. */
+static bool
+note_error(struct spop_server *s, struct fault *f, const struct err *e)
+{
+	s->last_error = *e;
+	s->last_error_wall_ms = clk_wall_ms(&s->clk);
+	return fault_raise(f, clk_mono_ms(&s->clk), e);
+}
 
 static void
 on_refused(void *arg, enum spop_reason why, const struct err *e)
@@ -57,7 +72,7 @@ on_refused(void *arg, enum spop_reason why, const struct err *e)
 	struct spop_server *s = arg;
 	struct fault *f = &s->refused_faults[why];
 
-	if (fault_raise(f, clk_mono_ms(&s->clk), e))
+	if (note_error(s, f, e))
 		log_warn("spop",
 		    "a frame of HAProxy is refused (%" PRIu64 " so far): %s; in HAProxy's configuration: %s", f->count,
 		    e->msg, spop_reason_hint(why));
@@ -88,8 +103,34 @@ on_disconnected(void *arg, uint64_t status, struct str text)
 		return;
 	err_fill(&e, ERR_REMOTE, 0, "HAProxy hangs up on the SPOE agent with status %" PRIu64 " (" STR_FMT ")", status,
 	    STR_ARG(str_is_printable(text) ? str_first(text, 80) : STR("unprintable")));
-	if (fault_raise(&s->hangup_fault, clk_mono_ms(&s->clk), &e))
+	if (note_error(s, &s->hangup_fault, &e))
 		log_warn("spop", "%s; %s", e.msg, hint_of(status));
+}
+
+static void
+tell_turned_away(struct spop_server *s)
+{
+	struct err e = ERR_INIT;
+
+	s->turned_away++;
+	err_fill(&e, ERR_LIMIT, 0, "more than %d connections to the SPOE agent", SPOP_SERVER_CONNECTIONS_MAX);
+	if (note_error(s, &s->crowd_fault, &e))
+		log_warn("spop",
+		    "%s: what comes is turned away (%" PRIu64 " so far), HAProxy's streams go on without us; is it "
+		    "HAProxy that connects to spoe.listen?",
+		    e.msg, s->turned_away);
+}
+
+static void
+tell_stalled(struct spop_server *s)
+{
+	struct err e = ERR_INIT;
+
+	s->stalled++;
+	err_fill(&e, ERR_TIMEOUT, 0, "a connection to the SPOE agent stood still for %d seconds within a frame",
+	    (int)(SPOP_SERVER_STALL_MS / 1000));
+	if (note_error(s, &s->stall_fault, &e))
+		log_warn("spop", "%s, and is closed (%" PRIu64 " so far)", e.msg, s->stalled);
 }
 
 /* ---- a connection ---- */
@@ -99,7 +140,8 @@ on_message(void *arg, const struct spop_message *m)
 {
 	const struct spop_server *s = arg;
 
-	s->config.message(s->config.arg, m);
+	if (s->message != NULL)
+		s->message(s->arg, m);
 }
 
 static void
@@ -222,7 +264,7 @@ take_connection(struct spop_server *s, int fd)
 	if (s->n_connections < SPOP_SERVER_CONNECTIONS_MAX)
 		c = new_connection(s, fd);
 	if (c == NULL) {
-		s->turned_away++;
+		tell_turned_away(s);
 		(void)close(fd);
 		return;
 	}
@@ -246,7 +288,7 @@ pause_accepting(struct spop_server *s, int problem)
 	struct err e = ERR_INIT;
 
 	(void)err_sys(&e, problem, "cannot take a connection of HAProxy");
-	if (fault_raise(&s->accept_fault, clk_mono_ms(&s->clk), &e))
+	if (note_error(s, &s->accept_fault, &e))
 		log_warn("spop", "%s; tried again in some seconds, its streams go on without us", e.msg);
 	(void)uv_poll_stop(&s->poll);
 }
@@ -272,17 +314,16 @@ static void
 try_to_listen(struct spop_server *s)
 {
 	struct err e = ERR_INIT;
-	enum err_code code = listener_open(&s->config.at, &s->listener, &e);
+	enum err_code code = listener_open(&s->at, &s->listener, &e);
 
 	if (code == ERR_OK && uv_poll_init(loop_uv(s->loop), &s->poll, s->listener.fd) != 0) {
-		code = err_set(&e, ERR_IO, "cannot watch " STR_FMT, STR_ARG(s->config.at.address));
+		code = err_set(&e, ERR_IO, "cannot watch " STR_FMT, STR_ARG(s->at.address));
 		listener_unlink(&s->listener);
 		(void)close(s->listener.fd);
 	}
 	if (code != ERR_OK) {
 		s->listener.fd = -1;
-		(void)fault_raise(&s->bind_fault, clk_mono_ms(&s->clk), &e);
-		if (++s->tries == SPOP_SERVER_QUICK_TRIES)
+		if (note_error(s, &s->bind_fault, &e))
 			log_warn("spop",
 			    "spoe.listen: %s; tried again every %d seconds, nothing is ejected for what HAProxy "
 			    "would tell there meanwhile",
@@ -293,18 +334,10 @@ try_to_listen(struct spop_server *s)
 	s->poll.data = s;
 	(void)uv_poll_start(&s->poll, UV_READABLE, on_listener);
 	(void)fault_clear(&s->bind_fault);
-	s->tries = 0;
-	log_info("spop", "listening for HAProxy's SPOE on " STR_FMT, STR_ARG(s->config.at.address));
+	log_info("spop", "listening for HAProxy's SPOE on " STR_FMT, STR_ARG(s->at.address));
 }
 
 /* ---- time ---- */
-
-/* With another configuration our successor listens before we have gone: soon at first. */
-static int64_t
-next_try_ms(const struct spop_server *s)
-{
-	return s->tries < SPOP_SERVER_QUICK_TRIES ? SPOP_SERVER_QUICK_MS : SPOP_SERVER_RETRY_MS;
-}
 
 static void
 close_stalled(struct spop_server *s)
@@ -315,7 +348,7 @@ close_stalled(struct spop_server *s)
 		next = c->next;
 		if (c->waits_since_ms == 0 || now_ms - c->waits_since_ms < SPOP_SERVER_STALL_MS)
 			continue;
-		s->stalled++;
+		tell_stalled(s);
 		close_connection(c);
 	}
 }
@@ -331,13 +364,31 @@ on_timer(void *arg)
 		close_stalled(s);
 		(void)uv_poll_start(&s->poll, UV_READABLE, on_listener); /* again, if it was paused */
 	}
-	loop_timer_arm(s->timer, s->listener.fd < 0 ? next_try_ms(s) : SWEEP_MS);
+	loop_timer_arm(s->timer, s->listener.fd < 0 ? SPOP_SERVER_RETRY_MS : SWEEP_MS);
 }
 
 /* ---- life ---- */
 
+static void
+free_all(struct spop_server *s)
+{
+	arena_free(s->place);
+	free(s);
+}
+
+static enum err_code
+prepare(struct spop_server *s, const struct listener_at *at, struct err *e)
+{
+	s->at = *at;
+	s->place = arena_new(PLACE_MAX);
+	if (s->place == NULL || !arena_str(s->place, at->address, &s->at.address) ||
+	    !arena_str(s->place, at->group, &s->at.group))
+		return err_set(e, ERR_NOMEM, "no memory for the SPOE agent");
+	return loop_timer_new(s->loop, on_timer, s, &s->timer, e);
+}
+
 enum err_code
-spop_server_new(struct loop *l, const struct spop_server_config *config, struct spop_server **ret, struct err *e)
+spop_server_new(struct loop *l, const struct listener_at *at, struct spop_server **ret, struct err *e)
 {
 	struct spop_server *s = calloc(1, sizeof(*s));
 	enum err_code code;
@@ -346,16 +397,34 @@ spop_server_new(struct loop *l, const struct spop_server_config *config, struct 
 		return err_set(e, ERR_NOMEM, "no memory for the SPOE agent");
 	s->loop = l;
 	s->clk = loop_clk(l);
-	s->config = *config;
 	s->listener.fd = -1;
-	code = loop_timer_new(l, on_timer, s, &s->timer, e);
+	code = prepare(s, at, e);
 	if (code != ERR_OK) {
-		free(s);
+		free_all(s);
 		return code;
 	}
-	on_timer(s);
 	*ret = s;
 	return ERR_OK;
+}
+
+void
+spop_server_hear(struct spop_server *s, spop_server_message_fn *message, void *arg)
+{
+	s->message = message;
+	s->arg = arg;
+}
+
+void
+spop_server_listen(struct spop_server *s)
+{
+	if (s->listener.fd < 0)
+		on_timer(s);
+}
+
+bool
+spop_server_is_at(const struct spop_server *s, const struct listener_at *at)
+{
+	return str_eq(s->at.address, at->address) && s->at.mode == at->mode && str_eq(s->at.group, at->group);
 }
 
 struct spop_server_view
@@ -367,13 +436,15 @@ spop_server_view(const struct spop_server *s)
 		.connections = s->n_connections,
 		.turned_away = s->turned_away,
 		.stalled = s->stalled,
+		.last_error = &s->last_error,
+		.last_error_wall_ms = s->last_error_wall_ms,
 	};
 }
 
 static void
 free_server(uv_handle_t *poll)
 {
-	free(poll->data);
+	free_all(poll->data);
 }
 
 static void
@@ -404,5 +475,5 @@ spop_server_close(struct spop_server *s)
 	if (s->has_poll)
 		uv_close((uv_handle_t *)&s->poll, free_server);
 	else
-		free(s);
+		free_all(s);
 }

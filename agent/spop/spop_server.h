@@ -15,19 +15,14 @@
 #include "io/loop.h"
 #include "spop/spop_session.h"
 
-#define SPOP_SERVER_CONNECTIONS_MAX 256          /* HAProxy without pipelining opens one per stream that waits */
-#define SPOP_SERVER_QUICK_MS        INT64_C(100) /* between the first tries to listen, */
-#define SPOP_SERVER_QUICK_TRIES     10           /* of which these are not worth a word */
-#define SPOP_SERVER_RETRY_MS        INT64_C(5000)
+#define SPOP_SERVER_CONNECTIONS_MAX 256            /* HAProxy without pipelining opens one per stream that waits */
+#define SPOP_SERVER_RETRY_MS        INT64_C(5000)  /* between tries to listen */
 #define SPOP_SERVER_STALL_MS        INT64_C(10000) /* for a HELLO, the rest of a frame, or room to answer */
 
-struct spop_server;
+/* Called for each message; only counts: HAProxy's stream waits meanwhile. */
+typedef void spop_server_message_fn(void *arg, const struct spop_message *m);
 
-struct spop_server_config {
-	struct listener_at at;                                    /* texts must outlive the server */
-	void (*message)(void *arg, const struct spop_message *m); /* only counts: HAProxy's stream waits meanwhile */
-	void *arg;
-};
+struct spop_server;
 
 struct spop_server_view {
 	const struct fault *bind_fault;
@@ -35,11 +30,18 @@ struct spop_server_view {
 	unsigned connections;
 	uint64_t turned_away; /* over SPOP_SERVER_CONNECTIONS_MAX */
 	uint64_t stalled;     /* closed after SPOP_SERVER_STALL_MS */
+	const struct err *last_error;
+	int64_t last_error_wall_ms; /* 0: there was none */
 };
 
+/* Does not listen yet.  What at says is copied, but its key. */
 NODISCARD enum err_code spop_server_new(
-    struct loop *l, const struct spop_server_config *config, struct spop_server **ret, struct err *e);
-struct spop_server_view spop_server_view(const struct spop_server *s); /* borrowed */
+    struct loop *l, const struct listener_at *at, struct spop_server **ret, struct err *e);
+/* Whom messages are told from now on; may change at any time. */
+void spop_server_hear(struct spop_server *s, spop_server_message_fn *message, void *arg);
+void spop_server_listen(struct spop_server *s); /* tries until it does; nothing if it does already */
+bool spop_server_is_at(const struct spop_server *s, const struct listener_at *at); /* meant to, or does */
+struct spop_server_view spop_server_view(const struct spop_server *s);             /* borrowed */
 /* Answers what has come in, says DISCONNECT, closes.  Null is fine. */
 void spop_server_close(struct spop_server *s);
 

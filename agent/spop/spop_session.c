@@ -45,6 +45,16 @@ spop_reason_hint(enum spop_reason why)
 	return reasons[why].hint;
 }
 
+uint64_t
+spop_session_errors(const struct spop_counts *c)
+{
+	uint64_t n = c->disconnects;
+
+	for (size_t i = 0; i < SPOP_N_REASONS; i++)
+		n += c->refused[i];
+	return n;
+}
+
 enum err_code
 spop_session_new(const struct spop_listener *to, struct spop_counts *counts, struct spop_session **ret, struct err *e)
 {
@@ -399,6 +409,7 @@ on_frame(struct spop_session *s, struct str frame)
 	struct spop_wire_head head;
 	struct err e = ERR_INIT;
 
+	s->counts->frames++;
 	if (spop_wire_take_head(&frame, &head, &e) != ERR_OK)
 		refuse(s, SPOP_MALFORMED, &e);
 	else if (s->phase == PHASE_HELLO && head.type != SPOP_WIRE_HAPROXY_HELLO)

@@ -48,10 +48,14 @@ enum spop_reason {
 
 /* Over all connections, since the start. */
 struct spop_counts {
+	uint64_t frames; /* whole ones, of every kind */
 	uint64_t hellos, health_checks, notifies, messages;
 	uint64_t disconnects; /* with an error, said by HAProxy */
 	uint64_t refused[SPOP_N_REASONS];
 };
+
+/* Frames that were refused, and connections that HAProxy ended with an error. */
+uint64_t spop_session_errors(const struct spop_counts *c);
 
 struct spop_message {
 	struct str name; /* as all here: borrowed for the length of the call */

@@ -18,8 +18,6 @@
 
 #define LINES_PER_WAKEUP   256
 #define RECEIVE_BUFFER     (4 << 20) /* asked for; net.core.rmem_max is the ceiling */
-#define BIND_QUICK_MS      INT64_C(100)
-#define BIND_QUICK_TRIES   10 /* not worth a word */
 #define BIND_RETRY_MS      INT64_C(5000)
 #define BATCH_TEXT_MAX     (TRACE_EXPORT_BATCH_MAX * TRACE_OTLP_SPAN_MAX + TRACE_OTLP_RESOURCE_MAX + 4096)
 #define RETRY_FIRST_MS     INT64_C(1000)
@@ -30,8 +28,7 @@
 struct trace_export {
 	uv_poll_t poll; /* of the datagram socket; its close callback frees us */
 	bool has_poll, is_closing;
-	int fd;              /* -1: not bound */
-	unsigned bind_tries; /* in vain */
+	int fd; /* -1: not bound */
 	struct loop *loop;
 	struct clk clk;
 	struct loop_timer *bind_timer, *send_timer;
@@ -362,8 +359,17 @@ open_socket(struct trace_export *x, struct err *e)
 	(void)setsockopt(x->fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
 	if (bind(x->fd, &address.any, address.len) != 0)
 		return err_sys(e, errno, "cannot listen on " STR_FMT, STR_ARG(x->config.log_listen));
+	return ERR_OK;
+}
+
+static enum err_code
+watch_socket(struct trace_export *x, struct err *e)
+{
 	if (uv_poll_init(loop_uv(x->loop), &x->poll, x->fd) != 0)
 		return err_set(e, ERR_IO, "cannot watch " STR_FMT, STR_ARG(x->config.log_listen));
+	x->has_poll = true;
+	x->poll.data = x;
+	(void)uv_poll_start(&x->poll, UV_READABLE, on_readable);
 	return ERR_OK;
 }
 
@@ -372,22 +378,20 @@ on_bind_timer(void *arg)
 {
 	struct trace_export *x = arg;
 	struct err e = ERR_INIT;
+	enum err_code code = x->fd >= 0 ? ERR_OK : open_socket(x, &e); /* or inherited */
 
-	if (open_socket(x, &e) != ERR_OK) {
+	if (code == ERR_OK)
+		code = watch_socket(x, &e);
+	if (code != ERR_OK) {
 		if (x->fd >= 0)
 			(void)close(x->fd);
 		x->fd = -1;
-		(void)fault_raise(&x->bind_fault, clk_mono_ms(&x->clk), &e);
-		if (++x->bind_tries == BIND_QUICK_TRIES)
+		if (fault_raise(&x->bind_fault, clk_mono_ms(&x->clk), &e))
 			log_warn("trace", "%s; tried again every %d s, there are no spans meanwhile", e.msg,
 			    (int)(BIND_RETRY_MS / 1000));
-		/* With another configuration our successor binds before we have gone: soon at first. */
-		loop_timer_arm(x->bind_timer, x->bind_tries < BIND_QUICK_TRIES ? BIND_QUICK_MS : BIND_RETRY_MS);
+		loop_timer_arm(x->bind_timer, BIND_RETRY_MS);
 		return;
 	}
-	x->has_poll = true;
-	x->poll.data = x;
-	(void)uv_poll_start(&x->poll, UV_READABLE, on_readable);
 	(void)fault_clear(&x->bind_fault);
 	log_info("trace", "listening for HAProxy's log lines on " STR_FMT ", spans go to " STR_FMT,
 	    STR_ARG(x->config.log_listen), STR_ARG(shown_url(x)));
@@ -473,10 +477,49 @@ trace_export_new(struct loop *l, const struct trace_export_config *config, struc
 		trace_export_close(x);
 		return code;
 	}
-	on_bind_timer(x);
-	loop_timer_arm(x->send_timer, TRACE_EXPORT_EVERY_MS);
 	*ret = x;
 	return ERR_OK;
+}
+
+static void
+inherit_socket(struct trace_export *x, struct trace_export *before)
+{
+	if (before->fd < 0 || !str_eq(x->config.log_listen, before->config.log_listen))
+		return;
+	(void)uv_poll_stop(&before->poll); /* a descriptor has one watcher */
+	x->fd = before->fd;
+	x->kernel_drops = before->kernel_drops;
+	before->fd = -1;
+}
+
+/* The batch under way is sent anew: its answer would come to nobody. */
+static void
+inherit_batch(struct trace_export *x, struct trace_export *before)
+{
+	buf_free(&x->body);
+	x->body = before->body;
+	x->n_body = before->n_body;
+	before->body = buf_make(BATCH_TEXT_MAX);
+	before->n_body = 0;
+}
+
+void
+trace_export_inherit(struct trace_export *x, struct trace_export *before)
+{
+	inherit_socket(x, before);
+	inherit_batch(x, before);
+	memcpy(x->queue, before->queue, sizeof(x->queue));
+	x->first = before->first;
+	x->n_queued = before->n_queued;
+	before->n_queued = 0;
+	x->counts = before->counts;
+}
+
+void
+trace_export_start(struct trace_export *x)
+{
+	on_bind_timer(x);
+	loop_timer_arm(x->send_timer, TRACE_EXPORT_EVERY_MS);
 }
 
 struct trace_export_view

@@ -53,8 +53,13 @@ struct trace_export_view {
 	size_t queued;
 };
 
+/* Listens from trace_export_start on. */
 NODISCARD enum err_code trace_export_new(
     struct loop *l, const struct trace_export_config *config, struct trace_export **ret, struct err *e);
+/* Before x is started, and before is closed: what waits there is sent by x, its counts go
+ * on, and no line is lost if both listen at the same place. */
+void trace_export_inherit(struct trace_export *x, struct trace_export *before);
+void trace_export_start(struct trace_export *x);
 struct trace_export_view trace_export_view(const struct trace_export *x);
 /* What waits is lost.  The http must be closed after it; null is fine. */
 void trace_export_close(struct trace_export *x);

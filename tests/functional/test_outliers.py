@@ -243,8 +243,18 @@ def test_calls_end_as_they_would_whatever_the_agent_does(start_scene: Callable[.
         scene.daemon.wait_ready()
         wait_until(lambda: scene.haproxy.runtime.status("rollcall_spoe", "rollcalld") == "UP", 20, "the agent is back")
         assert errors(30) == {"INVALID_ARGUMENT": 30}
-        metrics = scene.daemon.request("GET", "/metrics")[1]
-        assert "rollcall_spoe_notifies_total 30" in metrics, "each error told once"
+        assert scene.daemon.status()["spoe"]["notifies"] == 30, "each error told once"
+        # Another configuration: HAProxy's connections stay, and the counts go on.
+        down = scene.haproxy.runtime.stat_of("rollcall_spoe", "rollcalld")["chkdown"]
+        with open(scene.daemon.log_file.parent / "rollcall.yaml", "a") as file:
+            file.write("# changed\n")
+        before = scene.daemon.status()["config"]["hash"]
+        scene.daemon.reload()
+        wait_until(lambda: scene.daemon.status()["config"]["hash"] != before, 20, "the new configuration")
+        assert errors(30) == {"INVALID_ARGUMENT": 30}
+        spoe = scene.daemon.status()["spoe"]
+        assert (spoe["notifies"], spoe["listening"], spoe["errors"]) == (60, True, 0), spoe
+        assert scene.haproxy.runtime.stat_of("rollcall_spoe", "rollcalld")["chkdown"] == down
     assert not load.result.failures, load.result.details
 
 

@@ -159,6 +159,7 @@ def test_a_call_becomes_a_span_of_its_callers_trace(start_scene: Callable[..., S
     scene = start_scene(headers={"x-key": "secret-1"})
     trace = PARENT.split("-")[1]
     assert scene.call(("traceparent", PARENT)) == "OK"
+    scene.daemon.reload()  # what waits meanwhile is not lost
     span, = wait_until(lambda: collector.of(trace), 20, "the span")
     assert (span["parentSpanId"], span["name"], span["status"]) == ("00f067aa0ba902b7", "rng.Rng/Next", {})
     assert span["flags"] == 0x301 and span["spanId"] != "00f067aa0ba902b7"

@@ -83,6 +83,8 @@ status_tells_what_is_wrong_where_it_is(void **state)
 	    "{\"name\":\"a-rather-long-name\",\"age_ms\":null,\"tasks\":null,\"error\":\"denied\\u001b\"}]}],"
 	    "\"haproxy\":{\"address\":\"s\",\"version\":\"\",\"pid\":null,\"connected\":false,"
 	    "\"last_error\":\"refused\"},"
+	    "\"spoe\":{\"address\":\"abns@s\",\"listening\":false,\"connections\":1,\"notifies\":7,\"dropped\":2,"
+	    "\"errors\":3,\"last_error\":\"a bad\\u001b frame\",\"last_error_at\":null},"
 	    "\"backends\":1,\"servers\":{\"ready\":0,\"held\":2},\"frozen\":[\"grpc\",\"web\"],"
 	    "\"problems\":[{\"where\":\"w\",\"message\":\"m\"},{\"where\":\"x\",\"message\":\"n\"}]}");
 
@@ -95,6 +97,8 @@ status_tells_what_is_wrong_where_it_is(void **state)
 	    "    main          1 task, read 1.5 s ago\n"
 	    "    a-rather-long-name not read yet: denied?\n"
 	    "  haproxy         s, not reached: refused\n"
+	    "  spoe            abns@s, not listening, 1 connection, 7 notified, 2 dropped, 3 errors, the last never: a "
+	    "bad? frame\n"
 	    "  servers         0 ready, 2 held in 1 backend\n"
 	    "  frozen          grpc, web\n"
 	    "\n"

@@ -201,8 +201,8 @@ check_status_fields(const struct control_facts *f)
 	struct view v = get(f, "/v1/status");
 	json_t *source = json_array_get(json_object_get(v.json, "sources"), 0);
 
-	assert_members(
-	    v.json, "version uptime_ms config sources haproxy backends servers holds pauses frozen digest problems");
+	assert_members(v.json,
+	    "version uptime_ms config sources haproxy spoe backends servers holds pauses frozen digest problems");
 	assert_members(json_object_get(v.json, "config"), "path hash loaded_at refused");
 	assert_members(
 	    json_object_get(v.json, "haproxy"), "address version pid connected in_step last_sync_at last_error");
@@ -214,6 +214,44 @@ check_status_fields(const struct control_facts *f)
 		assert_members(json_array_get(json_object_get(source, "clusters"), 0),
 		    "name arn complete_at age_ms tasks from_disk error");
 	}
+	json_decref(v.json);
+}
+
+static void
+status_tells_of_the_spoe_agent_where_there_is_one(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	const struct spop_counts counts = {
+		.frames = 9, .notifies = 7, .disconnects = 1, .refused = { [SPOP_TOO_BIG] = 2 }
+	};
+	const struct fault well = { .on = false };
+	const struct err last = { .code = ERR_PARSE, .msg = "a frame of 5 bytes" };
+	struct spop_server_view spop = { .bind_fault = &well,
+		.counts = &counts,
+		.connections = 3,
+		.turned_away = 4,
+		.stalled = 1,
+		.last_error = &last };
+	struct view v = get(&s->facts, "/v1/status");
+	json_t *spoe;
+
+	(void)state;
+	assert_true(json_is_null(json_object_get(v.json, "spoe")));
+	json_decref(v.json);
+	s->conf.spoe.address = STR("abns@spoe");
+	s->facts.spop = &spop;
+	v = get(&s->facts, "/v1/status");
+	spoe = json_object_get(v.json, "spoe");
+	assert_members(spoe, "address listening connections frames notifies dropped errors last_error last_error_at");
+	assert_int_equal(json_integer_value(json_object_get(spoe, "frames")), 9);
+	assert_int_equal(json_integer_value(json_object_get(spoe, "dropped")), 5);
+	assert_int_equal(json_integer_value(json_object_get(spoe, "errors")), 3);
+	assert_true(json_is_null(json_object_get(spoe, "last_error")));
+	json_decref(v.json);
+	spop.last_error_wall_ms = CONTROL_STORY_WALL_MS;
+	v = get(&s->facts, "/v1/status");
+	spoe = json_object_get(v.json, "spoe");
+	assert_string_equal(json_string_value(json_object_get(spoe, "last_error")), "a frame of 5 bytes");
 	json_decref(v.json);
 }
 
@@ -1061,6 +1099,7 @@ main(void)
 		cmocka_unit_test(a_path_leads_to_its_view_or_to_an_error),
 		cmocka_unit_test(a_path_over_the_limit_is_refused_and_one_at_it_is_not),
 		cmocka_unit_test(every_path_answers_while_nothing_is_known),
+		cmocka_unit_test(status_tells_of_the_spoe_agent_where_there_is_one),
 		cmocka_unit_test(status_has_all_its_fields_whatever_is_known),
 		cmocka_unit_test(a_server_has_all_its_fields_with_and_without_a_task),
 		cmocka_unit_test(a_task_has_all_its_fields),

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -60,9 +61,9 @@ set_up(void **state)
 static void
 start(struct fixture *x)
 {
-	const struct spop_server_config config = { .at = x->at, .message = on_message, .arg = x };
-
-	assert_int_equal(spop_server_new(x->loop, &config, &x->server, NULL), ERR_OK);
+	assert_int_equal(spop_server_new(x->loop, &x->at, &x->server, NULL), ERR_OK);
+	spop_server_hear(x->server, on_message, x);
+	spop_server_listen(x->server);
 }
 
 static int
@@ -152,6 +153,78 @@ rubbish_is_told_why_and_hung_up_on(void **state)
 	assert_int_equal((unsigned char)bytes[4], SPOP_WIRE_AGENT_DISCONNECT);
 	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), -1);
 	assert_int_equal(spop_server_view(x->server).counts->refused[SPOP_TOO_BIG], 1);
+	assert_int_equal(spop_session_errors(spop_server_view(x->server).counts), 1);
+	assert_non_null(strstr(spop_server_view(x->server).last_error->msg, "bytes, 131072 are allowed"));
+	(void)close(fd);
+}
+
+/* Bytes that go in until nothing does any more; they may end within a frame. */
+static size_t
+talk_without_listening(struct fixture *x, int fd)
+{
+	const size_t frame = sizeof(notify) - 1;
+	size_t sent = 0;
+
+	for (unsigned idle = 0; idle < 20;) {
+		size_t at = sent % frame;
+		ssize_t n = send(fd, notify + at, frame - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n > 0) {
+			sent += (size_t)n;
+			idle = 0;
+			continue;
+		}
+		turn(x);
+		idle++;
+	}
+	return sent;
+}
+
+static void
+who_does_not_read_is_not_read_either_until_he_does(void **state)
+{
+	struct fixture *x = *state;
+	static char bytes[64 << 10];
+	size_t frames, heard = 0;
+	ssize_t n;
+	int fd;
+
+	start(x);
+	fd = dial(x);
+	say(fd, hello, sizeof(hello) - 1);
+	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 68);
+	frames = talk_without_listening(x, fd) / (sizeof(notify) - 1);
+	assert_true(x->messages < frames);
+	assert_int_equal(spop_server_view(x->server).connections, 1);
+	while (heard < frames * 18 && (n = hear(x, fd, bytes, sizeof(bytes))) > 0)
+		heard += (size_t)n;
+	assert_int_equal(heard, frames * 18);
+	assert_int_equal(x->messages, frames);
+	(void)close(fd);
+}
+
+static void
+another_may_hear_from_now_on(void **state)
+{
+	struct fixture *x = *state;
+	struct fixture other = { .messages = 0 };
+	struct listener_at elsewhere = x->at;
+	char bytes[1000];
+	int fd;
+
+	start(x);
+	elsewhere.mode = 0660;
+	assert_true(spop_server_is_at(x->server, &x->at));
+	assert_false(spop_server_is_at(x->server, &elsewhere));
+	fd = dial(x);
+	say(fd, hello, sizeof(hello) - 1);
+	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 68);
+	spop_server_hear(x->server, on_message, &other);
+	spop_server_listen(x->server); /* does already */
+	say(fd, notify, sizeof(notify) - 1);
+	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 18);
+	assert_int_equal(x->messages, 0);
+	assert_int_equal(other.messages, 1);
 	(void)close(fd);
 }
 
@@ -171,6 +244,8 @@ one_connection_too_many_is_turned_away(void **state)
 	assert_int_equal(hear(x, fds[N_OF(fds) - 1], &byte, 1), -1);
 	assert_int_equal(spop_server_view(x->server).connections, SPOP_SERVER_CONNECTIONS_MAX);
 	assert_int_equal(spop_server_view(x->server).turned_away, 1);
+	assert_true(spop_server_view(x->server).last_error_wall_ms > 0);
+	assert_non_null(strstr(spop_server_view(x->server).last_error->msg, "more than 256 connections"));
 	for (size_t i = 0; i < N_OF(fds); i++)
 		(void)close(fds[i]);
 }
@@ -217,6 +292,8 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(hello_and_notify_are_answered_each_in_one_piece, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(rubbish_is_told_why_and_hung_up_on, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_does_not_read_is_not_read_either_until_he_does, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(another_may_hear_from_now_on, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_connection_too_many_is_turned_away, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_place_that_is_taken_is_a_fault_and_not_the_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_has_come_in_is_answered_before_goodbye, set_up, tear_down),
