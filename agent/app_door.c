@@ -5,11 +5,13 @@
 
 #include <stdlib.h>
 
+#include "base/arena.h"
 #include "base/log.h"
 
 struct app_door {
 	struct loop *loop;
 	struct clk clk;
+	struct arena *texts; /* of where: the door outlives the configuration it comes from */
 	struct conf_listen where;
 	struct control_server_daemon daemon;
 	struct control_server *server; /* null: it could not be opened */
@@ -35,6 +37,17 @@ open_door(void *arg)
 	log_info("control", "control.listen: " STR_FMT " is open, for reading only", STR_ARG(d->where.address));
 }
 
+static enum err_code
+copy_place(struct app_door *d, const struct conf *conf, struct err *e)
+{
+	d->where.mode = conf->control.mode;
+	d->texts = arena_new(CONF_ARENA_MAX);
+	if (d->texts == NULL || !arena_str(d->texts, conf->control_readonly, &d->where.address) ||
+	    !arena_str(d->texts, conf->control.group, &d->where.group))
+		return err_set(e, ERR_NOMEM, "control.listen");
+	return ERR_OK;
+}
+
 enum err_code
 app_door_new(struct loop *l, const struct conf *conf, const struct control_server_daemon *daemon, struct app_door **ret,
     struct err *e)
@@ -50,14 +63,12 @@ app_door_new(struct loop *l, const struct conf *conf, const struct control_serve
 		return err_set(e, ERR_NOMEM, "control.listen");
 	d->loop = l;
 	d->clk = loop_clk(l);
-	d->where = (struct conf_listen){
-		.address = conf->control_readonly,
-		.mode = conf->control.mode,
-		.group = conf->control.group,
-	};
 	d->daemon = (struct control_server_daemon){ .facts = daemon->facts, .look = daemon->look, .arg = daemon->arg };
-	code = loop_timer_new(l, open_door, d, &d->retry, e);
+	code = copy_place(d, conf, e);
+	if (code == ERR_OK)
+		code = loop_timer_new(l, open_door, d, &d->retry, e);
 	if (code != ERR_OK) {
+		arena_free(d->texts);
 		free(d);
 		return code;
 	}
@@ -86,5 +97,6 @@ app_door_close(struct app_door *d)
 		return;
 	control_server_close(d->server);
 	loop_timer_close(d->retry);
+	arena_free(d->texts);
 	free(d);
 }

@@ -15,8 +15,7 @@
 
 struct app_door;
 
-/* *ret null with ERR_OK: none is asked for.  daemon's act is not used; conf is borrowed
- * until app_door_close. */
+/* *ret null with ERR_OK: none is asked for.  daemon's act is not used. */
 NODISCARD enum err_code app_door_new(struct loop *l, const struct conf *conf,
     const struct control_server_daemon *daemon, struct app_door **ret, struct err *e);
 void app_door_wake(struct app_door *d);                       /* as control_server_wake; null is fine */

@@ -22,7 +22,7 @@
 
 #define READ_MAX  ((size_t)64 << 10)
 #define SWEEP_MS  INT64_C(2500)
-#define PLACE_MAX ((size_t)1024) /* of the texts of a place */
+#define PLACE_MAX ((size_t)64 << 10) /* of the texts of a place */
 
 struct connection {
 	uv_poll_t poll; /* its close callback frees us */
