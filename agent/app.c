@@ -388,6 +388,14 @@ on_passed(void *arg, const struct reconcile_view *v)
 	app_trace_passed(a->trace, v);
 }
 
+static bool
+is_routed(void *arg, struct str backend)
+{
+	const struct app *a = arg;
+
+	return app_routes_lead_to(a->routes, backend);
+}
+
 /* Backends that labels make have the settings of `defaults`. */
 static bool
 looks_for_outliers(const struct conf *conf)
@@ -416,6 +424,7 @@ make_haproxy(struct app *a, struct err *e)
 		.calm_ms = looks_for_outliers(a->conf) ? OUTLIER_EVERY_MS : 0,
 		.passed = on_passed,
 		.seek = on_seek,
+		.is_routed = is_routed,
 		.arg = a,
 	};
 	enum err_code code = hap_link_socket_new(a->loop, a->conf->haproxy.socket, &hap_link_default_limits, &link, e);

@@ -189,6 +189,12 @@ app_routes_list(struct app_routes *r, const struct desired *d, size_t *ret_n)
 	return r->list;
 }
 
+bool
+app_routes_lead_to(const struct app_routes *r, struct str backend)
+{
+	return r == NULL || routes_lead_to(r->machine, backend);
+}
+
 const struct fault *
 app_routes_fault(const struct app_routes *r)
 {

@@ -294,6 +294,8 @@ make_reconcile(struct app_sync *s, const struct app_sync_config *config, struct 
 		.defaults = config->conf->haproxy.managed_defaults,
 		.made = config->made,
 		.n_made = config->n_made,
+		.is_routed = config->is_routed,
+		.is_routed_arg = config->arg,
 	};
 	enum err_code code = remember(s, config->before, &with.applied, &with.overlay, e);
 

@@ -30,6 +30,7 @@ struct app_sync_config { /* all but before and exec must outlive it */
 	size_t n_made;
 	void (*passed)(void *arg, const struct reconcile_view *v); /* after each read-back; null: nobody asks */
 	void (*seek)(void *arg);                                   /* see reconcile_actions; not from app_sync_new */
+	bool (*is_routed)(void *arg, struct str backend);          /* see reconcile_config; not from app_sync_new */
 	void *arg;
 };
 

@@ -32,6 +32,9 @@ step_reason(const struct plan_step *st)
 		return "HAProxy does not have this managed backend";
 	case PLAN_PUBLISH:
 		return "the backend is not open for calls yet";
+	case PLAN_UNPUBLISH:
+	case PLAN_UNMAKE:
+		return "nothing asks for this managed backend any more, and it has no server and no route";
 	case PLAN_CA:
 		return "servers with TLS are to be checked against it";
 	case PLAN_ADD:

@@ -459,6 +459,12 @@ tell_done(struct control_track *t, const struct plan_step *st, int64_t wall_ms, 
 	case PLAN_PUBLISH:
 		tell_step(to, wall_ms, st, NULL, "backend", "is open for calls");
 		break;
+	case PLAN_UNPUBLISH:
+		tell_step(to, wall_ms, st, NULL, "backend", "is closed: it has no server and no route any more");
+		break;
+	case PLAN_UNMAKE:
+		tell_step(to, wall_ms, st, NULL, "backend", "is taken out of HAProxy");
+		break;
 	case PLAN_CA:
 		tell_step(to, wall_ms, st, NULL, "haproxy", "is loaded");
 		break;

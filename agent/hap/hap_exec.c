@@ -465,6 +465,12 @@ judge(const struct plan_step *st, size_t first, const struct str *replies, size_
 	return verdict;
 }
 
+static bool
+wants_it_gone(enum plan_step_kind k)
+{
+	return k == PLAN_DELETE || k == PLAN_UNPUBLISH || k == PLAN_UNMAKE;
+}
+
 static void
 note_verdict(
     struct hap_exec_report *report, const struct plan_step *st, enum hap_text_verdict verdict, const struct err *e)
@@ -478,7 +484,7 @@ note_verdict(
 		return;
 	case HAP_TEXT_GONE:
 		report->gone++;
-		if (st->kind != PLAN_DELETE) /* which wants just that */
+		if (!wants_it_gone(st->kind))
 			note_refusal(report, st, e);
 		return;
 	case HAP_TEXT_REFUSED:

@@ -32,7 +32,7 @@ struct hap_exec_refusal {
  * done + gone + retry + refused + unsent = the steps of the plan.  A step that is
  * not fit to be sent (hap_text_step) is refused without asking HAProxy; the others
  * are sent all the same.  A step may be several commands (a CA): its verdict is that
- * of the first that was not carried out.  A server that DELETE finds gone is counted as
+ * of the first that was not carried out.  What is to be deleted and is gone already is counted as
  * gone, and is no refusal.
  */
 struct hap_exec_report {

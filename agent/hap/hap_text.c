@@ -161,7 +161,7 @@ check_step(const struct plan_step *st, struct err *e)
 
 	if (st->kind == PLAN_CA)
 		return check_ca(st->ca, e);
-	if (st->kind == PLAN_PUBLISH || st->kind == PLAN_BACKEND) {
+	if (plan_step_is_of_backend(st->kind)) {
 		rc = check_name("backend", st->backend, e);
 		return rc == ERR_OK && st->kind == PLAN_BACKEND ? check_name("defaults", st->defaults, e) : rc;
 	}
@@ -231,6 +231,12 @@ put_step(const struct plan_step *st, size_t i, unsigned major, unsigned minor, s
 		return ERR_OK;
 	case PLAN_PUBLISH:
 		buf_printf(out, "publish backend " STR_FMT, STR_ARG(st->backend));
+		return ERR_OK;
+	case PLAN_UNPUBLISH:
+		buf_printf(out, "unpublish backend " STR_FMT, STR_ARG(st->backend));
+		return ERR_OK;
+	case PLAN_UNMAKE:
+		buf_printf(out, "del backend " STR_FMT, STR_ARG(st->backend));
 		return ERR_OK;
 	case PLAN_CA:
 		put_ca(st, i, out);

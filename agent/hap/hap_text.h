@@ -58,6 +58,8 @@ NODISCARD enum err_code hap_text_step(
     const struct plan_step *st, size_t i, unsigned major, unsigned minor, struct buf *out, struct err *e);
 /* Ends the transaction that the pieces of a CA began, all commands of the step but the last, without `commit`. */
 NODISCARD enum err_code hap_text_abort_ca(const struct plan_step *st, struct buf *out, struct err *e);
+/* How the refusal of `del backend` begins for one that a line of the configuration names. */
+#define HAP_TEXT_BACKEND_IS_NAMED "This proxy cannot be removed at runtime"
 /* What a reply to command i of this step means; e says it in HAProxy's words unless DONE. */
 enum hap_text_verdict hap_text_judge(const struct plan_step *st, size_t i, struct str reply, struct err *e);
 /* "show servers state NAME", "show stat NAME 6 -1"; refuses names as above. */

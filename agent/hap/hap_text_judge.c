@@ -166,6 +166,10 @@ is_done(const struct plan_step *st, size_t i, struct str text)
 		return says(text, STR("[6]: "), STR("New backend registered."));
 	case PLAN_PUBLISH:
 		return says(text, STR("[6]: "), STR("Backend published."));
+	case PLAN_UNPUBLISH:
+		return says(text, STR("[6]: "), STR("Backend unpublished."));
+	case PLAN_UNMAKE:
+		return says(text, STR("[6]: "), STR("Backend deleted."));
 	case PLAN_CA:
 		return is_ca_done(st, i, text);
 	case PLAN_ADD:
@@ -203,6 +207,10 @@ static const struct known {
 	{ "No such backend.", HAP_TEXT_GONE, ERR_REFUSED, "it is not there any more" },
 	{ "Server still has connections attached to it, cannot remove it.", HAP_TEXT_RETRY, ERR_REMOTE, "not yet" },
 	{ "Only servers in maintenance mode can be deleted.", HAP_TEXT_RETRY, ERR_REMOTE, "not yet" },
+	{ "Backend still has attached streams on it.", HAP_TEXT_RETRY, ERR_REMOTE, "not yet" },
+	{ "Only a backend without server can be deleted.", HAP_TEXT_RETRY, ERR_REMOTE, "not yet" },
+	{ "Backend must be unpublished prior to its deletion.", HAP_TEXT_RETRY, ERR_REMOTE, "not yet" },
+	{ HAP_TEXT_BACKEND_IS_NAMED, HAP_TEXT_REFUSED, ERR_REFUSED, "`use_backend` or the like names it" },
 	{ "This server cannot be removed at runtime", HAP_TEXT_REFUSED, ERR_REFUSED,
 	    "`use-server` or `track` names it in the configuration" },
 	{ "Already exists a server with the same name", HAP_TEXT_REFUSED, ERR_REFUSED, "somebody else added it" },
@@ -260,7 +268,7 @@ find_unknown_command(const struct plan_step *st, struct str text)
 
 	if (!str_has_prefix(text, STR("Unknown command")))
 		return NULL;
-	if (st->kind == PLAN_BACKEND || st->kind == PLAN_PUBLISH)
+	if (plan_step_is_of_backend(st->kind))
 		return &no_backends;
 	return st->kind == PLAN_CA ? &no_tls : &older;
 }
@@ -288,10 +296,19 @@ put_subject(const struct plan_step *st, struct buf *out)
 		buf_printf(out, "/" STR_FMT, STR_ARG(str_first(st->server, 40)));
 }
 
+/* 3.4 puts before its answer to `del backend` what it had to tell of servers that left since. */
+static struct str
+answer_to(const struct plan_step *st, struct str text)
+{
+	struct str last = str_after_last(text, '\n');
+
+	return st->kind == PLAN_UNMAKE && last.len > 0 ? last : text;
+}
+
 enum hap_text_verdict
 hap_text_judge(const struct plan_step *st, size_t i, struct str reply, struct err *e)
 {
-	struct str text = str_trim(without_payload_prompts(str_trim(reply)));
+	struct str text = answer_to(st, str_trim(without_payload_prompts(str_trim(reply))));
 	struct str words = str_trim(without_severity(text));
 	CLEANUP(buf_free) struct buf subject = buf_make(SUBJECT_MAX);
 	const struct known *known;

@@ -24,6 +24,12 @@ actual_find(const struct actual *a, struct str backend)
 }
 
 bool
+actual_is_at_least(const struct actual *a, unsigned major, unsigned minor)
+{
+	return a->major > major || (a->major == major && a->minor >= minor);
+}
+
+bool
 actual_is_ours(struct str name)
 {
 	return str_has_prefix(name, ours);

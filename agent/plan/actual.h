@@ -100,6 +100,7 @@ struct actual {
 void actual_free(struct actual *a); /* null is fine */
 CLEANUP_DEFINE(struct actual, actual_free);
 const struct actual_backend *actual_find(const struct actual *a, struct str backend); /* or null */
+bool actual_is_at_least(const struct actual *a, unsigned major, unsigned minor);      /* its version */
 bool actual_is_ours(struct str name);
 /* "rc_17": 17.  At most 6 digits. */
 bool actual_slot_number(struct str name, unsigned *ret);

@@ -456,6 +456,8 @@ take_step(struct next *x, const struct plan_step *st)
 		break;
 	case PLAN_BACKEND:
 	case PLAN_PUBLISH:
+	case PLAN_UNPUBLISH:
+	case PLAN_UNMAKE:
 	case PLAN_CA:
 	case PLAN_ADD:
 	case PLAN_CHECK:

@@ -28,6 +28,12 @@ plan_makes(const struct plan *p, struct str backend)
 	return false;
 }
 
+bool
+plan_step_is_of_backend(enum plan_step_kind k)
+{
+	return k == PLAN_BACKEND || k == PLAN_PUBLISH || k == PLAN_UNPUBLISH || k == PLAN_UNMAKE;
+}
+
 const char *
 plan_step_name(enum plan_step_kind k)
 {

@@ -52,25 +52,27 @@
 #define PLAN_SHUTDOWN_REPEAT_MS INT64_C(5000) /* streams that outlive a shutdown are shut again */
 
 /* name, text, does it take away a server, or its calls, that may be serving? */
-#define PLAN_STEP_KINDS(X)            \
-	X(BACKEND, "backend", false)  \
-	X(PUBLISH, "publish", false)  \
-	X(CA, "ca", false)            \
-	X(ADD, "add", false)          \
-	X(CHECK, "check", false)      \
-	X(AGENT, "agent", false)      \
-	X(ADDRESS, "address", false)  \
-	X(WEIGHT, "weight", false)    \
-	X(MAXCONN, "maxconn", false)  \
-	X(JOIN, "join", false)        \
-	X(GATE, "gate", false)        \
-	X(READY, "ready", false)      \
-	X(UNEJECT, "uneject", false)  \
-	X(EJECT, "eject", true)       \
-	X(DRAIN, "drain", true)       \
-	X(MAINT, "maint", true)       \
-	X(SHUTDOWN, "shutdown", true) \
-	X(DELETE, "delete", true)
+#define PLAN_STEP_KINDS(X)               \
+	X(BACKEND, "backend", false)     \
+	X(PUBLISH, "publish", false)     \
+	X(CA, "ca", false)               \
+	X(ADD, "add", false)             \
+	X(CHECK, "check", false)         \
+	X(AGENT, "agent", false)         \
+	X(ADDRESS, "address", false)     \
+	X(WEIGHT, "weight", false)       \
+	X(MAXCONN, "maxconn", false)     \
+	X(JOIN, "join", false)           \
+	X(GATE, "gate", false)           \
+	X(READY, "ready", false)         \
+	X(UNEJECT, "uneject", false)     \
+	X(EJECT, "eject", true)          \
+	X(DRAIN, "drain", true)          \
+	X(MAINT, "maint", true)          \
+	X(SHUTDOWN, "shutdown", true)    \
+	X(DELETE, "delete", true)        \
+	X(UNPUBLISH, "unpublish", false) \
+	X(UNMAKE, "delete backend", false)
 
 /*
  * BACKEND, PUBLISH: a managed backend of HAProxy 3.4 (add backend, publish backend).
@@ -84,6 +86,8 @@
  * checks before it was checked at all.
  * DRAIN: state drain of a server that serves: an operator asked for it.
  * DELETE: del server, in maintenance and without sessions.
+ * UNPUBLISH, UNMAKE: a managed backend that is retired, that no server is left in and no route
+ * leads to, is taken out of HAProxy 3.4 (unpublish backend, del backend); HAProxy refuses while a stream is in it.
  *
  * The life of a dynamic server (facts/haproxy.md, sections 1 and 12):
  *   3.2 and later   ADD (starts_down), CHECK, AGENT, READY at once: DOWN until a check passes
@@ -92,7 +96,8 @@
  *
  * In this order within a plan: BACKEND, PUBLISH, CA; all of ADD, CHECK, AGENT, ADDRESS, WEIGHT,
  * MAXCONN, JOIN that make servers enter, by server, and the READY that goes with them;
- * READY and UNEJECT; WEIGHT and MAXCONN of servers that serve; DRAIN, MAINT and EJECT; SHUTDOWN; DELETE.
+ * READY and UNEJECT; WEIGHT and MAXCONN of servers that serve; DRAIN, MAINT and EJECT; SHUTDOWN; DELETE;
+ * UNPUBLISH, UNMAKE.
  * One MAINT comes earlier: that of a vacant slot, be it addressed next or not.
  */
 enum plan_step_kind {
@@ -110,11 +115,11 @@ struct plan_ca {
 
 struct plan_step {
 	enum plan_step_kind kind;
-	struct str backend, server;       /* server: empty for BACKEND, PUBLISH, CA; backend: empty for CA */
-	struct str address;               /* ADDRESS, ADD */
-	uint16_t port;                    /* ADDRESS, ADD */
-	unsigned value;                   /* WEIGHT, MAXCONN; ADD: the weight */
-	uint64_t spec;                    /* ADD: what applied.json remembers of its settings */
+	struct str backend, server; /* server: empty where it is about a backend, or a CA; backend: empty for CA */
+	struct str address;         /* ADDRESS, ADD */
+	uint16_t port;              /* ADDRESS, ADD */
+	unsigned value;             /* WEIGHT, MAXCONN; ADD: the weight */
+	uint64_t spec;              /* ADD: what applied.json remembers of its settings */
 	const struct conf_policy *policy; /* ADD: what its line says */
 	struct str defaults;              /* BACKEND: the named defaults section */
 	const struct plan_ca *ca;         /* CA; ADD: the one its line names, or null */
@@ -180,8 +185,9 @@ struct plan_backend {
 	size_t n_reported, n_counted;
 	bool is_frozen;
 	size_t n_without_agent; /* servers that should serve, and cannot be ejected */
-	bool is_paused;         /* by the operator: only what is proven to end is touched */
-	bool is_closed;         /* nobody enters now: it is paused, or HAProxy is going down */
+	bool is_over;   /* retired, nothing is left of it, and HAProxy lacks it, or can't be told: its section goes */
+	bool is_paused; /* by the operator: only what is proven to end is touched */
+	bool is_closed; /* nobody enters now: it is paused, or HAProxy is going down */
 	/* Keys of the configuration that somebody wrote and that its slots cannot take (bits as
 	 * in conf_policy.set): their own line in HAProxy's configuration decides. */
 	uint32_t unheeded;
@@ -241,6 +247,12 @@ struct plan_ejections {
 	size_t n;
 };
 
+enum plan_fate {
+	PLAN_FATE_WAITS,  /* a route leads to it, or nobody knows: it stays as it is */
+	PLAN_FATE_GOES,   /* UNPUBLISH, UNMAKE */
+	PLAN_FATE_REMAINS /* HAProxy's configuration names it: it stays, published */
+};
+
 struct plan_rules {
 	int64_t now_ms;                /* monotonic */
 	int64_t swept_twice_ms;        /* monotonic: every cluster was swept whole twice since then; 0: not yet */
@@ -252,6 +264,9 @@ struct plan_rules {
 	size_t n_cas;
 	bool may_add_backends; /* managed backends are made at run time where HAProxy can */
 	struct str defaults;   /* haproxy.managed.defaults, for BACKEND */
+	/* What becomes of a managed backend that is retired and empty, where HAProxy can; null: it stays. */
+	enum plan_fate (*fate_of)(void *arg, struct str backend);
+	void *fate_arg;
 };
 
 /* desired and actual must outlive the plan; memory need not (its entries are copied). */
@@ -279,6 +294,7 @@ bool plan_memory_waits(const struct plan_memory *m, struct str backend, const st
  */
 NODISCARD enum err_code plan_apply(const struct plan *p, const struct actual *to, struct actual **ret, struct err *e);
 
+bool plan_step_is_of_backend(enum plan_step_kind k); /* it is about no server, and no CA */
 const char *plan_step_name(enum plan_step_kind k);
 bool plan_step_removes(enum plan_step_kind k);
 const char *plan_state_name(enum plan_state s);       /* "joining", "ready", "down" ... */

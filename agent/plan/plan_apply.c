@@ -30,12 +30,6 @@ struct model {
 	struct str *cas;
 };
 
-static bool
-is_at_least(const struct model *m, unsigned major, unsigned minor)
-{
-	return m->actual->major > major || (m->actual->major == major && m->actual->minor >= minor);
-}
-
 /* ---- a copy to work on ---- */
 
 static size_t
@@ -299,7 +293,7 @@ why_not_add(const struct model *m, const struct plan_step *st, const struct entr
 	const struct conf_policy *policy = st->policy;
 	unsigned number;
 
-	if (!is_at_least(m, 3, 0))
+	if (!actual_is_at_least(m->actual, 3, 0))
 		return "servers cannot be added before HAProxy 3.0";
 	if (at->is_there)
 		return "already exists a server with the same name in backend";
@@ -309,7 +303,7 @@ why_not_add(const struct model *m, const struct plan_step *st, const struct entr
 		return "that is no name of a server that is added";
 	if (st->port == 0 || st->address.len == 0 || policy == NULL || st->value > DESIRED_WEIGHT_MAX)
 		return "no address, nothing else that its line could say, or a weight over 256";
-	if (st->starts_down && (!is_at_least(m, 3, 2) || policy->check.type == CONF_CHECK_OFF))
+	if (st->starts_down && (!actual_is_at_least(m->actual, 3, 2) || policy->check.type == CONF_CHECK_OFF))
 		return "init-state down is for checked servers of 3.2 and later";
 	if (policy->tls && policy->tls_verify == CONF_TLS_VERIFY_REQUIRED && policy->tls_ca_file.len > 0 &&
 	    (st->ca == NULL || !is_loaded(m, st->ca->name)))
@@ -470,6 +464,8 @@ apply_to_server(struct model *m, const struct plan_step *st, struct entry *at, s
 		break;
 	case PLAN_BACKEND:
 	case PLAN_PUBLISH:
+	case PLAN_UNPUBLISH:
+	case PLAN_UNMAKE:
 	case PLAN_CA:
 	case PLAN_ADD: /* not here */
 		break;
@@ -494,14 +490,18 @@ make_backend(struct model *m, const struct plan_step *st, struct err *e)
 	if (at == m->actual->n_backends)
 		return refuse(st, "nobody asked for it", e);
 	b = &m->backends[at];
-	if (!is_at_least(m, 3, 4))
+	if (!actual_is_at_least(m->actual, 3, 4))
 		return refuse(st, "backends cannot be added before HAProxy 3.4", e);
 	if (st->kind == PLAN_BACKEND && (b->exists || st->defaults.len == 0))
 		return refuse(st, "it is there already, or of no named defaults", e);
 	if (st->kind == PLAN_PUBLISH && (!b->exists || !b->is_unpublished))
 		return refuse(st, "it is not there, or published already", e);
-	b->exists = true;
-	b->is_unpublished = st->kind == PLAN_BACKEND;
+	if (st->kind == PLAN_UNPUBLISH && (!b->exists || b->is_unpublished))
+		return refuse(st, "it is not there, or not published", e);
+	if (st->kind == PLAN_UNMAKE && (!b->exists || !b->is_unpublished || b->n_servers > 0))
+		return refuse(st, "it is not there, is published, or has servers", e);
+	b->exists = st->kind != PLAN_UNMAKE;
+	b->is_unpublished = st->kind == PLAN_BACKEND || st->kind == PLAN_UNPUBLISH;
 	return ERR_OK;
 }
 
@@ -512,7 +512,7 @@ apply_step(struct model *m, const struct plan_step *st, struct err *e)
 
 	if (st->kind == PLAN_CA)
 		return load_ca(m, st, e);
-	if (st->kind == PLAN_BACKEND || st->kind == PLAN_PUBLISH)
+	if (plan_step_is_of_backend(st->kind))
 		return make_backend(m, st, e);
 	at = find(m, st);
 	if (st->kind == PLAN_ADD && at != NULL)

@@ -9,12 +9,6 @@
 #include "plan/plan_say.h"
 #include "plan/plan_servers.h"
 
-static bool
-is_at_least(const struct actual *a, unsigned major, unsigned minor)
-{
-	return a->major > major || (a->major == major && a->minor >= minor);
-}
-
 static enum plan_strategy
 strategy_of(const struct actual *a, const struct actual_backend *b)
 {
@@ -22,7 +16,7 @@ strategy_of(const struct actual *a, const struct actual_backend *b)
 		return PLAN_STRATEGY_NONE;
 	if (b->n_slots > 0)
 		return PLAN_STRATEGY_SLOTS;
-	return is_at_least(a, 3, 0) ? PLAN_STRATEGY_DYNAMIC : PLAN_STRATEGY_NONE;
+	return actual_is_at_least(a, 3, 0) ? PLAN_STRATEGY_DYNAMIC : PLAN_STRATEGY_NONE;
 }
 
 /* ---- backends that are made at run time ---- */
@@ -35,7 +29,7 @@ may_be_added(const struct plan_pass *p)
 	const struct conf_policy *policy = &p->desired->conf->policy;
 
 	if (!p->desired->conf->managed || p->desired->conf->retired || !rules->may_add_backends ||
-	    rules->defaults.len == 0 || !is_at_least(p->draft->actual, 3, 4) ||
+	    rules->defaults.len == 0 || !actual_is_at_least(p->draft->actual, 3, 4) ||
 	    conf_policy_has(policy, CONF_POLICY_BALANCE) || p->desired->conf->retries_idempotent)
 		return false;
 	return policy->check.type == CONF_CHECK_OFF ||
@@ -46,21 +40,54 @@ static void
 add_backend_step(struct plan_pass *p, enum plan_step_kind kind)
 {
 	struct plan_step step = plan_pass_step(p, kind, NULL, NULL);
+	bool is_end = kind == PLAN_UNPUBLISH || kind == PLAN_UNMAKE;
 
 	if (kind == PLAN_BACKEND)
 		step.defaults = p->draft->rules->defaults;
-	(void)plan_pass_emit(p, PLAN_PHASE_BACKEND, step);
+	(void)plan_pass_emit(p, is_end ? PLAN_PHASE_UNMAKE : PLAN_PHASE_BACKEND, step);
+}
+
+/* Of one that is retired, and whose servers have left. */
+static enum plan_fate
+fate_of(const struct plan_pass *p, const struct plan_backend *b)
+{
+	const struct plan_rules *rules = p->draft->rules;
+	const struct conf_backend *conf = p->desired->conf;
+
+	if (!conf->managed || !conf->retired || b->n_servers > 0 || p->desired->n_serve > 0 || rules->fate_of == NULL)
+		return PLAN_FATE_WAITS;
+	return rules->fate_of(rules->fate_arg, p->desired->name);
+}
+
+static bool
+may_unmake(const struct plan_pass *p)
+{
+	return p->draft->rules->may_add_backends && actual_is_at_least(p->draft->actual, 3, 4);
+}
+
+/* A server of somebody else's keeps it, and so does a slot. */
+static void
+unmake_backend(struct plan_pass *p)
+{
+	if (!may_unmake(p) || p->actual->n_servers > 0)
+		return;
+	if (!p->actual->is_unpublished)
+		add_backend_step(p, PLAN_UNPUBLISH);
+	add_backend_step(p, PLAN_UNMAKE);
 }
 
 static void
-make_backend(struct plan_pass *p)
+make_backend(struct plan_pass *p, enum plan_fate fate)
 {
-	bool exists = p->actual != NULL && p->actual->exists;
+	bool exists = p->actual != NULL && p->actual->exists, retired = p->desired->conf->retired;
 
 	if (!exists && may_be_added(p)) {
 		add_backend_step(p, PLAN_BACKEND);
 		add_backend_step(p, PLAN_PUBLISH);
-	} else if (exists && p->actual->is_unpublished && p->desired->conf->managed && !p->desired->conf->retired) {
+	} else if (exists && fate == PLAN_FATE_GOES) {
+		unmake_backend(p);
+	} else if (exists && p->actual->is_unpublished && p->desired->conf->managed &&
+		   (!retired || fate == PLAN_FATE_REMAINS)) {
 		add_backend_step(p, PLAN_PUBLISH);
 	}
 }
@@ -137,6 +164,7 @@ plan_backend(struct plan_draft *d, const struct desired_backend *desired, struct
 		.is_paused = d->rules->overlay != NULL && overlay_find_pause(d->rules->overlay, desired->name) != NULL,
 		.is_stopping = d->actual->stopping,
 	};
+	enum plan_fate fate;
 	bool ok;
 
 	p.strategy = strategy_of(d->actual, p.actual);
@@ -148,8 +176,10 @@ plan_backend(struct plan_draft *d, const struct desired_backend *desired, struct
 	ret->is_paused = p.is_paused;
 	ret->is_closed = plan_pass_is_closed(&p);
 	ret->unheeded = unheeded_by(&p);
-	make_backend(&p);
 	ok = ret->exists ? plan_servers(&p, ret) : plan_nothing(d, desired, ret);
+	fate = fate_of(&p, ret);
+	ret->is_over = fate == PLAN_FATE_GOES && !(ret->exists && may_unmake(&p));
+	make_backend(&p, fate);
 	return ok && say_paused(&p);
 }
 

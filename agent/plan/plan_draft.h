@@ -25,6 +25,7 @@ enum plan_phase {
 	PLAN_PHASE_MAINT, /* and DRAIN */
 	PLAN_PHASE_SHUTDOWN,
 	PLAN_PHASE_DELETE,
+	PLAN_PHASE_UNMAKE,
 	/* must stay last */
 	PLAN_N_PHASES
 };

@@ -207,9 +207,7 @@ plan_pass_is_closed(const struct plan_pass *p)
 bool
 plan_pass_is_at_least(const struct plan_pass *p, unsigned major, unsigned minor)
 {
-	const struct actual *a = p->draft->actual;
-
-	return a->major > major || (a->major == major && a->minor >= minor);
+	return actual_is_at_least(p->draft->actual, major, minor);
 }
 
 /* ---- steps ---- */

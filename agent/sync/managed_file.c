@@ -193,6 +193,13 @@ is_only_asked_for(const struct reconcile_view *v, const struct writer *w)
 	return w->section == NULL && (w->plan == NULL || !w->plan->exists) && plan_makes(v->plan, w->desired->name);
 }
 
+/* Nothing asks for it any more, and nothing of it is left. */
+static bool
+is_over(const struct writer *w)
+{
+	return w->conf->retired && w->plan != NULL && (w->plan->is_over || !w->plan->exists);
+}
+
 enum err_code
 managed_file_render(const struct conf *conf, const struct reconcile_view *v, const struct hap_render_outline *before,
     struct buf *out, struct err *e)
@@ -219,7 +226,7 @@ managed_file_render(const struct conf *conf, const struct reconcile_view *v, con
 			.arena = a,
 		};
 
-		if (!w.conf->managed || is_only_asked_for(v, &w))
+		if (!w.conf->managed || is_only_asked_for(v, &w) || is_over(&w))
 			continue;
 		if ((code = collect(&w, e)) != ERR_OK)
 			return code;
@@ -258,7 +265,7 @@ mix_text(uint64_t mark, struct str s)
 static uint64_t
 mix_plan(uint64_t mark, const struct plan_backend *p)
 {
-	mark = mix(mix(mix(mark, p->exists), p->strategy), p->n_unplaced);
+	mark = mix(mix(mix(mark, p->exists), p->strategy), p->n_unplaced * 2 + p->is_over);
 	for (size_t i = 0; i < p->n_servers; i++) {
 		const struct plan_server *s = &p->servers[i];
 

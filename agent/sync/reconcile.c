@@ -70,6 +70,7 @@ struct reconcile {
 	/* Label-made backends: those that we, or an earlier run, made, as HAProxy did not have them before;
 	 * and those that it has of itself, which labels may not have. */
 	struct name_set made, foreign;
+	struct name_set named; /* that this process keeps, as lines of its configuration name them */
 };
 
 /* ---- whom the roster does not know ---- */
@@ -151,6 +152,7 @@ reconcile_free(struct reconcile *r)
 	free(r->backend_faults);
 	name_set_free(&r->made);
 	name_set_free(&r->foreign);
+	name_set_free(&r->named);
 	free(r);
 }
 
@@ -342,6 +344,7 @@ meet_process(struct reconcile *r, struct process p, int64_t now_ms, struct recon
 		memmove(&r->former[1], &r->former[0], sizeof(r->former) - sizeof(r->former[0]));
 		r->former[0] = (struct process){ r->pid, r->start_time_s };
 	}
+	name_set_free(&r->named);
 	r->met_ms = now_ms;
 	r->pid = p.pid;
 	r->start_time_s = p.start_time_s;
@@ -564,6 +567,28 @@ match(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_ac
 	return all_read;
 }
 
+/* A line of haproxy.cfg may name a backend that an entry declared, and HAProxy would not start without it:
+ * that it lets it go is the only proof that none does. */
+static bool
+may_be_named(const struct reconcile *r, struct str backend)
+{
+	const bool proves_it = r->config.may_add_backends && actual_is_at_least(r->actual, 3, 4);
+
+	return !proves_it && !name_set_has(&r->made, backend);
+}
+
+static enum plan_fate
+fate_of(void *arg, struct str backend)
+{
+	const struct reconcile *r = arg;
+
+	if (name_set_has(&r->named, backend))
+		return PLAN_FATE_REMAINS;
+	if (r->config.is_routed == NULL || r->config.is_routed(r->config.is_routed_arg, backend))
+		return PLAN_FATE_WAITS;
+	return may_be_named(r, backend) ? PLAN_FATE_WAITS : PLAN_FATE_GOES;
+}
+
 static bool
 make_plan(struct reconcile *r, const struct plan_memory *memory, const struct reconcile_event *ev,
     struct reconcile_actions *out)
@@ -577,6 +602,8 @@ make_plan(struct reconcile *r, const struct plan_memory *memory, const struct re
 		.n_cas = r->config.n_cas,
 		.may_add_backends = r->config.may_add_backends,
 		.defaults = r->config.defaults,
+		.fate_of = fate_of,
+		.fate_arg = r,
 	};
 	struct plan *p = NULL;
 	struct err e = ERR_INIT;
@@ -898,12 +925,34 @@ give_names_up(struct reconcile *r, const struct hap_exec_report *report, struct 
 	return any;
 }
 
+/* True: a backend that is not asked for any more is named by HAProxy's configuration, and so stays. */
+static bool
+keep_named(struct reconcile *r, const struct hap_exec_report *report, struct reconcile_actions *out)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < report->n_refusals; i++) {
+		const struct hap_exec_refusal *refusal = &report->refusals[i];
+
+		if (refusal->step->kind != PLAN_UNMAKE || strstr(refusal->err.msg, HAP_TEXT_BACKEND_IS_NAMED) == NULL ||
+		    !name_set_add(&r->named, refusal->step->backend))
+			continue;
+		note(out, LOG_INFO,
+		    "backend `" STR_FMT "` is not asked for any more, but named by HAProxy's configuration: it stays, "
+		    "without servers",
+		    STR_ARG(refusal->step->backend));
+		any = true;
+	}
+	return any;
+}
+
 static void
 on_refusal(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_actions *out)
 {
 	const struct err e = ev->report->refusals[0].err;
+	const bool gave_up = give_names_up(r, ev->report, out), kept = keep_named(r, ev->report, out);
 
-	if (give_names_up(r, ev->report, out))
+	if (gave_up || kept)
 		return;
 	r->refused_runs++;
 	r->refused_steps = steps_mark(r->plan);

@@ -118,6 +118,10 @@ struct reconcile_config {
 	/* Backends that an earlier run made for labels (backends.cfg names them).  Copied. */
 	const struct str *made;
 	size_t n_made;
+	/* Does a map that HAProxy holds, or may hold, lead there?  A backend goes after its routes only.
+	 * Null: nobody knows, and no backend is taken out of HAProxy. */
+	bool (*is_routed)(void *arg, struct str backend);
+	void *is_routed_arg;
 	/* Of the same HAProxy, whose label-made backends stay ours, written to a file or not; null:
 	 * none.  Only for reconcile_new. */
 	const struct reconcile *before;

@@ -432,6 +432,29 @@ write_file(struct routes *r, int64_t now_ms, struct routes_actions *out)
 	}
 }
 
+static bool
+names(const struct hap_map *m, struct str backend)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (str_eq(m->lines[i].backend, backend))
+			return true;
+	return false;
+}
+
+bool
+routes_lead_to(const struct routes *r, struct str backend)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct entrypoint *p = &r->entrypoints[i];
+
+		if (p->want.arena == NULL || (!is_idle(p) && !is_live(r, p)))
+			return true;
+		if (names(&p->want.map, backend) || names(&p->live.map, backend) || names(&p->disk.map, backend))
+			return true;
+	}
+	return false;
+}
+
 /* ---- events ---- */
 
 static void

@@ -172,6 +172,10 @@ is_known_words(enum plan_step_kind kind, size_t i, struct str text)
 		{ PLAN_BACKEND, 0, "[6]: New backend registered." },
 		{ PLAN_PUBLISH, 0, "Backend published." },
 		{ PLAN_PUBLISH, 0, "[6]: Backend published." },
+		{ PLAN_UNPUBLISH, 0, "Backend unpublished." },
+		{ PLAN_UNPUBLISH, 0, "[6]: Backend unpublished." },
+		{ PLAN_UNMAKE, 0, "Backend deleted." },
+		{ PLAN_UNMAKE, 0, "[6]: Backend deleted." },
 		{ PLAN_ADD, 0, "New server registered." },
 		{ PLAN_ADD, 0, "[6]: New server registered." },
 		{ PLAN_DELETE, 0, "Server deleted." },
@@ -189,6 +193,8 @@ is_known_words(enum plan_step_kind kind, size_t i, struct str text)
 	for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
 		if (known[k].kind == kind && known[k].i == i && str_eq(text, str_from_cstr(known[k].words)))
 			return true;
+	if (kind == PLAN_UNMAKE && str_has_suffix(text, STR("\nBackend deleted.")))
+		return true;
 	return kind == PLAN_CA && i == 2 && str_has_prefix(text, STR("Committing a.pem")) &&
 	       str_has_suffix(text, STR("\nSuccess!"));
 }
@@ -227,6 +233,8 @@ static const struct {
 	{ PLAN_AGENT, 1 },
 	{ PLAN_EJECT, 0 },
 	{ PLAN_UNEJECT, 0 },
+	{ PLAN_UNPUBLISH, 0 },
+	{ PLAN_UNMAKE, 0 },
 };
 
 static void

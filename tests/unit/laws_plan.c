@@ -330,6 +330,10 @@ check_backend_step(const struct laws_round *r, const struct plan_step *st)
 
 	if (!d->conf->managed || !laws_is_at_least(r->before, 3, 4))
 		return "a backend is made that is declared, or cannot be made";
+	if (st->kind == PLAN_UNPUBLISH || st->kind == PLAN_UNMAKE)
+		return exists && d->conf->retired && b->n_servers == 0 && d->n_serve == 0
+			   ? NULL
+			   : "a backend goes that is asked for, or has servers";
 	if (st->kind == PLAN_BACKEND && (exists || !r->rules->may_add_backends))
 		return "a backend is made that is there, or must not be";
 	if (st->kind == PLAN_PUBLISH &&
@@ -344,6 +348,8 @@ phase_of(const struct plan_step *st, const struct actual_server *s)
 	switch (st->kind) {
 	case PLAN_BACKEND:
 	case PLAN_PUBLISH:
+	case PLAN_UNPUBLISH: /* these come last, and are looked at before the order is */
+	case PLAN_UNMAKE:
 		return 0;
 	case PLAN_CA:
 		return 1;
@@ -423,6 +429,8 @@ check_kind(const struct step *x)
 	case PLAN_DELETE:
 	case PLAN_BACKEND:
 	case PLAN_PUBLISH:
+	case PLAN_UNPUBLISH:
+	case PLAN_UNMAKE:
 	case PLAN_CA:
 		break;
 	}
@@ -454,7 +462,7 @@ check_step(const struct laws_round *r, size_t at, int *phase)
 		return broken;
 	if (desired_find(r->desired, x.st->backend) == NULL)
 		return "a step for a backend that was not asked for";
-	if (x.st->kind == PLAN_BACKEND || x.st->kind == PLAN_PUBLISH)
+	if (plan_step_is_of_backend(x.st->kind))
 		return check_backend_step(r, x.st);
 	if (actual_find(r->before, x.st->backend) == NULL || !actual_find(r->before, x.st->backend)->exists)
 		return "a step for a backend that is not there";

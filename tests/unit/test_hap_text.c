@@ -474,6 +474,8 @@ the_life_of_a_dynamic_server_in_commands(void **state)
 		{ PLAN_DELETE, "del server grpc/rc_1" },
 		{ PLAN_BACKEND, "add backend grpc from rollcall mode http" },
 		{ PLAN_PUBLISH, "publish backend grpc" },
+		{ PLAN_UNPUBLISH, "unpublish backend grpc" },
+		{ PLAN_UNMAKE, "del backend grpc" },
 	};
 
 	(void)state;
@@ -481,7 +483,7 @@ the_life_of_a_dynamic_server_in_commands(void **state)
 		struct plan_step st = step(rows[i].kind);
 
 		st.defaults = STR("rollcall");
-		if (st.kind == PLAN_BACKEND || st.kind == PLAN_PUBLISH)
+		if (plan_step_is_of_backend(st.kind))
 			st.server = STR("");
 		assert_int_equal(hap_text_n_commands(&st), 1);
 		assert_command(&st, 0, 3, 4, rows[i].line);
@@ -592,6 +594,23 @@ replies_about_dynamic_servers_are_judged(void **state)
 		{ PLAN_PUBLISH, "[6]: Backend published.\n", HAP_TEXT_DONE },
 		{ PLAN_PUBLISH, "[3]: No such backend.\n", HAP_TEXT_GONE },
 		{ PLAN_PUBLISH, "[6]: Unknown command: 'publish', but maybe one of the following\n", HAP_TEXT_REFUSED },
+		{ PLAN_UNPUBLISH, "[6]: Backend unpublished.\n", HAP_TEXT_DONE },
+		{ PLAN_UNPUBLISH, "[3]: No such backend.\n", HAP_TEXT_GONE },
+		{ PLAN_UNMAKE, "[6]: Backend deleted.\n", HAP_TEXT_DONE },
+		{ PLAN_UNMAKE,
+		    "[6]: Server a/b is going DOWN for maintenance. 0 active and 0 backup servers left.\n"
+		    "backend 'a' has no server available!\nServer deleted.\nBackend deleted.\n",
+		    HAP_TEXT_DONE },
+		{ PLAN_UNMAKE, "[6]: Server deleted.\n", HAP_TEXT_REFUSED },
+		{ PLAN_UNMAKE, "", HAP_TEXT_REFUSED },
+		{ PLAN_UNMAKE, "[3]: No such backend.\n", HAP_TEXT_GONE },
+		{ PLAN_UNMAKE, "[3]: Backend still has attached streams on it.\n", HAP_TEXT_RETRY },
+		{ PLAN_UNMAKE, "[3]: Only a backend without server can be deleted.\n", HAP_TEXT_RETRY },
+		{ PLAN_UNMAKE, "[3]: Backend must be unpublished prior to its deletion.\n", HAP_TEXT_RETRY },
+		{ PLAN_UNMAKE,
+		    "[3]: This proxy cannot be removed at runtime due to other configuration elements pointing to "
+		    "it.\n",
+		    HAP_TEXT_REFUSED },
 	};
 
 	(void)state;
@@ -705,6 +724,14 @@ recorded_replies_about_dynamic_servers_are_judged(void **state)
 		{ "judge_backend_add_no_defaults.txt", PLAN_BACKEND, 0, HAP_TEXT_REFUSED, "3.4" },
 		{ "judge_backend_publish.txt", PLAN_PUBLISH, 0, HAP_TEXT_DONE, "3.4" },
 		{ "judge_backend_publish_no_backend.txt", PLAN_PUBLISH, 0, HAP_TEXT_GONE, "3.4" },
+		{ "judge_backend_unpublish.txt", PLAN_UNPUBLISH, 0, HAP_TEXT_DONE, "3.4" },
+		{ "judge_backend_unpublish_again.txt", PLAN_UNPUBLISH, 0, HAP_TEXT_DONE, "3.4" },
+		{ "judge_backend_unpublish_no_backend.txt", PLAN_UNPUBLISH, 0, HAP_TEXT_GONE, "3.4" },
+		{ "judge_backend_del.txt", PLAN_UNMAKE, 0, HAP_TEXT_DONE, "3.4" },
+		{ "judge_backend_del_published.txt", PLAN_UNMAKE, 0, HAP_TEXT_RETRY, "3.4" },
+		{ "judge_backend_del_servers.txt", PLAN_UNMAKE, 0, HAP_TEXT_RETRY, "3.4" },
+		{ "judge_backend_del_used.txt", PLAN_UNMAKE, 0, HAP_TEXT_REFUSED, "3.4" },
+		{ "judge_backend_del_no_backend.txt", PLAN_UNMAKE, 0, HAP_TEXT_GONE, "3.4" },
 	};
 	const struct plan_ca ca = { .name = STR("rc.pem"), .pem = STR(CERTIFICATE) };
 
@@ -735,6 +762,10 @@ may_do(enum plan_step_kind kind)
 		return "judge_backend_add";
 	case PLAN_PUBLISH:
 		return "judge_backend_publish";
+	case PLAN_UNPUBLISH:
+		return "judge_backend_unpublish";
+	case PLAN_UNMAKE:
+		return "judge_backend_del";
 	case PLAN_CA:
 		return "judge_ca_";
 	case PLAN_ADD:

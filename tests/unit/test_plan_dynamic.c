@@ -541,6 +541,55 @@ a_retired_backend_is_not_made_again(void **state)
 	check_steps(&s, "");
 }
 
+static enum plan_fate
+fate_at(void *arg, struct str backend)
+{
+	assert_true(str_eq(backend, STR("grpc")));
+	return *(enum plan_fate *)arg;
+}
+
+static void
+a_retired_backend_goes_after_its_servers_and_its_routes(void **state)
+{
+	static const struct {
+		unsigned minor;
+		enum plan_fate fate;
+		bool may, unpublished, has_server;
+		const char *steps;
+		bool is_over;
+	} cases[] = {
+		{ 4, PLAN_FATE_GOES, true, false, false, "grpc: unpublish; grpc: delete backend", false },
+		{ 4, PLAN_FATE_GOES, true, true, false, "grpc: delete backend", false },
+		{ 4, PLAN_FATE_GOES, true, false, true, "", false },
+		{ 4, PLAN_FATE_WAITS, true, false, false, "", false },
+		{ 4, PLAN_FATE_WAITS, true, true, false, "", false },
+		{ 4, PLAN_FATE_REMAINS, true, false, false, "", false },
+		{ 4, PLAN_FATE_REMAINS, true, true, false, "grpc: publish", false },
+		{ 4, PLAN_FATE_GOES, false, false, false, "", true },
+		{ 2, PLAN_FATE_GOES, true, false, false, "", true },
+		{ 2, PLAN_FATE_GOES, true, false, true, "", false },
+		{ 2, PLAN_FATE_WAITS, true, false, false, "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct scene s CLEANUP(scene_end_at) = scene_new(cases[i].minor);
+		enum plan_fate fate = cases[i].fate;
+
+		s.entry->managed = true;
+		s.entry->retired = true;
+		s.entry->match.service = STR("");
+		s.b->is_unpublished = cases[i].unpublished;
+		if (cases[i].has_server)
+			(void)there(&s, "rc_b_app_50051", ACTUAL_READY, B);
+		world_rules(s.w)->may_add_backends = cases[i].may;
+		world_rules(s.w)->fate_of = fate_at;
+		world_rules(s.w)->fate_arg = &fate;
+		check_steps(&s, cases[i].steps);
+		assert_int_equal(world_plan(s.w, 0, NULL)->backends[0].is_over, cases[i].is_over);
+	}
+}
+
 static void
 keys_that_cannot_take_effect_are_named(void **state)
 {
@@ -605,6 +654,7 @@ main(void)
 		cmocka_unit_test(a_haproxy_that_goes_down_gets_maintenance_only),
 		cmocka_unit_test(a_managed_backend_is_made_where_its_defaults_say_all),
 		cmocka_unit_test(a_retired_backend_is_not_made_again),
+		cmocka_unit_test(a_retired_backend_goes_after_its_servers_and_its_routes),
 		cmocka_unit_test(keys_that_cannot_take_effect_are_named),
 		cmocka_unit_test(a_task_that_stops_waits_for_others_no_longer_than_it_may),
 	};

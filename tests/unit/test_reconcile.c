@@ -142,6 +142,8 @@ carry_out(struct stage *s, const struct plan_step *st)
 		break;
 	case PLAN_BACKEND:
 	case PLAN_PUBLISH:
+	case PLAN_UNPUBLISH:
+	case PLAN_UNMAKE:
 	case PLAN_CA:
 	case PLAN_ADD:
 	case PLAN_CHECK:
