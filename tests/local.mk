@@ -280,7 +280,7 @@ bench: %D%/bench/apply
 
 # ---- what needs HAProxy and Python: tests/run ----
 
-EXTRA_DIST += %D%/run %D%/packaging/run %D%/haproxy/fetch %D%/functional %D%/fakeaws %D%/load %D%/rng %D%/vectors
+EXTRA_DIST += %D%/run %D%/again %D%/packaging/run %D%/haproxy/fetch %D%/functional %D%/fakeaws %D%/load %D%/rng %D%/vectors
 
 # Directories are copied whole: out with what Python left in them.
 dist-hook:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
-import subprocess
+import signal
 import time
 from pathlib import Path
 from typing import Any, Callable, Self
+
+from .nursery import Nursery
 
 EXECUTABLE = Path(__file__).resolve().parent / "fakeaws"
 PYTHON = "/usr/bin/python3"  # the one that has Debian's modules; another may come first in PATH
@@ -71,6 +74,14 @@ class Control:
         return state
 
 
+@functools.lru_cache(maxsize=None)
+def nursery() -> Nursery:
+    """The one of this process. The kernel ends it with the thread that started it (so start from the main one), and
+    each fake AWS and its tasks with it: nothing survives a killed test run.
+    """
+    return Nursery(["setpriv", "--pdeathsig", "TERM", "--", PYTHON, str(EXECUTABLE), "--nursery"])
+
+
 class FakeAws:
     """A fake AWS of one's own: a child process, and its control door as `control`."""
 
@@ -79,12 +90,8 @@ class FakeAws:
         ports_file = work_dir / "ports.json"
         ports_file.unlink(missing_ok=True)
         self._log = open(work_dir / "fakeaws.log", "ab")
-        # The kernel ends it with the thread that started it (so start it from the main one), and its tasks
-        # with it: nothing survives a killed test run.
-        self._process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", "--", PYTHON, str(EXECUTABLE), "--work-dir", str(work_dir / "tasks"),
-             "--ports-file", str(ports_file), *options],
-            stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True)
+        self._process = nursery().start(["--work-dir", str(work_dir / "tasks"), "--ports-file", str(ports_file),
+                                         *options], self._log.fileno())
         ports = self._wait_for(ports_file)
         self.url: str = ports["url"]
         self.metadata_url: str = ports["metadata_url"]
@@ -95,7 +102,7 @@ class FakeAws:
     def _wait_for(self, ports_file: Path) -> dict[str, Any]:
         deadline = time.monotonic() + 30
         while not ports_file.exists():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self._process.has_ended() or time.monotonic() > deadline:
                 self.stop()
                 raise RuntimeError(f"fakeaws did not start: {Path(self._log.name).read_text()}")
             time.sleep(0.02)
@@ -106,12 +113,11 @@ class FakeAws:
         return self._process.pid
 
     def stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.signal(signal.SIGTERM)
+        if not self._process.has_ended(10):
+            self._process.signal(signal.SIGKILL)
+            self._process.has_ended(10)
+        self._process.close()
         self._log.close()
 
     def __enter__(self) -> Self:

@@ -12,7 +12,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from . import shapes
+from . import nursery, shapes
 from .aws_door import AwsServer
 from .buckets import Buckets
 from .control_door import Commands, ControlServer
@@ -37,6 +37,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--time-scale", type=float, default=1.0, help="of the life cycle; below 1 is faster")
     parser.add_argument("--key", action="append", default=[], metavar="ID:SECRET[:TOKEN]",
                         help="a key that is there from the start")
+    parser.add_argument("--nursery", type=int, metavar="FD", help="fork one for each request on this socket instead")
     return parser.parse_args(arguments)
 
 
@@ -69,6 +70,12 @@ def write_ports(path: Path, document: str) -> None:
     part.rename(path)
 
 
+def read_models() -> None:
+    """Now, not under the first request."""
+    for service in (*SERVICES, "sts"):
+        shapes.service_model(service)
+
+
 def serve(options: argparse.Namespace, work_dir: Path) -> None:
     told_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -84,8 +91,7 @@ def serve(options: argparse.Namespace, work_dir: Path) -> None:
                         injected, log, rates, beside)
     for text in options.key:
         commands.set_key(*text.split(":", 2))
-    for service in (*SERVICES, "sts"):
-        shapes.service_model(service)  # read now, not under the first request
+    read_models()
     servers = [AwsServer(("127.0.0.1", options.port), world, injected, log, rates),
                ControlServer(("127.0.0.1", options.control_port), world, commands),
                MetadataServer(("127.0.0.1", 0), world, beside, log)]
@@ -110,6 +116,10 @@ def serve(options: argparse.Namespace, work_dir: Path) -> None:
 def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
     options = parse(arguments)
+    if options.nursery is not None:
+        read_models()
+        nursery.serve(socket.socket(fileno=options.nursery), main)
+        return
     if options.work_dir:
         serve(options, options.work_dir)
         return

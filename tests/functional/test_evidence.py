@@ -353,7 +353,7 @@ def test_an_unhealthy_task_is_taken_out_and_comes_back_and_none_enters(
     arn, = aws.control.run_tasks(cluster="main", definition="rng", service="rng-service")
     aws.control.set_health(task=arn, health="UNHEALTHY")
     late = aws.control.wait_task(arn, "RUNNING")
-    wait_until(lambda: rollcalld.endpoints(late)[0]["reason"] == "unhealthy", what="known, too")
+    wait_until(lambda: [e["reason"] for e in rollcalld.endpoints(late)] == ["unhealthy"], what="known, too")
     assert haproxy.runtime.server_of("grpc", late) is None
     for task in (first["id"], second["id"], arn):
         aws.control.set_health(task=task, health="HEALTHY")

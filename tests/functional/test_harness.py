@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -11,6 +13,7 @@ from rng import client
 from rollcall_testlib import haproxy as hap
 from rollcall_testlib.daemon import to_yaml
 from rollcall_testlib.haproxy import HAProxy
+from rollcall_testlib.paths import TOP
 from rollcall_testlib.waiting import stays, wait_until
 
 
@@ -103,3 +106,41 @@ def test_configurations_are_written_as_yaml() -> None:
                     "n": 3, "apply": True})
     assert text == ('ecs:\n  clusters:\n    - "main"\n    - "b"\n  name: ""\nbackends:\n  -\n    name: "grpc"\n'
                     '    match: {}\nn: 3\napply: true')
+
+
+UNSTEADY = """
+from pathlib import Path
+import pytest
+
+@pytest.fixture
+def grumbling():
+    yield
+    assert False, "at the end"
+
+def test_first(): pass
+def test_second_try(tmp_path):
+    seen = Path(__file__).with_suffix(".seen")
+    was = seen.exists()
+    seen.touch()
+    assert was
+"""
+BROKEN = "def test_broken(): assert False\n"
+GRUMBLING = "def test_grumbling(grumbling): pass\n"
+
+
+@pytest.mark.parametrize("text, wanted", (
+    (UNSTEADY, ["2 0 0", "test_it.py::test_second_try"]),
+    (UNSTEADY + BROKEN, ["2 1 0", "test_it.py::test_second_try"]),
+    (UNSTEADY + GRUMBLING, ["1 2 0"]),
+    (UNSTEADY + "".join(BROKEN.replace("broken", f"broken{n}") for n in range(4)), ["1 5 0"]),
+    ("no python", ["0 1 0"]),
+), ids=("unsteady", "broken", "grumbling", "many", "unreadable"))
+def test_a_second_try_helps_only_what_is_unsteady(directory: Path, text: str, wanted: list[str]) -> None:
+    """tests/again: never what a fixture finds at its end, nor a run where much is wrong."""
+    (directory / "test_it.py").write_text(text)
+    pytest_command = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    status = subprocess.run([*pytest_command, "--junitxml=report.xml"], cwd=directory, capture_output=True).returncode
+    assert status != 0
+    again = subprocess.run([TOP / "tests" / "again", "report.xml", str(status)], cwd=directory, capture_output=True,
+                           text=True)
+    assert again.stdout.splitlines() == wanted, again.stderr

@@ -113,8 +113,10 @@ class Rollcalld:
         return next((server for server in self.servers(backend) if server["task"] == task["id"]), None)
 
     def endpoints(self, task: dict[str, Any]) -> list[dict[str, Any]]:
-        """Of all containers of a task."""
-        return [endpoint for container in self.get(f"/v1/tasks/{task['id']}")["containers"]
+        """Of all containers of a task; none of one that rollcalld does not know yet."""
+        status, text = self.request("GET", f"/v1/tasks/{task['id']}")
+        assert status in (200, 404), text
+        return [endpoint for container in json.loads(text).get("containers", ())
                 for endpoint in container["endpoints"]]
 
     def problems(self) -> str:

@@ -14,7 +14,8 @@ def wait_until(predicate: Callable[[], T], timeout: float = 10.0, what: str = ""
     """The predicate's first true value. Raises AssertionError with its last value when the time, and our patience
     with a busy machine, are over.
 
-    An OSError counts as "not yet": a socket that is not there, or a daemon that is just starting.
+    What cannot be looked at yet is not there yet: a socket of a daemon that is just starting, a page or an entry for
+    what rollcalld has not seen.
     """
     deadline = time.monotonic() + timeout * PATIENCE
     last: object = None
@@ -24,7 +25,7 @@ def wait_until(predicate: Callable[[], T], timeout: float = 10.0, what: str = ""
             if value:
                 return value
             last = value
-        except OSError as error:
+        except (OSError, LookupError, TypeError, AttributeError, AssertionError) as error:
             last = error
         if time.monotonic() >= deadline:
             raise AssertionError(f"after {timeout * PATIENCE} s still not {what or predicate}: last {last!r}")
