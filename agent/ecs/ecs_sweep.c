@@ -276,6 +276,19 @@ drop_repeats(struct ecs_sweep *s)
 	s->n_needs = n;
 }
 
+/* Whether it is not to be asked for; another cluster's pass may have read it meanwhile. */
+static bool
+look_up(struct ecs_sweep *s, struct need *need)
+{
+	struct taskdef *known;
+
+	if (need->asked || need->definition != NULL)
+		return true;
+	known = taskdef_cache_get(s->start.definitions, need->arn);
+	need->definition = known != NULL ? taskdef_ref(known) : NULL;
+	return known != NULL;
+}
+
 /* What the rest needs comes to what the urgent needed; that is not asked for again. */
 static enum err_code
 begin_defining(struct ecs_sweep *s, struct err *e)
@@ -297,14 +310,8 @@ begin_defining(struct ecs_sweep *s, struct err *e)
 			needs[s->n_needs++] = (struct need){ .arn = arn };
 	}
 	drop_repeats(s);
-	for (size_t i = 0; i < s->n_needs; i++) {
-		struct taskdef *d;
-
-		if (needs[i].asked || needs[i].definition != NULL)
-			continue;
-		d = taskdef_cache_get(s->start.definitions, needs[i].arn);
-		needs[i].definition = d != NULL ? taskdef_ref(d) : NULL;
-	}
+	for (size_t i = 0; i < s->n_needs; i++)
+		(void)look_up(s, &needs[i]);
 	s->next_need = 0;
 	s->phase = DEFINING;
 	s->failures_running = 0;
@@ -329,7 +336,7 @@ hand_out_definitions(struct ecs_sweep *s)
 static void
 skip_known_definitions(struct ecs_sweep *s)
 {
-	while (s->next_need < s->n_needs && (s->needs[s->next_need].asked || s->needs[s->next_need].definition != NULL))
+	while (s->next_need < s->n_needs && look_up(s, &s->needs[s->next_need]))
 		s->next_need++;
 }
 

@@ -133,7 +133,7 @@ def test_a_sweep_costs_no_more_calls_than_it_may(aws: Aws, haproxy: HAProxy,
         assert "DescribeTaskDefinition" not in actions
 
     rollcalld = start_rollcalld(slow)
-    assert aws.control.counters()["actions"]["DescribeTaskDefinition"] == 1
+    assert 1 <= aws.control.counters()["actions"]["DescribeTaskDefinition"] <= 3, "clusters that are read at once each ask"
     sweep(0)
     for task in aws.control.tasks(cluster="main")[:3]:
         aws.control.stop_task(task=task["id"])
