@@ -204,7 +204,8 @@ app_tell(struct app *a, const struct control_problem *more, struct control_facts
 	ret->problems = a->problems;
 	ret->n_problems = list_problems(a, &v, more);
 	ret->probes = app_probe_list(a->probe, &ret->n_probes);
-	ret->routes = app_routes_list(a->routes, v.desired, &ret->n_routes);
+	ret->route_maps = app_routes_maps(a->routes, &ret->n_route_maps);
+	ret->version = v.version + app_routes_version(a->routes);
 }
 
 /* ---- what an operator asks for ---- */

@@ -73,6 +73,8 @@ tell_facts(void *arg, struct control_facts *ret)
 	app_tell(h->app, door_problem(h), ret);
 	h->was_ready = h->was_ready || ret->ready;
 	ret->ready = h->was_ready;
+	/* Each of its parts only grows, so that the sum tells of each. */
+	ret->version += h->n_applied << 40;
 	ret->started_mono_ms = h->started_mono_ms;
 	ret->config_path = str_from_cstr(h->config.name);
 	ret->config_loaded_wall_ms = h->loaded_wall_ms;
@@ -333,9 +335,7 @@ take(struct app_host *h, struct candidate *c)
 static void
 show_plan(const struct app_host *h, const struct candidate *c, struct buf *out)
 {
-	struct control_json w = control_json_make(out);
-
-	control_plan_put(&w, NULL, c->plan, app_view(h->app).actual);
+	control_plan_put(c->plan, app_view(h->app).actual, out);
 }
 
 /* Everything that can fail comes before anything changes. */

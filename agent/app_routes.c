@@ -26,7 +26,8 @@ struct app_routes {
 	struct place *places;
 	struct loop_timer *wake;
 	struct routes_actions todo;
-	struct control_route *list; /* of the last app_routes_list */
+	struct control_route_map *shown; /* by entrypoint; `live` is of the last app_routes_maps */
+	uint64_t n_shown;                /* times that HAProxy has shown a map */
 };
 
 static void feed(struct app_routes *r, struct routes_event ev);
@@ -37,13 +38,15 @@ static void
 on_shown(void *arg, const struct hap_maps_shown *shown, const struct err *e)
 {
 	struct routes_event ev = { .kind = ROUTES_SHOWN, .err = e };
+	struct app_routes *r = arg;
 
 	if (shown != NULL) {
 		ev.map = &shown->map;
 		ev.pid = shown->pid;
 		ev.start_time_s = shown->start_time_s;
 	}
-	feed(arg, ev);
+	r->n_shown++;
+	feed(r, ev);
 }
 
 static void
@@ -121,72 +124,19 @@ app_routes_passed(struct app_routes *r, const struct reconcile_view *v)
 
 /* ---- views ---- */
 
-static const struct desired_route *
-find_desired(const struct desired *d, struct str entrypoint, const struct control_route *route)
+const struct control_route_map *
+app_routes_maps(struct app_routes *r, size_t *ret_n)
 {
-	struct desired_route want = {
-		.entrypoint = entrypoint, .host = route->host, .path = route->path, .is_exact = route->is_exact
-	};
-	size_t low = 0, high = d != NULL ? d->n_routes : 0;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int order = desired_route_cmp(&d->routes[mid], &want);
-
-		if (order == 0)
-			return &d->routes[mid];
-		if (order < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return NULL;
+	*ret_n = r != NULL ? r->conf->haproxy.entrypoints.n : 0;
+	for (size_t i = 0; i < *ret_n; i++)
+		r->shown[i].live = routes_live(r->machine, i);
+	return *ret_n > 0 ? r->shown : NULL;
 }
 
-/* HOST/PATH, perhaps with a `?`; a line of somebody else may be anything. */
-static void
-take_apart(struct str key, struct control_route *ret)
+uint64_t
+app_routes_version(const struct app_routes *r)
 {
-	size_t at = key.len;
-
-	(void)str_find(key, '/', &at);
-	ret->host = str_first(key, at);
-	ret->path = str_skip(key, at);
-	if (ret->path.len > 1 && ret->path.ptr[ret->path.len - 1] == '?') {
-		ret->is_exact = true;
-		ret->path.len--;
-	}
-}
-
-const struct control_route *
-app_routes_list(struct app_routes *r, const struct desired *d, size_t *ret_n)
-{
-	size_t n = 0;
-
-	*ret_n = 0;
-	for (size_t i = 0; r != NULL && i < r->conf->haproxy.entrypoints.n; i++)
-		n += routes_live(r->machine, i) != NULL ? routes_live(r->machine, i)->n : 0;
-	if (n == 0)
-		return NULL;
-	free(r->list);
-	r->list = calloc(n, sizeof(*r->list));
-	for (size_t i = 0; r->list != NULL && i < r->conf->haproxy.entrypoints.n; i++) {
-		const struct hap_map *m = routes_live(r->machine, i);
-		struct str entrypoint = r->conf->haproxy.entrypoints.items[i].name;
-
-		for (size_t k = 0; m != NULL && k < m->n; k++) {
-			struct control_route *to = &r->list[(*ret_n)++];
-			const struct desired_route *why;
-
-			*to = (struct control_route){ .entrypoint = entrypoint, .backend = m->lines[k].backend };
-			take_apart(m->lines[k].key, to);
-			why = find_desired(d, entrypoint, to);
-			to->service = why != NULL ? why->service : STR("");
-			to->source_label = why != NULL ? why->source_label : STR("");
-			to->priority = why != NULL ? why->priority : 0;
-		}
-	}
-	return r->list;
+	return r != NULL ? r->n_shown : 0;
 }
 
 bool
@@ -269,10 +219,13 @@ app_routes_new(struct loop *l, const struct conf *conf, struct hap_link *link, s
 	r->conf = conf;
 	r->events = events;
 	r->places = calloc(conf->haproxy.entrypoints.n + 1, sizeof(*r->places));
-	if (r->places == NULL)
+	r->shown = calloc(conf->haproxy.entrypoints.n + 1, sizeof(*r->shown));
+	if (r->places == NULL || r->shown == NULL)
 		code = err_set(e, ERR_NOMEM, "route maps");
-	for (size_t i = 0; code == ERR_OK && i < conf->haproxy.entrypoints.n; i++)
+	for (size_t i = 0; code == ERR_OK && i < conf->haproxy.entrypoints.n; i++) {
+		r->shown[i].entrypoint = conf->haproxy.entrypoints.items[i].name;
 		code = open_place(r, l, conf->haproxy.entrypoints.items[i].value, &r->places[i], e);
+	}
 	if (code == ERR_OK)
 		code = make_machine(r, e);
 	if (code == ERR_OK)
@@ -298,6 +251,6 @@ app_routes_close(struct app_routes *r)
 		hap_files_close(r->places[i].files);
 	routes_free(r->machine);
 	free(r->places);
-	free(r->list);
+	free(r->shown);
 	free(r);
 }

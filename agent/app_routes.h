@@ -20,8 +20,9 @@ NODISCARD enum err_code app_routes_new(struct loop *l, const struct conf *conf, 
     struct app_events *events, struct app_routes **ret, struct err *e);
 /* HAProxy was read back and a plan made.  r may be null. */
 void app_routes_passed(struct app_routes *r, const struct reconcile_view *v);
-/* What HAProxy holds, told by what is desired where that is the same; borrowed until the next event. */
-const struct control_route *app_routes_list(struct app_routes *r, const struct desired *d, size_t *ret_n);
+/* What HAProxy holds, by entrypoint; borrowed until the version is another.  r may be null. */
+const struct control_route_map *app_routes_maps(struct app_routes *r, size_t *ret_n);
+uint64_t app_routes_version(const struct app_routes *r);
 bool app_routes_lead_to(const struct app_routes *r, struct str backend); /* routes_lead_to */
 const struct fault *app_routes_fault(const struct app_routes *r);        /* the first; null: none */
 void app_routes_close(struct app_routes *r);                             /* null is fine */

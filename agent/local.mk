@@ -148,6 +148,7 @@ agent_libcore_a_SOURCES = \
 	%D%/control/control_path.c %D%/control/control_path.h \
 	%D%/control/control_plan.c %D%/control/control_plan.h \
 	%D%/control/control_routes.c %D%/control/control_routes.h \
+	%D%/control/control_slice.h \
 	%D%/control/control_status.c %D%/control/control_status.h \
 	%D%/control/control_tasks.c %D%/control/control_tasks.h \
 	%D%/control/control_track.c %D%/control/control_track.h \

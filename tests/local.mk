@@ -271,11 +271,12 @@ EXTRA_DIST += $(lint_tests) %D%/lint/allowed-includes
 
 # ---- bench: `make bench`, then tests/bench/apply; no part of check ----
 
-EXTRA_PROGRAMS = %D%/bench/apply
+EXTRA_PROGRAMS = %D%/bench/apply %D%/bench/control
 EXTRA_DIST += %D%/bench/reload %D%/bench/spoe %D%/bench/sweep %D%/bench/RESULTS.md
-CLEANFILES += %D%/bench/apply
+CLEANFILES += %D%/bench/apply %D%/bench/control
 tests_bench_apply_SOURCES = %D%/bench/apply.c
-bench: %D%/bench/apply
+tests_bench_control_SOURCES = %D%/bench/control.c $(worlds)
+bench: %D%/bench/apply %D%/bench/control
 .PHONY: bench
 
 # ---- what needs HAProxy and Python: tests/run ----

@@ -15,8 +15,8 @@
 
 /* What the plan keeps against the evidence, by backend and server. */
 struct held_index {
-	const struct plan_held **held;
 	size_t n;
+	const struct plan_held *held[];
 };
 
 static int
@@ -35,27 +35,27 @@ by_name(const void *left, const void *right)
 	return compare_names(a->backend, a->server, *(const struct plan_held *const *)right);
 }
 
-/* Without memory for it the index is empty: a message less, and no fault. */
-static struct held_index
+/* To be freed.  Null if nothing is kept, or without memory: a message less, and no fault. */
+static struct held_index *
 index_held(const struct plan *p)
 {
-	struct held_index index = { 0 };
+	struct held_index *index;
 
 	if (p == NULL || p->n_held == 0)
-		return index;
-	index.held = calloc(p->n_held, sizeof(const struct plan_held *));
-	if (index.held == NULL)
-		return index;
-	for (; index.n < p->n_held; index.n++)
-		index.held[index.n] = &p->held[index.n];
-	qsort(index.held, index.n, sizeof(const struct plan_held *), by_name);
+		return NULL;
+	index = malloc(sizeof(*index) + p->n_held * sizeof(index->held[0]));
+	if (index == NULL)
+		return NULL;
+	for (index->n = 0; index->n < p->n_held; index->n++)
+		index->held[index->n] = &p->held[index->n];
+	qsort(index->held, index->n, sizeof(index->held[0]), by_name);
 	return index;
 }
 
 static const struct plan_held *
 find_held(const struct held_index *index, struct str backend, struct str server)
 {
-	size_t low = 0, high = index->n;
+	size_t low = 0, high = index != NULL ? index->n : 0;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -206,17 +206,43 @@ put_hold(struct control_json *w, const struct overlay_hold *hold)
 	buf_free(&text);
 }
 
-/* The hold that the plan knows, else one of its weight alone, or one so new that no
- * plan has it. */
 static const struct overlay_hold *
 find_hold(const struct control_facts *f, const struct plan_server *s)
 {
 	struct overlay_key key;
 
-	if (s->hold != NULL || s->state == PLAN_STATE_DRAINING || s->desired == NULL || f->overlay == NULL)
+	if (s->state == PLAN_STATE_DRAINING || s->desired == NULL || f->overlay == NULL)
 		return s->hold;
 	key = overlay_key_of(s->backend, s->desired);
 	return overlay_find(f->overlay, &key);
+}
+
+/* An order is newer than the plan until the next pass: what is shown is what it makes of the server. */
+static struct plan_server
+as_ordered(const struct control_facts *f, const struct plan_server *s)
+{
+	struct plan_server now = *s;
+	const bool is_at_work = s->actual->admin == ACTUAL_READY;
+	const struct outlier_ejection *ejection = find_ejection(f, s);
+
+	now.hold = find_hold(f, s);
+	if (now.hold != NULL && s->state != PLAN_STATE_DRAINING)
+		now.state = PLAN_STATE_HELD;
+	else if (s->hold != NULL && now.hold == NULL)
+		now.state = !is_at_work ? PLAN_STATE_JOINING : s->actual->up ? PLAN_STATE_UP : PLAN_STATE_DOWN;
+	if (now.state == PLAN_STATE_UP && ejection != NULL && !ejection->is_observed)
+		now.state = PLAN_STATE_EJECTED;
+	return now;
+}
+
+static unsigned
+weight_as_ordered(const struct plan_server *s, const struct overlay_hold *hold)
+{
+	const bool was_held = s->hold != NULL && s->hold->has_weight, is_held = hold != NULL && hold->has_weight;
+
+	if (is_held && !(was_held && s->hold->weight == hold->weight))
+		return hold->weight;
+	return was_held && !is_held && s->desired != NULL ? s->desired->weight : s->actual->weight;
 }
 
 static void
@@ -224,10 +250,9 @@ put_reason(
     struct control_json *w, const struct control_facts *f, const struct held_index *index, const struct plan_server *s)
 {
 	const struct plan_held *held = find_held(index, s->backend, s->actual->name);
-	const struct overlay_hold *hold = find_hold(f, s);
 
-	if (hold != NULL)
-		put_hold(w, hold);
+	if (s->hold != NULL)
+		put_hold(w, s->hold);
 	else if (held != NULL && held->message.len > 0)
 		control_json_text(w, "reason", held->message);
 	else
@@ -275,8 +300,10 @@ changed_at(const struct control_facts *f, const struct actual_server *a)
 
 static void
 put_server(struct control_json *w, const char *name, const struct control_facts *f, const struct held_index *index,
-    const struct plan_server *s)
+    const struct plan_server *planned)
 {
+	const struct plan_server now = as_ordered(f, planned), *s = &now;
+
 	control_json_object(w, name);
 	control_json_text(w, "name", s->actual->name);
 	control_json_text(w, "backend", s->backend);
@@ -287,7 +314,7 @@ put_server(struct control_json *w, const char *name, const struct control_facts 
 	control_json_text(w, "address", s->actual->address);
 	control_json_number(w, "port", s->actual->port);
 	control_json_word(w, "state", plan_state_name(s->state));
-	control_json_number(w, "weight", s->actual->weight);
+	control_json_number(w, "weight", weight_as_ordered(planned, s->hold));
 	control_json_number(w, "sessions", s->actual->sessions);
 	control_json_time(w, "since", changed_at(f, s->actual));
 	control_json_word(w, "evidence", evidence_name(s->evidence));
@@ -297,16 +324,6 @@ put_server(struct control_json *w, const char *name, const struct control_facts 
 }
 
 /* ---- one backend ---- */
-
-static void
-put_servers(
-    struct control_json *w, const struct control_facts *f, const struct held_index *index, const struct plan_backend *p)
-{
-	control_json_array(w, "servers");
-	for (size_t i = 0; p != NULL && i < p->n_servers; i++)
-		put_server(w, NULL, f, index, &p->servers[i]);
-	control_json_array_end(w);
-}
 
 static void
 put_pause(struct control_json *w, const struct control_facts *f, struct str backend, const struct plan_backend *p)
@@ -356,11 +373,9 @@ put_shares(struct control_json *w, const struct desired_backend *d)
 }
 
 static void
-put_backend(struct control_json *w, const struct control_facts *f, const struct held_index *index,
-    const struct conf_backend *conf)
+put_head(struct control_json *w, const struct control_facts *f, const struct conf_backend *conf,
+    const struct plan_backend *p)
 {
-	const struct plan_backend *p = f->plan != NULL ? plan_find(f->plan, conf->name) : NULL;
-
 	control_json_object(w, NULL);
 	control_json_text(w, "name", conf->name);
 	control_json_word(w, "kind", conf->managed ? "managed" : "declared");
@@ -369,8 +384,27 @@ put_backend(struct control_json *w, const struct control_facts *f, const struct 
 	put_outlier(w, conf, p);
 	put_pause(w, f, conf->name, p);
 	put_shares(w, f->desired != NULL ? desired_find(f->desired, conf->name) : NULL);
-	put_servers(w, f, index, p);
-	control_json_object_end(w);
+	control_json_array(w, "servers");
+}
+
+/* Its head, and its servers one by one, of which `inner` is how far we are.  False: there are more. */
+static bool
+put_backend(struct control_slice *s, const struct control_facts *f, const struct conf_backend *conf)
+{
+	const struct plan_backend *p = f->plan != NULL ? plan_find(f->plan, conf->name) : NULL;
+	const size_t n = p != NULL ? p->n_servers : 0;
+
+	if (s->inner == 0)
+		put_head(&s->w, f, conf, p);
+	while (s->inner < n) {
+		put_server(&s->w, NULL, f, s->memo, &p->servers[s->inner++]);
+		if (s->inner < n && control_slice_is_full(s))
+			return false;
+	}
+	s->inner = 0;
+	control_json_array_end(&s->w);
+	control_json_object_end(&s->w);
+	return true;
 }
 
 /* No entry names it any more, and it has no server left. */
@@ -391,21 +425,29 @@ count_backends(const struct control_facts *f)
 	return f->conf != NULL ? f->conf->n_backends : 0;
 }
 
-void
-control_backends_put(struct control_json *w, const char *name, const struct control_facts *f, struct str backend)
+static const struct conf_backend *
+backend_at(const struct control_facts *f, size_t i)
 {
-	struct held_index index = index_held(f->plan);
+	return f->desired != NULL ? f->desired->backends[i].conf : &f->conf->backends[i];
+}
 
-	control_json_array(w, name);
-	for (size_t i = 0; i < count_backends(f); i++) {
-		const struct conf_backend *conf =
-		    f->desired != NULL ? f->desired->backends[i].conf : &f->conf->backends[i];
-
-		if (backend.len == 0 ? !is_over(f, conf) : str_eq(conf->name, backend))
-			put_backend(w, f, &index, conf);
+bool
+control_backends_put(struct control_slice *s, const char *name, const struct control_facts *f, struct str only)
+{
+	if (control_slice_begins(s)) {
+		s->memo = index_held(f->plan);
+		control_json_array(&s->w, name);
 	}
-	control_json_array_end(w);
-	free(index.held);
+	for (; s->outer < count_backends(f); s->outer++) {
+		const struct conf_backend *conf = backend_at(f, s->outer);
+
+		if (only.len == 0 ? is_over(f, conf) : !str_eq(conf->name, only))
+			continue;
+		if (!put_backend(s, f, conf))
+			return false;
+	}
+	control_json_array_end(&s->w);
+	return true;
 }
 
 void
@@ -413,26 +455,24 @@ control_backends_put_server(
     struct control_json *w, const char *name, const struct control_facts *f, struct str backend, struct str server)
 {
 	const struct plan_backend *p = f->plan != NULL ? plan_find(f->plan, backend) : NULL;
-	struct held_index index;
+	struct held_index *index;
 
 	for (size_t i = 0; p != NULL && i < p->n_servers; i++) {
 		if (!str_eq(p->servers[i].actual->name, server))
 			continue;
 		index = index_held(f->plan);
-		put_server(w, name, f, &index, &p->servers[i]);
-		free(index.held);
+		put_server(w, name, f, index, &p->servers[i]);
+		free(index);
 		return;
 	}
 	control_json_null(w, name);
 }
 
-void
-control_backends_list(const struct control_facts *f, struct str arg, struct control_response *ret)
+bool
+control_backends_list(const struct control_facts *f, struct control_slice *s, struct control_response *ret)
 {
-	struct control_json w = control_json_make(&ret->body);
-
-	(void)arg;
-	control_backends_put(&w, NULL, f, STR(""));
+	(void)ret;
+	return control_backends_put(s, NULL, f, STR(""));
 }
 
 static void
@@ -445,21 +485,19 @@ say_no_backend(struct str name, struct control_response *ret)
 	buf_free(&message);
 }
 
-void
-control_backends_one(const struct control_facts *f, struct str name, struct control_response *ret)
+bool
+control_backends_one(const struct control_facts *f, struct control_slice *s, struct control_response *ret)
 {
-	const struct desired_backend *d = f->desired != NULL ? desired_find(f->desired, name) : NULL;
-	const struct conf_backend *conf = f->conf != NULL ? conf_backend_by_name(f->conf, name) : NULL;
-	struct control_json w = control_json_make(&ret->body);
-	struct held_index index;
+	const struct desired_backend *d = f->desired != NULL ? desired_find(f->desired, s->arg) : NULL;
+	const struct conf_backend *conf = f->conf != NULL ? conf_backend_by_name(f->conf, s->arg) : NULL;
 
 	if (d != NULL)
 		conf = d->conf;
 	if (conf == NULL) {
-		say_no_backend(name, ret);
-		return;
+		say_no_backend(s->arg, ret);
+		return true;
 	}
-	index = index_held(f->plan);
-	put_backend(&w, f, &index, conf);
-	free(index.held);
+	if (control_slice_begins(s))
+		s->memo = index_held(f->plan);
+	return put_backend(s, f, conf);
 }

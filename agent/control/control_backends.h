@@ -5,12 +5,12 @@
 #include "control/control_json.h"
 #include "control/control_view.h"
 
-void control_backends_list(const struct control_facts *f, struct str arg, struct control_response *ret);
-void control_backends_one(const struct control_facts *f, struct str name, struct control_response *ret);
+bool control_backends_list(const struct control_facts *f, struct control_slice *s, struct control_response *ret);
+bool control_backends_one(const struct control_facts *f, struct control_slice *s, struct control_response *ret);
 
-/* What an act answers with: an array of the one backend, or of all (empty); the server,
+/* What an act answers with: an array of the one backend, or of all (empty), in slices; the server,
  * or null if no plan shows it. */
-void control_backends_put(struct control_json *w, const char *name, const struct control_facts *f, struct str backend);
+bool control_backends_put(struct control_slice *s, const char *name, const struct control_facts *f, struct str only);
 void control_backends_put_server(
     struct control_json *w, const char *name, const struct control_facts *f, struct str backend, struct str server);
 /* Why a server leaves, on this evidence. */

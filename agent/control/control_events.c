@@ -132,18 +132,16 @@ put_event(struct control_json *w, const struct control_event *ev)
 	control_json_object_end(w);
 }
 
-void
-control_events_put(struct control_json *w, const struct control_events *r, const struct control_events_query *q)
+bool
+control_events_put_next(struct control_json *w, const struct control_events *r, struct control_events_query *q)
 {
-	struct control_events_query rest = *q;
-	const struct control_event *ev;
+	const struct control_event *ev = r != NULL ? control_events_next(r, q) : NULL;
 
-	control_json_array(w, NULL);
-	while (r != NULL && (ev = control_events_next(r, &rest)) != NULL) {
-		put_event(w, ev);
-		rest.after_id = ev->id;
-	}
-	control_json_array_end(w);
+	if (ev == NULL)
+		return false;
+	put_event(w, ev);
+	q->after_id = ev->id;
+	return true;
 }
 
 void

@@ -53,8 +53,8 @@ const struct control_event *control_events_next(const struct control_events *r, 
 
 struct control_json;
 
-/* An array. */
-void control_events_put(struct control_json *w, const struct control_events *r, const struct control_events_query *q);
+/* The oldest that fits q, into an array; q->after_id moves on.  False: none does. */
+bool control_events_put_next(struct control_json *w, const struct control_events *r, struct control_events_query *q);
 /* As text/event-stream, oldest first, until out holds `enough` bytes or there are no more;
  * q->after_id moves on. */
 void control_events_stream(

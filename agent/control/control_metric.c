@@ -15,22 +15,45 @@ control_metric_family(struct buf *out, const char *name, const char *type, const
 	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+static size_t
+plain_run(struct str s)
+{
+	size_t n = 0;
+
+	while (n < s.len && s.ptr[n] >= 0x20 && s.ptr[n] < 0x7f && s.ptr[n] != '"' && s.ptr[n] != '\\')
+		n++;
+	return n;
+}
+
+static void
+put_special(struct buf *out, struct str c, bool is_well_formed)
+{
+	if (!is_well_formed)
+		buf_put(out, REPLACEMENT);
+	else if (c.ptr[0] == '\n')
+		buf_put(out, STR("\\n"));
+	else if (utf8_is_control(c)) /* there is no escape for it */
+		buf_put(out, REPLACEMENT);
+	else if (c.ptr[0] == '"' || c.ptr[0] == '\\')
+		buf_printf(out, "\\%c", c.ptr[0]);
+	else
+		buf_put(out, c);
+}
+
 static void
 put_value(struct buf *out, struct str text)
 {
-	struct str c;
-
 	while (text.len > 0) {
-		if (!utf8_take(&text, &c))
-			buf_put(out, REPLACEMENT);
-		else if (c.ptr[0] == '\n')
-			buf_put(out, STR("\\n"));
-		else if (utf8_is_control(c)) /* there is no escape for it */
-			buf_put(out, REPLACEMENT);
-		else if (c.ptr[0] == '"' || c.ptr[0] == '\\')
-			buf_printf(out, "\\%c", c.ptr[0]);
-		else
-			buf_put(out, c);
+		const size_t run = plain_run(text);
+		struct str c;
+
+		buf_put(out, str_first(text, run));
+		text = str_skip(text, run);
+		if (text.len > 0) {
+			bool is_well_formed = utf8_take(&text, &c);
+
+			put_special(out, c, is_well_formed);
+		}
 	}
 }
 
@@ -39,7 +62,9 @@ put_name(struct buf *out, const char *name, const struct control_metric_label *l
 {
 	buf_put(out, str_from_cstr(name));
 	for (size_t i = 0; i < n; i++) {
-		buf_printf(out, "%c%s=\"", i == 0 ? '{' : ',', labels[i].name);
+		buf_put(out, i == 0 ? STR("{") : STR(","));
+		buf_put(out, str_from_cstr(labels[i].name));
+		buf_put(out, STR("=\""));
 		put_value(out, labels[i].value);
 		buf_put_u8(out, '"');
 	}

@@ -5,8 +5,11 @@
 
 #include "control/control_metrics.h"
 
+#include <stdio.h>
+
 #include "control/control_events.h"
 #include "control/control_metric.h"
+#include "control/control_routes.h"
 #include "control/control_tasks.h"
 #include "control/control_track.h"
 #include "plan/desired_label.h"
@@ -270,7 +273,7 @@ put_labels(struct buf *out, const struct control_facts *f)
 static void
 put_routes(struct buf *out, const struct control_facts *f)
 {
-	put_plain(out, "rollcall_routes", "gauge", "Routes in HAProxy's maps.", f->n_routes);
+	put_plain(out, "rollcall_routes", "gauge", "Routes in HAProxy's maps.", control_routes_count(f));
 }
 
 /* ---- HAProxy ---- */
@@ -414,37 +417,43 @@ static void
 put_server_info(struct buf *out, const char *name, const struct plan_server *s)
 {
 	const struct roster_task *t = s->desired != NULL ? s->desired->task : NULL;
-	struct buf service = buf_make(LABEL_MAX), revision = buf_make(LABEL_MAX);
+	char family[LABEL_MAX] = "", revision[16] = "";
 
 	if (t != NULL && t->service.len == 0)
-		buf_put(&service, STR("family:"));
-	if (t != NULL) {
-		buf_put(&service, t->service.len > 0 ? t->service : t->family);
-		buf_printf(&revision, "%u", t->revision);
-	}
+		(void)snprintf(family, sizeof(family), "family:" STR_FMT, STR_ARG(t->family));
+	if (t != NULL)
+		(void)snprintf(revision, sizeof(revision), "%u", t->revision);
 	control_metric_whole(out, name,
 	    (const struct control_metric_label[]){
 		{ "backend", s->backend },
 		{ "server", s->actual->name },
 		{ "task", t != NULL ? t->id : STR("") },
-		{ "service", buf_str(&service) },
-		{ "revision", buf_str(&revision) },
+		{ "service", t != NULL && t->service.len > 0 ? t->service : str_from_cstr(family) },
+		{ "revision", str_from_cstr(revision) },
 		{ "zone", t != NULL ? t->zone : STR("") },
 	    },
 	    6, 1);
-	buf_free(&service);
-	buf_free(&revision);
 }
 
-static void
-put_server_infos(struct buf *out, const struct control_facts *f)
+/* False: there are more. */
+static bool
+put_server_infos(const struct control_facts *f, struct control_slice *s)
 {
 	static const char name[] = "rollcall_server_info";
+	struct buf *out = s->w.out;
 
-	control_metric_family(out, name, "gauge", "Which task is behind a server of HAProxy; always 1.");
-	for (size_t i = 0; f->plan != NULL && i < f->plan->n_backends; i++)
-		for (size_t j = 0; j < f->plan->backends[i].n_servers; j++)
-			put_server_info(out, name, &f->plan->backends[i].servers[j]);
+	if (s->outer == 0 && s->inner == 0)
+		control_metric_family(out, name, "gauge", "Which task is behind a server of HAProxy; always 1.");
+	for (; f->plan != NULL && s->outer < f->plan->n_backends; s->outer++, s->inner = 0) {
+		const struct plan_backend *b = &f->plan->backends[s->outer];
+
+		while (s->inner < b->n_servers) {
+			if (control_slice_is_full(s))
+				return false;
+			put_server_info(out, name, &b->servers[s->inner++]);
+		}
+	}
+	return true;
 }
 
 /* ---- traces ---- */
@@ -532,6 +541,7 @@ put_spoe(struct buf *out, const struct control_facts *f)
 
 typedef void family_fn(struct buf *out, const struct control_facts *f);
 
+/* Then comes rollcall_server_info. */
 static family_fn *const families[] = {
 	put_build,
 	put_process,
@@ -549,17 +559,19 @@ static family_fn *const families[] = {
 	put_removals,
 	put_servers,
 	put_backends,
-	put_server_infos,
 	put_outliers,
 	put_spoe,
 	put_traces,
 };
 
-void
-control_metrics_show(const struct control_facts *f, struct str arg, struct control_response *ret)
+bool
+control_metrics_show(const struct control_facts *f, struct control_slice *s, struct control_response *ret)
 {
-	(void)arg;
 	ret->content_type = CONTROL_METRICS_TYPE;
-	for (size_t i = 0; i < N_OF(families); i++)
-		families[i](&ret->body, f);
+	for (; s->stage < N_OF(families); s->stage++) {
+		if (control_slice_is_full(s))
+			return false;
+		families[s->stage](&ret->body, f);
+	}
+	return put_server_infos(f, s);
 }

@@ -12,6 +12,6 @@
 
 #define CONTROL_METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-void control_metrics_show(const struct control_facts *f, struct str arg, struct control_response *ret);
+bool control_metrics_show(const struct control_facts *f, struct control_slice *s, struct control_response *ret);
 
 #endif

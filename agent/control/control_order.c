@@ -245,16 +245,6 @@ answer_failure(enum err_code code, const struct err *e, struct control_response 
 		control_view_error(503, "unavailable", message, ret);
 }
 
-static void
-put_effect(struct control_json *w, const struct control_facts *f, const struct reconcile_order *o)
-{
-	control_json_time(w, "until", o->for_ms > 0 ? f->wall_ms + o->for_ms : 0);
-	if (o->server.len > 0)
-		control_backends_put_server(w, "server", f, o->backend, o->server);
-	else
-		control_backends_put(w, "backends", f, o->backend);
-}
-
 /* Into the object that the answer is, before its closing brace. */
 static void
 add_plan(const struct buf *plan, struct control_response *ret)
@@ -268,24 +258,40 @@ add_plan(const struct buf *plan, struct control_response *ret)
 	control_view_finish(ret);
 }
 
-void
-control_order_answer(const struct control_facts *f, const struct control_order *o, enum err_code code,
-    const struct err *e, const struct control_outcome *outcome, struct control_response *ret)
+static bool
+put_done(const struct control_facts *f, struct control_slice *s, struct control_response *ret)
 {
-	struct control_json w;
+	const struct control_done *done = s->of;
+	const struct reconcile_order *o = &done->order->what;
+	bool is_first = !s->has_begun;
 
-	if (code != ERR_OK) {
-		answer_failure(code, e, ret);
-		add_plan(&outcome->plan, ret);
+	if (is_first) {
+		control_json_object(&s->w, NULL);
+		control_json_text(&s->w, "done", buf_str(&done->outcome->said));
+	}
+	if (is_first && done->order->kind == CONTROL_ORDER_SYNC)
+		control_json_time(&s->w, "until", o->for_ms > 0 ? f->wall_ms + o->for_ms : 0);
+	if (done->order->kind == CONTROL_ORDER_SYNC && o->server.len > 0)
+		control_backends_put_server(&s->w, "server", f, o->backend, o->server);
+	else if (done->order->kind == CONTROL_ORDER_SYNC && !control_backends_put(s, "backends", f, o->backend))
+		return false;
+	control_json_object_end(&s->w);
+	add_plan(&done->outcome->plan, ret);
+	return true;
+}
+
+void
+control_order_start(
+    const struct control_done *done, enum err_code code, const struct err *e, struct control_making *ret)
+{
+	static const struct control_view view = { .slices = put_done };
+
+	*ret = (struct control_making){ .view = NULL };
+	if (code == ERR_OK) {
+		ret->view = &view;
+		ret->slice.of = done;
 		return;
 	}
-	control_view_begin(200, ret);
-	w = control_json_make(&ret->body);
-	control_json_object(&w, NULL);
-	control_json_text(&w, "done", buf_str(&outcome->said));
-	if (o->kind == CONTROL_ORDER_SYNC)
-		put_effect(&w, f, &o->what);
-	control_json_object_end(&w);
-	add_plan(&outcome->plan, ret);
-	control_view_finish(ret);
+	answer_failure(code, e, &ret->answer);
+	add_plan(&done->outcome->plan, &ret->answer);
 }

@@ -13,8 +13,8 @@
  *
  * Answered with {"done": "...", "until": null or a time, "server": {...}}, or with
  * "backends": [...] in place of "server", each as GET shows it; refresh and log with "done"
- * alone; reload with "done" and "plan", a refused one with "error" and "plan".  What GET shows is what HAProxy held when it was last read: a moment later it has
- * the new state.
+ * alone; reload with "done" and "plan", a refused one with "error" and "plan".  State and weight
+ * are what the order makes of them, though HAProxy is told only a moment later.
  *
  * A parameter that an act does not know, one given twice, or a value that is none is
  * refused: a mistyped `for` must not become a hold without end.
@@ -57,8 +57,15 @@ struct control_outcome {
 /* ret and ret_answer are set as the verdict says; ret is not to be copied. */
 enum control_order_verdict control_order_take(
     const struct control_request *rq, struct control_order *ret, struct control_response *ret_answer);
-/* code, e: as reconcile_order gives them; f: as it is after that. */
-void control_order_answer(const struct control_facts *f, const struct control_order *o, enum err_code code,
-    const struct err *e, const struct control_outcome *outcome, struct control_response *ret);
+
+struct control_done {
+	const struct control_order *order;
+	const struct control_outcome *outcome;
+};
+
+/* The answer, to be made by control_view_go_on with what is known after the order; done and what it points to must
+ * outlive that.  code, e: as reconcile_order gives them. */
+void control_order_start(
+    const struct control_done *done, enum err_code code, const struct err *e, struct control_making *ret);
 
 #endif

@@ -157,29 +157,71 @@ put_held_group(struct control_json *w, const struct plan_held *held, size_t n)
 }
 
 /* Those of one backend and evidence stand side by side, as the guard goes by backend. */
-static void
-put_held(struct control_json *w, const struct plan *p)
+static size_t
+count_together(const struct plan *p, size_t first)
 {
-	for (size_t i = 0, n; i < p->n_held; i += n) {
-		for (n = 1; i + n < p->n_held && go_together(&p->held[i], &p->held[i + n]); n++)
-			;
-		put_held_group(w, &p->held[i], n);
+	size_t n = 1;
+
+	while (first + n < p->n_held && go_together(&p->held[first], &p->held[first + n]))
+		n++;
+	return n;
+}
+
+enum stage { STAGE_COMMANDS, STAGE_HELD };
+
+/* `inner`: how far we are.  False: there are more. */
+static bool
+put_steps(struct control_slice *s, const struct plan *p, const struct actual *actual)
+{
+	const size_t n = p != NULL && actual != NULL ? p->n_steps : 0;
+
+	while (s->inner < n && !control_slice_is_full(s))
+		put_step(&s->w, &p->steps[s->inner++], actual);
+	if (s->inner < n)
+		return false;
+	control_json_array_end(&s->w);
+	control_json_array(&s->w, "held");
+	s->inner = 0;
+	s->stage = STAGE_HELD;
+	return true;
+}
+
+static bool
+put_held(struct control_slice *s, const struct plan *p)
+{
+	const size_t n = p != NULL ? p->n_held : 0;
+
+	while (s->inner < n && !control_slice_is_full(s)) {
+		const size_t together = count_together(p, s->inner);
+
+		put_held_group(&s->w, &p->held[s->inner], together);
+		s->inner += together;
 	}
+	return s->inner >= n;
+}
+
+static bool
+put_plan(struct control_slice *s, const struct plan *p, const struct actual *actual)
+{
+	if (control_slice_begins(s)) {
+		control_json_object(&s->w, NULL);
+		control_json_array(&s->w, "commands");
+	}
+	if (s->stage == STAGE_COMMANDS && !put_steps(s, p, actual))
+		return false;
+	if (!put_held(s, p))
+		return false;
+	control_json_array_end(&s->w);
+	control_json_object_end(&s->w);
+	return true;
 }
 
 void
-control_plan_put(struct control_json *w, const char *name, const struct plan *p, const struct actual *actual)
+control_plan_put(const struct plan *p, const struct actual *actual, struct buf *out)
 {
-	control_json_object(w, name);
-	control_json_array(w, "commands");
-	for (size_t i = 0; p != NULL && actual != NULL && i < p->n_steps; i++)
-		put_step(w, &p->steps[i], actual);
-	control_json_array_end(w);
-	control_json_array(w, "held");
-	if (p != NULL)
-		put_held(w, p);
-	control_json_array_end(w);
-	control_json_object_end(w);
+	struct control_slice s = { .w = control_json_make(out), .until = SIZE_MAX };
+
+	(void)put_plan(&s, p, actual);
 }
 
 void
@@ -203,15 +245,12 @@ control_plan_print(const struct plan *p, const struct actual *actual, struct buf
 		buf_put(out, STR("# nothing to do: HAProxy holds what it should\n"));
 }
 
-void
-control_plan_show(const struct control_facts *f, struct str arg, struct control_response *ret)
+bool
+control_plan_show(const struct control_facts *f, struct control_slice *s, struct control_response *ret)
 {
-	struct control_json w = control_json_make(&ret->body);
-
-	(void)arg;
-	if (f->plan == NULL)
-		control_view_error(503, "not_ready",
-		    STR("no plan yet: a cluster of ECS and HAProxy must each have been read first"), ret);
-	else
-		control_plan_put(&w, NULL, f->plan, f->actual);
+	if (f->plan != NULL)
+		return put_plan(s, f->plan, f->actual);
+	control_view_error(
+	    503, "not_ready", STR("no plan yet: a cluster of ECS and HAProxy must each have been read first"), ret);
+	return true;
 }

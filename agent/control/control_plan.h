@@ -6,8 +6,8 @@
 
 /* Each command as it is sent, and why; held: servers that leave only once there is more
  * evidence, by backend and reason. */
-void control_plan_put(struct control_json *w, const char *name, const struct plan *p, const struct actual *actual);
-void control_plan_show(const struct control_facts *f, struct str arg, struct control_response *ret);
+void control_plan_put(const struct plan *p, const struct actual *actual, struct buf *out);
+bool control_plan_show(const struct control_facts *f, struct control_slice *s, struct control_response *ret);
 /* The same as lines, for `rollcalld --plan`: the commands, and what goes with them behind #. */
 void control_plan_print(const struct plan *p, const struct actual *actual, struct buf *out);
 

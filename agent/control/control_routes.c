@@ -7,27 +7,105 @@
 
 #define SHOWN_MAX 120
 
-void
-control_routes_list(const struct control_facts *f, struct str arg, struct control_response *ret)
+/* A line of a map. */
+struct live_route {
+	struct str host, path; /* host "*": any */
+	bool is_exact;         /* the path alone, not what begins with it */
+	struct str key, backend;
+};
+
+/* KEY is HOST/PATH, perhaps with a `?`; a line of somebody else may be anything. */
+static struct live_route
+take_apart(const struct hap_map_line *line)
 {
-	struct control_json w = control_json_make(&ret->body);
+	struct live_route r = { .key = line->key, .backend = line->backend };
+	size_t at = line->key.len;
 
-	(void)arg;
-	control_json_array(&w, NULL);
-	for (size_t i = 0; i < f->n_routes; i++) {
-		const struct control_route *r = &f->routes[i];
-
-		control_json_object(&w, NULL);
-		control_json_text(&w, "entrypoint", r->entrypoint);
-		control_json_text(&w, "host", r->host);
-		control_json_text(&w, "path", r->path);
-		control_json_text(&w, "backend", r->backend);
-		control_json_text(&w, "service", r->service);
-		control_json_text(&w, "source_label", r->source_label);
-		control_json_number(&w, "priority", r->priority);
-		control_json_object_end(&w);
+	(void)str_find(line->key, '/', &at);
+	r.host = str_first(line->key, at);
+	r.path = str_skip(line->key, at);
+	if (r.path.len > 1 && r.path.ptr[r.path.len - 1] == '?') {
+		r.is_exact = true;
+		r.path.len--;
 	}
-	control_json_array_end(&w);
+	return r;
+}
+
+/* What asks for it; null: nothing any more, or another has written it. */
+static const struct desired_route *
+find_desired(const struct desired *d, struct str entrypoint, const struct live_route *r)
+{
+	const struct desired_route want = {
+		.entrypoint = entrypoint, .host = r->host, .path = r->path, .is_exact = r->is_exact
+	};
+	size_t low = 0, high = d != NULL ? d->n_routes : 0;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = desired_route_cmp(&d->routes[mid], &want);
+
+		if (order == 0)
+			return &d->routes[mid];
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+static void
+put_route(struct control_json *w, const struct desired *d, struct str entrypoint, const struct hap_map_line *line)
+{
+	const struct live_route r = take_apart(line);
+	const struct desired_route *why = find_desired(d, entrypoint, &r);
+
+	control_json_object(w, NULL);
+	control_json_text(w, "entrypoint", entrypoint);
+	control_json_text(w, "host", r.host);
+	control_json_text(w, "path", r.path);
+	control_json_text(w, "backend", r.backend);
+	control_json_text(w, "service", why != NULL ? why->service : STR(""));
+	control_json_text(w, "source_label", why != NULL ? why->source_label : STR(""));
+	control_json_number(w, "priority", why != NULL ? why->priority : 0);
+	control_json_object_end(w);
+}
+
+/* False: there are more. */
+static bool
+put_map(struct control_slice *s, const struct desired *d, const struct control_route_map *m)
+{
+	const size_t n = m->live != NULL ? m->live->n : 0;
+
+	while (s->inner < n && !control_slice_is_full(s))
+		put_route(&s->w, d, m->entrypoint, &m->live->lines[s->inner++]);
+	if (s->inner < n)
+		return false;
+	s->inner = 0;
+	return true;
+}
+
+bool
+control_routes_list(const struct control_facts *f, struct control_slice *s, struct control_response *ret)
+{
+	(void)ret;
+	if (control_slice_begins(s))
+		control_json_array(&s->w, NULL);
+	for (; s->outer < f->n_route_maps; s->outer++)
+		if (!put_map(s, f->desired, &f->route_maps[s->outer]))
+			return false;
+	control_json_array_end(&s->w);
+	return true;
+}
+
+size_t
+control_routes_count(const struct control_facts *f)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n_route_maps; i++)
+		n += f->route_maps[i].live != NULL ? f->route_maps[i].live->n : 0;
+	return n;
 }
 
 /* ---- one call ---- */
@@ -53,20 +131,36 @@ same_host(struct str a, struct str b)
 	return true;
 }
 
-static const struct control_route *
-longest(const struct control_facts *f, const struct call *c, struct str host)
+static bool
+leads_to(const struct live_route *r, const struct call *c, struct str host)
 {
-	const struct control_route *best = NULL;
+	return same_host(r->host, host) && (r->is_exact ? str_eq(c->path, r->path) : str_has_prefix(c->path, r->path));
+}
 
-	for (size_t i = 0; i < f->n_routes; i++) {
-		const struct control_route *r = &f->routes[i];
+/* False: none. */
+static bool
+find_longest(const struct hap_map *m, const struct call *c, struct str host, struct live_route *ret)
+{
+	bool found = false;
 
-		if (str_eq(r->entrypoint, c->entrypoint) && same_host(r->host, host) &&
-		    (r->is_exact ? str_eq(c->path, r->path) : str_has_prefix(c->path, r->path)) &&
-		    (best == NULL || r->path.len + r->is_exact > best->path.len + best->is_exact))
-			best = r;
+	for (size_t i = 0; i < m->n; i++) {
+		const struct live_route r = take_apart(&m->lines[i]);
+
+		if (!leads_to(&r, c, host) || (found && r.path.len + r.is_exact <= ret->path.len + ret->is_exact))
+			continue;
+		*ret = r;
+		found = true;
 	}
-	return best;
+	return found;
+}
+
+static const struct hap_map *
+find_map(const struct control_facts *f, struct str entrypoint)
+{
+	for (size_t i = 0; i < f->n_route_maps; i++)
+		if (str_eq(f->route_maps[i].entrypoint, entrypoint))
+			return f->route_maps[i].live;
+	return NULL;
 }
 
 static size_t
@@ -87,11 +181,11 @@ put_ready_servers(struct control_json *w, const struct plan_backend *b)
 }
 
 static void
-put_found(struct control_json *w, const struct control_facts *f, const struct control_route *r)
+put_found(struct control_json *w, const struct control_facts *f, const struct live_route *r)
 {
 	const struct plan_backend *b = f->plan != NULL ? plan_find(f->plan, r->backend) : NULL;
 
-	control_json_format(w, "key", STR_FMT STR_FMT "%s", STR_ARG(r->host), STR_ARG(r->path), r->is_exact ? "?" : "");
+	control_json_text(w, "key", r->key);
 	control_json_text(w, "backend", r->backend);
 	if (put_ready_servers(w, b) > 0)
 		control_json_word(w, "reason", "");
@@ -151,7 +245,8 @@ void
 control_routes_find(const struct control_facts *f, const struct control_query *q, struct control_response *ret)
 {
 	struct control_json w = control_json_make(&ret->body);
-	const struct control_route *r;
+	const struct hap_map *m;
+	struct live_route r;
 	struct call c;
 
 	if (!take_call(q, &c)) {
@@ -159,13 +254,11 @@ control_routes_find(const struct control_facts *f, const struct control_query *q
 		    STR("which host? `?host=NAME&path=/PATH`, and `entrypoint=` if not default"), ret);
 		return;
 	}
-	r = longest(f, &c, without_port(c.host));
-	if (r == NULL)
-		r = longest(f, &c, STR("*"));
+	m = find_map(f, c.entrypoint);
 	control_json_object(&w, NULL);
 	control_json_text(&w, "entrypoint", c.entrypoint);
-	if (r != NULL)
-		put_found(&w, f, r);
+	if (m != NULL && (find_longest(m, &c, without_port(c.host), &r) || find_longest(m, &c, STR("*"), &r)))
+		put_found(&w, f, &r);
 	else
 		put_none(&w, &c);
 	control_json_object_end(&w);

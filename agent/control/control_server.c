@@ -26,6 +26,7 @@
 #include "io/loop.h"
 
 #define TICK_MS       1000
+#define SLICE_MS      1  /* not 0: sockets and other timers have their turn */
 #define DISCARD_TIMES 16 /* the limit of a body: a longer one, unannounced, is hung up on */
 
 struct control_server {
@@ -36,6 +37,8 @@ struct control_server {
 	struct clk clk;
 	struct control_guests guests;
 	struct control_streams streams;
+	struct upload *first, *last; /* answers in the making: the first is next */
+	struct loop_timer *slice;
 	struct listener socket;
 	struct control_server_limits limits;
 	struct control_server_daemon daemon;
@@ -43,9 +46,23 @@ struct control_server {
 
 static void run(struct control_server *s);
 
+/*
+ * A request, from its first line to the end of its answer.  An answer that is not made in its first
+ * slice waits its turn in a list, its connection asleep meanwhile: each turn of the loop makes one
+ * slice of one of them.
+ */
 struct upload {
-	bool begun;   /* its head has been looked at */
-	size_t bytes; /* of the body, so far */
+	bool begun;    /* its head has been looked at */
+	bool answers;  /* making is under way, or over */
+	bool is_whole; /* and over */
+	size_t bytes;  /* of the body, so far */
+	struct MHD_Connection *c;
+	struct control_making making;
+	struct control_order order; /* what making tells of, of an order */
+	struct control_outcome outcome;
+	struct control_done done;
+	struct upload *next, *prev; /* in the list of those that wait */
+	bool waits;
 	char query[]; /* as sent, without the question mark */
 };
 
@@ -57,19 +74,18 @@ in_s(const struct control_server *s, unsigned seconds)
 	return clk_mono_ms(&s->clk) + (int64_t)seconds * 1000;
 }
 
+/* The body is its, once it is made. */
 static struct MHD_Response *
 make_response(struct control_response *answer)
 {
 	static char nothing[1];
 	struct MHD_Response *r;
 
-	if (answer->body.len == 0) {
-		buf_free(&answer->body);
+	if (answer->body.len == 0)
 		return MHD_create_response_from_buffer(0, nothing, MHD_RESPMEM_PERSISTENT);
-	}
 	r = MHD_create_response_from_buffer(answer->body.len, answer->body.ptr, MHD_RESPMEM_MUST_FREE);
-	if (r == NULL)
-		buf_free(&answer->body);
+	if (r != NULL)
+		answer->body = buf_make(0);
 	return r;
 }
 
@@ -93,6 +109,7 @@ send_answer(const struct control_server *s, struct MHD_Connection *c, struct con
 	struct MHD_Response *r = make_response(answer);
 	enum MHD_Result result;
 
+	buf_free(&answer->body);
 	if (r == NULL)
 		return MHD_NO;
 	control_guests_set_deadline(c, in_s(s, s->limits.answer_s));
@@ -115,32 +132,100 @@ refuse_body(const struct control_server *s, struct MHD_Connection *c)
 	return send_answer(s, c, &answer);
 }
 
-static void
-carry_out(const struct control_server *s, const struct control_order *order, struct control_response *ret)
-{
-	struct control_facts facts = { 0 };
-	struct control_outcome outcome = {
-		.said = buf_make(CONTROL_VIEW_MESSAGE_MAX),
-		.plan = buf_make(CONTROL_VIEW_BODY_MAX / 2),
-	};
-	struct err e = ERR_INIT;
-	enum err_code code = s->daemon.act(s->daemon.arg, order, &outcome, &e);
+/* ---- answers, in slices ---- */
 
-	s->daemon.facts(s->daemon.arg, &facts);
-	control_order_answer(&facts, order, code, &e, &outcome, ret);
-	buf_free(&outcome.said);
-	buf_free(&outcome.plan);
+static void
+enlist(struct control_server *s, struct upload *u)
+{
+	u->waits = true;
+	u->next = NULL;
+	u->prev = s->last;
+	*(s->last != NULL ? &s->last->next : &s->first) = u;
+	s->last = u;
+	loop_timer_arm(s->slice, SLICE_MS);
 }
 
 static void
-show(const struct control_server *s, const struct control_request *rq, struct control_response *ret)
+delist(struct control_server *s, struct upload *u)
+{
+	if (!u->waits)
+		return;
+	u->waits = false;
+	*(u->prev != NULL ? &u->prev->next : &s->first) = u->next;
+	*(u->next != NULL ? &u->next->prev : &s->last) = u->prev;
+}
+
+static void
+make_slice(const struct control_server *s, struct upload *u)
 {
 	struct control_facts facts = { 0 };
 
+	s->daemon.facts(s->daemon.arg, &facts);
+	u->is_whole = control_view_go_on(&facts, &u->making);
+}
+
+/* The connection is woken when the answer is whole, and we are asked for it again then. */
+static void
+on_slice(void *arg)
+{
+	struct control_server *s = arg;
+	struct upload *u = s->first;
+
+	if (u == NULL)
+		return;
+	delist(s, u);
+	make_slice(s, u);
+	if (!u->is_whole) {
+		enlist(s, u);
+		return;
+	}
+	MHD_resume_connection(u->c);
+	run(s);
+	if (s->first != NULL)
+		loop_timer_arm(s->slice, SLICE_MS);
+}
+
+/* While others wait, all that is new waits behind them. */
+static enum MHD_Result
+make_answer(struct control_server *s, struct upload *u)
+{
+	u->answers = true;
+	if (s->first == NULL)
+		make_slice(s, u);
+	if (u->is_whole)
+		return send_answer(s, u->c, &u->making.answer);
+	enlist(s, u);
+	MHD_suspend_connection(u->c);
+	return MHD_YES;
+}
+
+/* A connection that was woken because we close has no answer. */
+static enum MHD_Result
+give_answer(const struct control_server *s, struct upload *u)
+{
+	return u->is_whole ? send_answer(s, u->c, &u->making.answer) : MHD_NO;
+}
+
+static void
+carry_out(const struct control_server *s, struct upload *u)
+{
+	struct err e = ERR_INIT;
+	enum err_code code;
+
+	u->outcome = (struct control_outcome){
+		.said = buf_make(CONTROL_VIEW_MESSAGE_MAX),
+		.plan = buf_make(CONTROL_VIEW_BODY_MAX / 2),
+	};
+	code = s->daemon.act(s->daemon.arg, &u->order, &u->outcome, &e);
+	u->done = (struct control_done){ .order = &u->order, .outcome = &u->outcome };
+	control_order_start(&u->done, code, &e, &u->making);
+}
+
+static void
+look(const struct control_server *s, const struct control_request *rq)
+{
 	if (s->daemon.look != NULL && str_eq(rq->path, STR("/v1/doctor")))
 		s->daemon.look(s->daemon.arg);
-	s->daemon.facts(s->daemon.arg, &facts);
-	control_view_answer(&facts, rq, ret);
 }
 
 /* ---- followers of events ---- */
@@ -256,26 +341,24 @@ refuse_order(const struct control_server *s, struct MHD_Connection *c)
 }
 
 static enum MHD_Result
-answer_request(struct control_server *s, struct MHD_Connection *c, const struct control_request *rq)
+answer_request(struct control_server *s, struct upload *u, const struct control_request *rq)
 {
-	struct control_order order;
-	struct control_response answer;
-
 	if (s->daemon.act == NULL && !str_eq(rq->method, STR("GET")) && !str_eq(rq->method, STR("HEAD")))
-		return refuse_order(s, c);
-	if (wants_stream(rq, c))
-		return follow(s, c, rq);
-	switch (control_order_take(rq, &order, &answer)) {
+		return refuse_order(s, u->c);
+	if (wants_stream(rq, u->c))
+		return follow(s, u->c, rq);
+	switch (control_order_take(rq, &u->order, &u->making.answer)) {
 	case CONTROL_ORDER_NONE:
-		show(s, rq, &answer);
+		look(s, rq);
+		control_view_start(rq, &u->making);
 		break;
 	case CONTROL_ORDER_TAKEN:
-		carry_out(s, &order, &answer);
+		carry_out(s, u);
 		break;
 	case CONTROL_ORDER_REFUSED:
 		break;
 	}
-	return send_answer(s, c, &answer);
+	return make_answer(s, u);
 }
 
 /* A length that is no number has been refused by libmicrohttpd. */
@@ -297,12 +380,13 @@ on_target(void *arg, const char *target, struct MHD_Connection *c)
 	size_t at;
 
 	(void)arg;
-	(void)c;
 	if (str_find(whole, '?', &at))
 		query = str_skip(whole, at + 1);
 	u = calloc(1, sizeof(*u) + query.len + 1);
-	if (u != NULL)
-		memcpy(u->query, query.ptr, query.len);
+	if (u == NULL)
+		return NULL;
+	u->c = c;
+	memcpy(u->query, query.ptr, query.len);
 	return u;
 }
 
@@ -334,13 +418,15 @@ on_request(void *arg, struct MHD_Connection *c, const char *path, const char *me
 	(void)body;
 	if (u == NULL)
 		return MHD_NO;
+	if (u->answers)
+		return give_answer(s, u);
 	if (!u->begun)
 		return begin_request(s, c, u);
 	if (*body_size > 0)
 		return take_body(s, u, body_size);
 	if (u->bytes > s->limits.body)
 		return refuse_body(s, c);
-	return answer_request(s, c,
+	return answer_request(s, u,
 	    &(struct control_request){
 		.method = str_from_cstr(method), .path = str_from_cstr(path), .query = str_from_cstr(u->query) });
 }
@@ -348,11 +434,18 @@ on_request(void *arg, struct MHD_Connection *c, const char *path, const char *me
 static void
 on_request_over(void *arg, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode how)
 {
-	const struct control_server *s = arg;
+	struct control_server *s = arg;
+	struct upload *u = *state;
 
 	(void)how;
 	control_guests_set_deadline(c, in_s(s, s->limits.request_s));
-	free(*state);
+	if (u == NULL)
+		return;
+	delist(s, u);
+	control_view_drop(&u->making);
+	buf_free(&u->outcome.said);
+	buf_free(&u->outcome.plan);
+	free(u);
 	*state = NULL;
 }
 
@@ -492,6 +585,8 @@ make_timers(struct control_server *s, struct loop *l, struct err *e)
 		code = loop_timer_new(l, on_wake, s, &s->wake, e);
 	if (code == ERR_OK)
 		code = loop_timer_new(l, on_beat, s, &s->beat, e);
+	if (code == ERR_OK)
+		code = loop_timer_new(l, on_slice, s, &s->slice, e);
 	return code;
 }
 
@@ -502,6 +597,7 @@ close_timers(struct control_server *s)
 	loop_timer_close(s->tick);
 	loop_timer_close(s->wake);
 	loop_timer_close(s->beat);
+	loop_timer_close(s->slice);
 }
 
 static enum err_code
@@ -582,7 +678,10 @@ control_server_close(struct control_server *s)
 		return;
 	listener_unlink(&s->socket);
 	close_timers(s);
-	control_streams_wake(&s->streams, false); /* none may sleep when libmicrohttpd stops */
+	/* None may sleep when libmicrohttpd stops. */
+	control_streams_wake(&s->streams, false);
+	for (const struct upload *u = s->first; u != NULL; u = u->next)
+		MHD_resume_connection(u->c);
 	/* The handle first: it watches a descriptor that libmicrohttpd closes. */
 	uv_close((uv_handle_t *)&s->poll, free_server);
 	MHD_stop_daemon(s->mhd);

@@ -9,12 +9,15 @@
 #include "control/control_status.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "control/control_json.h"
 #include "ecs/arn.h"
 
 #define MISSING_NAMED_MAX 5 /* clusters that an unready answer names */
+
+#define DIGEST_SLICE 4000 /* servers: about a millisecond */
 
 #define FNV_BASIS UINT64_C(0xcbf29ce484222325)
 #define FNV_PRIME UINT64_C(0x100000001b3)
@@ -375,16 +378,26 @@ fnv1a(uint64_t hash, struct str s)
 	return hash;
 }
 
-/* False: no memory for a line. */
-static bool
-add_line(const struct plan_server *s, struct buf *line, uint64_t *hash)
+/* "BACKEND SERVER ADDRESS PORT STATE WEIGHT\n" */
+static uint64_t
+hash_line(uint64_t hash, const struct plan_server *s)
 {
-	buf_reset(line);
-	buf_printf(line, "%.*s %.*s %.*s %u %s %u\n", STR_ARG(s->backend), STR_ARG(s->actual->name),
-	    STR_ARG(s->actual->address), (unsigned)s->actual->port, plan_state_name(s->state), s->actual->weight);
-	*hash = fnv1a(*hash, buf_str(line));
-	return buf_failed(line, NULL) == ERR_OK;
+	char rest[64];
+
+	hash = fnv1a(fnv1a(hash, s->backend), STR(" "));
+	hash = fnv1a(fnv1a(hash, s->actual->name), STR(" "));
+	hash = fnv1a(fnv1a(hash, s->actual->address), STR(" "));
+	(void)snprintf(
+	    rest, sizeof(rest), "%u %s %u\n", (unsigned)s->actual->port, plan_state_name(s->state), s->actual->weight);
+	return fnv1a(hash, str_from_cstr(rest));
 }
+
+/* The servers in the order of their lines; hash is of those before `next`. */
+struct digest {
+	uint64_t hash;
+	size_t n, next;
+	const struct plan_server *servers[];
+};
 
 static size_t
 count_servers(const struct plan *p)
@@ -396,45 +409,54 @@ count_servers(const struct plan *p)
 	return n;
 }
 
-static void
-list_servers(const struct plan *p, const struct plan_server **ret)
+/* Null: no memory. */
+static struct digest *
+digest_new(const struct plan *p)
 {
+	const size_t n = count_servers(p);
+	struct digest *d = malloc(sizeof(*d) + n * sizeof(d->servers[0]));
+
+	if (d == NULL)
+		return NULL;
+	*d = (struct digest){ .hash = FNV_BASIS };
 	for (size_t b = 0; b < p->n_backends; b++)
 		for (size_t s = 0; s < p->backends[b].n_servers; s++)
-			*ret++ = &p->backends[b].servers[s];
+			d->servers[d->n++] = &p->backends[b].servers[s];
+	qsort(d->servers, n, sizeof(d->servers[0]), by_line);
+	return d;
 }
 
+/* False: there are more. */
 static bool
-digest_of(const struct plan *p, uint64_t *ret)
+digest_some(struct digest *d, size_t at_most)
 {
-	size_t n = count_servers(p);
-	const struct plan_server **servers = calloc(n > 0 ? n : 1, sizeof(const struct plan_server *));
-	struct buf line = buf_make(CONTROL_VIEW_MESSAGE_MAX);
-	bool ok = servers != NULL;
+	const size_t end = d->n - d->next > at_most ? d->next + at_most : d->n;
 
-	*ret = FNV_BASIS;
-	if (ok) {
-		list_servers(p, servers);
-		qsort(servers, n, sizeof(const struct plan_server *), by_line);
+	for (; d->next < end; d->next++)
+		d->hash = hash_line(d->hash, d->servers[d->next]);
+	return d->next == d->n;
+}
+
+/* False: there is more to do. */
+static bool
+digest(struct control_slice *s, const struct plan *p)
+{
+	if (p == NULL)
+		return true;
+	if (s->memo == NULL && (s->memo = digest_new(p)) == NULL) {
+		s->w.out->failed = ERR_NOMEM;
+		return true;
 	}
-	for (size_t i = 0; ok && i < n; i++)
-		ok = add_line(servers[i], &line, ret);
-	buf_free(&line);
-	free(servers);
-	return ok;
+	return digest_some(s->memo, s->is_hurried ? SIZE_MAX : DIGEST_SLICE);
 }
 
 static void
-put_digest(struct control_json *w, const struct plan *p)
+put_digest(struct control_json *w, const struct digest *d)
 {
-	uint64_t digest;
-
-	if (p == NULL)
+	if (d == NULL)
 		control_json_word(w, "digest", "");
-	else if (digest_of(p, &digest))
-		control_json_format(w, "digest", "%016" PRIx64, digest);
 	else
-		w->out->failed = ERR_NOMEM;
+		control_json_format(w, "digest", "%016" PRIx64, d->hash);
 }
 
 /* ---- problems ---- */
@@ -498,12 +520,13 @@ put_problems(struct control_json *w, const struct control_facts *f)
 	control_json_array_end(w);
 }
 
-void
-control_status_show(const struct control_facts *f, struct str arg, struct control_response *ret)
+bool
+control_status_show(const struct control_facts *f, struct control_slice *s, struct control_response *ret)
 {
 	struct control_json w = control_json_make(&ret->body);
 
-	(void)arg;
+	if (!digest(s, f->plan))
+		return false;
 	control_json_object(&w, NULL);
 	control_json_word(&w, "version", PACKAGE_VERSION);
 	control_json_number(&w, "uptime_ms", f->mono_ms - f->started_mono_ms);
@@ -512,7 +535,8 @@ control_status_show(const struct control_facts *f, struct str arg, struct contro
 	put_haproxy(&w, f);
 	put_spoe(&w, f);
 	put_counts(&w, f);
-	put_digest(&w, f->plan);
+	put_digest(&w, s->memo);
 	put_problems(&w, f);
 	control_json_object_end(&w);
+	return true;
 }

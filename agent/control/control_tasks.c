@@ -124,6 +124,10 @@ say_ambiguous(struct str id, const struct matches *found, struct control_respons
 const struct desired_endpoint *
 control_tasks_endpoints(const struct desired *d, const struct roster_task *task, size_t *ret_n)
 {
+	const struct desired_endpoint *now = d != NULL ? desired_endpoints_of(d, task, ret_n) : NULL;
+
+	if (now != NULL)
+		return now;
 	*ret_n = 0;
 	for (size_t i = 0; d != NULL && i < d->roster->n_clusters; i++) {
 		const struct roster_facts *facts = d->roster->clusters[i].facts;

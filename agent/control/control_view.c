@@ -3,6 +3,8 @@
 
 #include "control/control_view.h"
 
+#include <stdlib.h>
+
 #include "base/rfc3339.h"
 #include "conf/conf_scalar.h"
 #include "control/control_backends.h"
@@ -17,33 +19,24 @@
 #include "control/control_status.h"
 #include "control/control_tasks.h"
 
-/* arg: what stands where the route has "*", decoded; else empty. */
-typedef void view_fn(const struct control_facts *f, struct str arg, struct control_response *ret);
-typedef void query_view_fn(const struct control_facts *f, const struct control_query *q, struct control_response *ret);
+/* Those that look at the query. */
+static control_view_slices find_route_of_call, show_events;
 
-static query_view_fn show_events;
-
-struct route {
-	const char *path;
-	view_fn *view;             /* looks at no query */
-	query_view_fn *with_query; /* or this */
-};
-
-static const struct route routes[] = {
-	{ "/", control_page_show, NULL },
-	{ "/live", control_status_live, NULL },
-	{ "/ready", control_status_ready, NULL },
-	{ "/metrics", control_metrics_show, NULL },
-	{ "/v1/status", control_status_show, NULL },
-	{ "/v1/backends", control_backends_list, NULL },
-	{ "/v1/backends/*", control_backends_one, NULL },
-	{ "/v1/tasks/*", control_tasks_one, NULL },
-	{ "/v1/excluded", control_tasks_excluded, NULL },
-	{ "/v1/routes", control_routes_list, NULL },
-	{ "/v1/route", NULL, control_routes_find },
-	{ "/v1/doctor", control_doctor_show, NULL },
-	{ "/v1/plan", control_plan_show, NULL },
-	{ "/v1/events", NULL, show_events },
+static const struct control_view views[] = {
+	{ "/", control_page_show, NULL, false },
+	{ "/live", control_status_live, NULL, false },
+	{ "/ready", control_status_ready, NULL, false },
+	{ "/metrics", NULL, control_metrics_show, false },
+	{ "/v1/status", NULL, control_status_show, false },
+	{ "/v1/backends", NULL, control_backends_list, false },
+	{ "/v1/backends/*", NULL, control_backends_one, false },
+	{ "/v1/tasks/*", control_tasks_one, NULL, false },
+	{ "/v1/excluded", control_tasks_excluded, NULL, false },
+	{ "/v1/routes", NULL, control_routes_list, false },
+	{ "/v1/route", NULL, find_route_of_call, true },
+	{ "/v1/doctor", control_doctor_show, NULL, false },
+	{ "/v1/plan", NULL, control_plan_show, false },
+	{ "/v1/events", NULL, show_events, true },
 };
 
 void
@@ -74,16 +67,16 @@ control_view_error(int status, const char *code, struct str message, struct cont
 		buf_free(&ret->body);
 }
 
-static const struct route *
-find_route(const struct control_path *path, struct str *ret_arg)
+static const struct control_view *
+find_view(const struct control_path *path, struct str *ret_arg)
 {
 	struct control_path_names names;
 
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		if (!control_path_matches(routes[i].path, path, &names))
+	for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
+		if (!control_path_matches(views[i].path, path, &names))
 			continue;
 		*ret_arg = names.s[0];
-		return &routes[i];
+		return &views[i];
 	}
 	return NULL;
 }
@@ -146,56 +139,133 @@ control_view_events_query(const struct control_facts *f, const struct control_qu
 	return true;
 }
 
-static void
-show_events(const struct control_facts *f, const struct control_query *q, struct control_response *ret)
+static bool
+show_events(const struct control_facts *f, struct control_slice *s, struct control_response *ret)
 {
-	struct control_json w = control_json_make(&ret->body);
 	struct control_events_query which;
 
-	if (control_view_events_query(f, q, &which, ret))
-		control_events_put(&w, f->events, &which);
+	if (!control_view_events_query(f, &s->query, &which, ret))
+		return true;
+	if (control_slice_begins(s))
+		control_json_array(&s->w, NULL);
+	else
+		which.after_id = s->after_id;
+	while (control_events_put_next(&s->w, f->events, &which))
+		if (control_slice_is_full(s)) {
+			s->after_id = which.after_id;
+			return false;
+		}
+	control_json_array_end(&s->w);
+	return true;
+}
+
+static bool
+find_route_of_call(const struct control_facts *f, struct control_slice *s, struct control_response *ret)
+{
+	control_routes_find(f, &s->query, ret);
+	return true;
 }
 
 /* ---- a request ---- */
 
-static void
-run_view(const struct control_facts *f, const struct route *route, struct str arg, const struct control_request *rq,
-    struct control_response *ret)
+void
+control_view_start(const struct control_request *rq, struct control_making *ret)
 {
-	struct control_query q;
+	const struct control_view *view;
 
-	if (route->with_query != NULL && !control_path_parse_query(rq->query, &q)) {
-		control_view_error(400, "bad_parameter",
-		    STR("the query is too long, has too many parameters, or is not percent-encoded as it must be"),
-		    ret);
+	*ret = (struct control_making){ .view = NULL };
+	if (!control_path_parse(rq->path, &ret->path)) {
+		control_view_bad_path(&ret->answer);
 		return;
 	}
-	control_view_begin(200, ret);
-	if (route->with_query != NULL)
-		route->with_query(f, &q, ret);
+	view = find_view(&ret->path, &ret->slice.arg);
+	if (view == NULL) {
+		control_view_error(404, "not_found", STR("no such path: GET /v1/status is a good start"), &ret->answer);
+	} else if (!is_reading(rq->method)) {
+		control_view_error(405, "method_not_allowed", STR("this path answers GET and HEAD only"), &ret->answer);
+		ret->answer.allow = "GET, HEAD";
+	} else if (view->takes_query && !control_path_parse_query(rq->query, &ret->slice.query)) {
+		control_view_error(400, "bad_parameter",
+		    STR("the query is too long, has too many parameters, or is not percent-encoded as it must be"),
+		    &ret->answer);
+	} else {
+		ret->view = view;
+	}
+}
+
+static void
+begin(const struct control_facts *f, struct control_making *m)
+{
+	m->is_begun = true;
+	m->version = f->version;
+	control_view_begin(200, &m->answer);
+	m->slice.w = control_json_make(&m->answer.body);
+	m->slice.has_begun = false;
+	m->slice.stage = m->slice.outer = m->slice.inner = 0;
+}
+
+static void
+drop(struct control_making *m)
+{
+	buf_free(&m->answer.body);
+	free(MOVE(m->slice.memo));
+}
+
+/* What there was told of another moment. */
+static void
+restart(const struct control_facts *f, struct control_making *m)
+{
+	drop(m);
+	m->n_restarts++;
+	begin(f, m);
+}
+
+bool
+control_view_go_on(const struct control_facts *f, struct control_making *m)
+{
+	struct control_slice *s = &m->slice;
+	bool is_whole = true;
+
+	if (m->view == NULL)
+		return true;
+	if (!m->is_begun)
+		begin(f, m);
+	else if (m->version != f->version)
+		restart(f, m);
+	s->is_hurried = m->n_restarts >= CONTROL_VIEW_RESTARTS_MAX;
+	s->until = s->is_hurried ? SIZE_MAX : m->answer.body.len + CONTROL_SLICE_SIZE;
+	if (m->view->slices != NULL)
+		is_whole = m->view->slices(f, s, &m->answer);
 	else
-		route->view(f, arg, ret);
-	control_view_finish(ret);
+		m->view->whole(f, s->arg, &m->answer);
+	if (!is_whole && buf_failed(&m->answer.body, NULL) == ERR_OK)
+		return false;
+	free(MOVE(s->memo));
+	m->view = NULL;
+	control_view_finish(&m->answer);
+	return true;
+}
+
+void
+control_view_drop(struct control_making *m)
+{
+	drop(m);
+	m->view = NULL;
+}
+
+void
+control_view_make(const struct control_facts *f, struct control_making *m, struct control_response *ret)
+{
+	while (!control_view_go_on(f, m))
+		;
+	*ret = m->answer;
 }
 
 void
 control_view_answer(const struct control_facts *f, const struct control_request *rq, struct control_response *ret)
 {
-	struct control_path path;
-	const struct route *route;
-	struct str arg;
+	struct control_making m;
 
-	if (!control_path_parse(rq->path, &path)) {
-		control_view_bad_path(ret);
-		return;
-	}
-	route = find_route(&path, &arg);
-	if (route == NULL) {
-		control_view_error(404, "not_found", STR("no such path: GET /v1/status is a good start"), ret);
-	} else if (!is_reading(rq->method)) {
-		control_view_error(405, "method_not_allowed", STR("this path answers GET and HEAD only"), ret);
-		ret->allow = "GET, HEAD";
-	} else {
-		run_view(f, route, arg, rq, ret);
-	}
+	control_view_start(rq, &m);
+	control_view_make(f, &m, ret);
 }

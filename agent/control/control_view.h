@@ -30,7 +30,9 @@
 #include "conf/conf.h"
 #include "control/control_events.h"
 #include "control/control_path.h"
+#include "control/control_slice.h"
 #include "ecs/roster.h"
+#include "hap/hap_map.h"
 #include "outlier/outlier.h"
 #include "plan/actual.h"
 #include "plan/desired.h"
@@ -52,13 +54,10 @@ struct control_stretch { /* of a source whose rate limit does not suffice */
 	int64_t watch_ms, refresh_ms; /* what they really are */
 };
 
-/* One line of a route map. */
-struct control_route {
-	struct str entrypoint, host, path; /* host "*": any */
-	struct str backend, service;
-	struct str source_label; /* what made it: a label, or `backends` */
-	unsigned priority;
-	bool is_exact; /* the path alone, not what begins with it */
+/* The route map of an entrypoint. */
+struct control_route_map {
+	struct str entrypoint;
+	const struct hap_map *live; /* what HAProxy holds; null: not known yet */
 };
 
 /* How rollcalld itself fares. */
@@ -88,6 +87,9 @@ struct control_track_counts;
 
 /* Everything that may be shown.  Pointers may be null: not known yet. */
 struct control_facts {
+	/* Grows when roster, desired, actual, plan, conf or a route map is another: what points into
+	 * one of them, or counts its parts, then holds no more. */
+	uint64_t version;
 	int64_t wall_ms, mono_ms, started_mono_ms;
 	const struct conf *conf;
 	struct str config_path;
@@ -112,8 +114,8 @@ struct control_facts {
 	 * of a refused configuration are shown as problems without being in here. */
 	const struct control_problem *problems;
 	size_t n_problems;
-	const struct control_route *routes;
-	size_t n_routes;
+	const struct control_route_map *route_maps;
+	size_t n_route_maps;
 	const struct control_events *events;
 	const struct control_track_counts *counts;
 	struct control_process process;
@@ -134,8 +136,43 @@ struct control_response {
 	struct buf body;   /* the caller's to free; empty if memory ran out */
 };
 
-/* Always answers: a failure to answer is a 503 with an error body.  HEAD has the
- * body of GET: whoever sends it leaves the body out. */
+typedef void control_view_whole(const struct control_facts *f, struct str arg, struct control_response *ret);
+/* A view of what may be long.  False: there is more. */
+typedef bool control_view_slices(const struct control_facts *f, struct control_slice *s, struct control_response *ret);
+
+struct control_view {
+	const char *path;            /* null: of no GET */
+	control_view_whole *whole;   /* in one go; it looks at no query */
+	control_view_slices *slices; /* or this */
+	bool takes_query;
+};
+
+/*
+ * An answer in the making.  It is made in slices (control_slice.h), between which the loop may turn;
+ * if the facts have become others it is begun anew, and after CONTROL_VIEW_RESTARTS_MAX times made in
+ * one go, so that each answer tells of one moment, and comes to an end.
+ */
+#define CONTROL_VIEW_RESTARTS_MAX 3
+
+struct control_making { /* not to be copied */
+	struct control_response answer;
+	struct control_path path;
+	struct control_slice slice;
+	const struct control_view *view; /* null: the answer needs no facts, and is there */
+	uint64_t version;                /* of the facts that it tells of */
+	unsigned n_restarts;
+	bool is_begun;
+};
+
+/* Looks at the request, of which nothing is needed any more after that. */
+void control_view_start(const struct control_request *rq, struct control_making *ret);
+/* Makes the next slice.  True: `answer` is complete.  There always is one: a failure to answer is a 503 with an
+ * error body.  HEAD has the body of GET: whoever sends it leaves the body out. */
+bool control_view_go_on(const struct control_facts *f, struct control_making *m);
+void control_view_drop(struct control_making *m); /* and its body; zeroed is fine */
+/* All that is left of it at once, for whoever has nothing else to do; ret gets the answer, and m is over. */
+void control_view_make(const struct control_facts *f, struct control_making *m, struct control_response *ret);
+/* Likewise, from the request on. */
 void control_view_answer(const struct control_facts *f, const struct control_request *rq, struct control_response *ret);
 /* What /v1/events is asked for; its texts are q's.  False: refused, and answered. */
 bool control_view_events_query(const struct control_facts *f, const struct control_query *q,

@@ -41,8 +41,9 @@ struct reconcile {
 	struct desired *desired;
 	struct actual *actual;
 	struct plan *plan;
-	int64_t plan_ms; /* when it was made */
-	bool plan_ran;   /* it was carried out */
+	uint64_t version; /* of these four */
+	int64_t plan_ms;  /* when it was made */
+	bool plan_ran;    /* it was carried out */
 	struct plan_ejections ejections;
 	struct arena *ejections_arena;
 	bool roster_is_new; /* desired was not derived from it yet */
@@ -160,6 +161,7 @@ struct reconcile_view
 reconcile_view(const struct reconcile *r)
 {
 	return (struct reconcile_view){
+		.version = r->version,
 		.roster = r->roster,
 		.desired = r->desired,
 		.actual = r->actual,
@@ -876,6 +878,7 @@ on_actual(struct reconcile *r, const struct reconcile_event *ev, struct reconcil
 	bool planned;
 
 	on_answer(r, out);
+	r->version++;
 	r->actual = ev->actual;
 	(void)meet_process(r, (struct process){ r->actual->pid, r->actual->start_time_s }, ev->mono_ms, out);
 	planned = make_pass(r, old_plan, ev, out);
@@ -1002,6 +1005,7 @@ on_roster(struct reconcile *r, const struct reconcile_event *ev)
 	}
 	if (!r->ready)
 		r->look_now = true;
+	r->version++;
 	roster_unref(r->roster);
 	r->roster = roster_ref(ev->roster);
 }

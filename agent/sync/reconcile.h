@@ -131,6 +131,7 @@ struct reconcile_config {
 };
 
 struct reconcile_view {
+	uint64_t version;              /* grows when one of the next four is another */
 	const struct roster *roster;   /* each null until there is one; borrowed until the next event */
 	const struct desired *desired; /* what plan was made from, as is actual */
 	const struct actual *actual;

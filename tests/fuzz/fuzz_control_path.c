@@ -74,9 +74,13 @@ check_order(const struct reconcile_order *o)
 static void
 answer_order(const struct control_order *o, struct control_response *ret)
 {
+	static const struct control_outcome outcome;
+	static struct control_making m;
+
 	if (o->kind == CONTROL_ORDER_SYNC)
 		check_order(&o->what);
-	control_order_answer(facts(), o, ERR_OK, NULL, &(struct control_outcome){ 0 }, ret);
+	control_order_start(&(struct control_done){ o, &outcome }, ERR_OK, NULL, &m);
+	control_view_make(facts(), &m, ret);
 }
 
 int

@@ -48,7 +48,10 @@ list(const struct control_events *r, struct control_events_query q)
 	struct control_json w = control_json_make(&out);
 	json_t *all;
 
-	control_events_put(&w, r, &q);
+	control_json_array(&w, NULL);
+	while (control_events_put_next(&w, r, &q))
+		;
+	control_json_array_end(&w);
 	assert_int_equal(buf_failed(&out, NULL), ERR_OK);
 	all = json_loadb((const char *)out.ptr, out.len, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(all);

@@ -190,12 +190,14 @@ answer_to(const struct control_facts *f, const char *path, const char *query)
 {
 	struct control_outcome outcome = { .said = buf_make(64) };
 	struct control_response answer;
+	static struct control_making m;
 	struct control_order o;
 	json_t *json;
 
 	buf_put(&outcome.said, STR("so it is"));
 	assert_int_equal(take("POST", path, str_from_cstr(query), &o, &answer), CONTROL_ORDER_TAKEN);
-	control_order_answer(f, &o, ERR_OK, NULL, &outcome, &answer);
+	control_order_start(&(struct control_done){ &o, &outcome }, ERR_OK, NULL, &m);
+	control_view_make(f, &m, &answer);
 	buf_free(&outcome.said);
 	assert_int_equal(answer.status, 200);
 	json = json_loadb((const char *)answer.body.ptr, answer.body.len, JSON_REJECT_DUPLICATES, NULL);
@@ -258,6 +260,7 @@ a_refusal_has_the_status_of_its_kind(void **state)
 		{ ERR_NOMEM, 503, "unavailable" },
 	};
 	struct control_response answer;
+	static struct control_making m;
 	struct control_order o;
 
 	(void)state;
@@ -266,8 +269,9 @@ a_refusal_has_the_status_of_its_kind(void **state)
 		struct err e = ERR_INIT;
 		enum err_code code = err_set(&e, rows[i].code, "because of %zu", i);
 
-		control_order_answer(
-		    &(struct control_facts){ 0 }, &o, code, &e, &(struct control_outcome){ 0 }, &answer);
+		control_order_start(
+		    &(struct control_done){ &o, &(struct control_outcome){ .said = { 0 } } }, code, &e, &m);
+		control_view_make(&(struct control_facts){ 0 }, &m, &answer);
 		assert_error(&answer, i, rows[i].status, rows[i].name, "because of");
 	}
 }
@@ -313,6 +317,46 @@ views_tell_the_operators_hand(void **state)
 	overlay_free(o);
 }
 
+static json_t *
+server_in(json_t *backends)
+{
+	return json_array_get(json_object_get(json_array_get(backends, 0), "servers"), 0);
+}
+
+/* The plan is of before the order: grpc/rc_1 is ready, with its weight of 256. */
+static void
+a_view_shows_what_an_order_makes_of_a_server(void **state)
+{
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	const struct overlay_key key = { .backend = STR("grpc"),
+		.task_arn = str_from_cstr(CONTROL_STORY_ARN("aaaa0001")),
+		.container = STR("app"),
+		.port = 50051 };
+	const int64_t now = CONTROL_STORY_WALL_MS;
+	struct overlay *o = NULL;
+	json_t *json;
+
+	(void)state;
+	assert_int_equal(overlay_new(&o, NULL), ERR_OK);
+	s->facts.overlay = o;
+	assert_int_equal(overlay_set_weight(o, &key, 7, OVERLAY_BY_ROLLCALL, now, 0, NULL), ERR_OK);
+	json = shown(&s->facts, "/v1/backends");
+	assert_string_equal(json_string_value(json_object_get(server_in(json), "state")), "held");
+	assert_int_equal(json_integer_value(json_object_get(server_in(json), "weight")), 7);
+	json_decref(json);
+	overlay_clear(o, &key);
+	assert_int_equal(overlay_set_admin(o, &key, OVERLAY_DRAIN, OVERLAY_BY_ROLLCALL, now, 0, NULL), ERR_OK);
+	json = answer_to(&s->facts, SERVER "/drain", "");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(json, "server"), "state")), "held");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "server"), "weight")), 256);
+	json_decref(json);
+	overlay_clear(o, &key);
+	json = shown(&s->facts, "/v1/backends");
+	assert_string_equal(json_string_value(json_object_get(server_in(json), "state")), "ready");
+	json_decref(json);
+	overlay_free(o);
+}
+
 int
 main(void)
 {
@@ -325,6 +369,7 @@ main(void)
 		cmocka_unit_test(the_answer_shows_what_get_shows),
 		cmocka_unit_test(a_refusal_has_the_status_of_its_kind),
 		cmocka_unit_test(views_tell_the_operators_hand),
+		cmocka_unit_test(a_view_shows_what_an_order_makes_of_a_server),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

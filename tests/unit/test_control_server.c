@@ -117,7 +117,7 @@ tear_down(void **state)
 
 struct client {
 	int fd;
-	char got[65536];
+	char got[65536]; /* the end of it, if it is long */
 	size_t len;
 	bool closed; /* by the server */
 };
@@ -162,8 +162,13 @@ take(struct client *c)
 {
 	ssize_t n;
 
-	while ((n = recv(c->fd, c->got + c->len, sizeof(c->got) - 1 - c->len, 0)) > 0)
+	while ((n = recv(c->fd, c->got + c->len, sizeof(c->got) - 1 - c->len, 0)) > 0) {
 		c->len += (size_t)n;
+		if (c->len == sizeof(c->got) - 1) {
+			c->len /= 2;
+			memcpy(c->got, c->got + c->len, c->len);
+		}
+	}
 	c->got[c->len] = '\0';
 	if (n == 0 || (n < 0 && errno != EAGAIN))
 		c->closed = true;
@@ -589,6 +594,79 @@ events_are_followed_and_replayed(void **state)
 	control_events_free(x->events);
 }
 
+/* ---- long answers ---- */
+
+/* A million bytes of events. */
+static void
+add_long_events(struct fixture *x)
+{
+	char text[CONTROL_EVENTS_TEXT_MAX];
+
+	memset(text, 'x', sizeof(text));
+	assert_int_equal(control_events_new(1000, &x->events, NULL), ERR_OK);
+	for (size_t i = 0; i < CONTROL_EVENTS_MAX; i++)
+		assert_non_null(control_events_add(
+		    x->events, &(struct control_event){ .kind = "notice", .message = str_of(text, sizeof(text)) }));
+}
+
+static struct client *
+ask_for_events(const struct fixture *x)
+{
+	struct client *c = dial(x);
+
+	assert_true(say(x, c, GET("/v1/events"), sizeof(GET("/v1/events")) - 1));
+	return c;
+}
+
+static void
+others_have_their_turn_while_a_long_answer_is_made(void **state)
+{
+	struct fixture *x = *state;
+	struct client *many[2], *gone, *small;
+
+	start_server(x);
+	add_long_events(x);
+	for (size_t i = 0; i < N_OF(many); i++)
+		many[i] = ask_for_events(x);
+	gone = ask_for_events(x);
+	small = dial(x);
+	assert_true(say(x, small, GET("/live"), sizeof(GET("/live")) - 1));
+	hang_up(gone);
+	wait_for(x, small, "{\"live\":true}", 1);
+	for (size_t i = 0; i < N_OF(many); i++) {
+		wait_for(x, many[i], "}]", 1); /* the end */
+		assert_true(say(x, many[i], GET("/live"), sizeof(GET("/live")) - 1));
+		wait_for(x, many[i], "{\"live\":true}", 1);
+		hang_up(many[i]);
+	}
+	hang_up(small);
+	control_server_close(x->server);
+	x->server = NULL;
+	control_events_free(x->events);
+}
+
+static void
+closing_drops_the_answers_in_the_making(void **state)
+{
+	struct fixture *x = *state;
+	struct client *c, *second;
+
+	start_server(x);
+	add_long_events(x);
+	c = ask_for_events(x);
+	second = ask_for_events(x);
+	for (size_t i = 0; i < 1000 && x->asked < 2; i++)
+		turn(x);
+	assert_null(strstr(c->got, "HTTP/1.1"));
+	control_server_close(x->server);
+	x->server = NULL;
+	loop_run(x->loop);
+	wait_for_end(x, c);
+	hang_up(c);
+	hang_up(second);
+	control_events_free(x->events);
+}
+
 /* ---- the socket ---- */
 
 static void
@@ -737,6 +815,8 @@ main(void)
 		TEST(orders_to_a_read_only_door_are_405),
 		TEST(events_are_followed_and_replayed),
 		TEST(closing_hangs_up_on_those_who_wait),
+		TEST(others_have_their_turn_while_a_long_answer_is_made),
+		TEST(closing_drops_the_answers_in_the_making),
 		TEST(the_directory_is_made_and_the_mode_is_set),
 		TEST(a_stale_socket_is_replaced),
 		TEST(a_second_daemon_is_refused_and_leaves_the_first_alone),

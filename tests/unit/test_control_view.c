@@ -682,6 +682,125 @@ ten_thousand_servers_are_one_document(void **state)
 	free(servers);
 }
 
+/* ---- in slices ---- */
+
+#define CROWD 3000
+
+/* One backend with so many servers of which no more is known. */
+struct crowd {
+	struct conf_backend entry;
+	struct conf conf;
+	char names[CROWD][16];
+	struct actual_server actual[CROWD];
+	struct plan_server servers[CROWD];
+	struct plan_backend backend;
+	struct plan plan;
+	struct control_facts facts;
+};
+
+static struct crowd *
+crowd_new(void)
+{
+	struct crowd *c = calloc(1, sizeof(*c));
+
+	assert_non_null(c);
+	c->entry.name = c->backend.name = STR("grpc");
+	c->conf = (struct conf){ .backends = &c->entry, .n_backends = 1 };
+	for (unsigned i = 0; i < CROWD; i++) {
+		(void)snprintf(c->names[i], sizeof(c->names[i]), "rc_%04u", i);
+		c->actual[i] = (struct actual_server){ .name = str_from_cstr(c->names[i]) };
+		c->servers[i] =
+		    (struct plan_server){ .backend = STR("grpc"), .actual = &c->actual[i], .state = PLAN_STATE_UP };
+	}
+	c->backend.servers = c->servers;
+	c->backend.n_servers = CROWD;
+	c->plan = (struct plan){ .backends = &c->backend, .n_backends = 1 };
+	c->facts = (struct control_facts){ .conf = &c->conf, .plan = &c->plan };
+	return c;
+}
+
+static void
+start(struct control_making *m, const char *path)
+{
+	control_view_start(&(struct control_request){ .method = STR("GET"), .path = str_from_cstr(path) }, m);
+}
+
+static void
+a_long_answer_is_made_in_slices(void **state)
+{
+	static const struct {
+		const char *path;
+		size_t least, most;
+	} rows[] = {
+		{ "/v1/backends", 3, 30 },
+		{ "/v1/backends/grpc", 3, 30 },
+		{ "/metrics", 2, 30 },
+		{ "/live", 1, 1 },
+		{ "/v1/backends/none", 1, 1 },
+		{ "/nowhere", 1, 1 },
+	};
+	static struct control_making m;
+	struct crowd *c = crowd_new();
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct control_response whole;
+		size_t n = 1, before = 0;
+
+		start(&m, rows[i].path);
+		for (; !control_view_go_on(&c->facts, &m); n++) {
+			assert_in_range(m.answer.body.len - before, 1, CONTROL_SLICE_SIZE + 4096);
+			before = m.answer.body.len;
+		}
+		CHECK_ROW(n >= rows[i].least && n <= rows[i].most, i, rows[i].path);
+		control_view_answer(&c->facts,
+		    &(struct control_request){ .method = STR("GET"), .path = str_from_cstr(rows[i].path) }, &whole);
+		CHECK_ROW(str_eq(buf_str(&whole.body), buf_str(&m.answer.body)), i, rows[i].path);
+		buf_free(&whole.body);
+		control_view_drop(&m);
+	}
+	free(c);
+}
+
+static void
+an_answer_tells_of_one_moment_and_comes_to_an_end(void **state)
+{
+	static struct control_making m;
+	struct crowd *c = crowd_new();
+	json_t *all, *servers;
+	size_t n = 1;
+
+	(void)state;
+	start(&m, "/v1/backends");
+	while (!control_view_go_on(&c->facts, &m)) {
+		assert_in_range(++n, 1, CONTROL_VIEW_RESTARTS_MAX + 1);
+		c->facts.version++;
+		c->backend.n_servers--;
+	}
+	assert_int_equal(n, CONTROL_VIEW_RESTARTS_MAX + 1);
+	all = json_loadb((const char *)m.answer.body.ptr, m.answer.body.len, JSON_REJECT_DUPLICATES, NULL);
+	servers = json_object_get(json_array_get(all, 0), "servers");
+	assert_int_equal(json_array_size(servers), CROWD - CONTROL_VIEW_RESTARTS_MAX);
+	assert_string_equal(text_at(json_array_get(servers, 0), "name"), "rc_0000");
+	json_decref(all);
+	control_view_drop(&m);
+	free(c);
+}
+
+static void
+an_answer_in_the_making_may_be_dropped(void **state)
+{
+	static struct control_making m;
+	struct crowd *c = crowd_new();
+
+	(void)state;
+	start(&m, "/v1/backends");
+	assert_false(control_view_go_on(&c->facts, &m));
+	control_view_drop(&m);
+	control_view_drop(&m);
+	free(c);
+}
+
 /* ---- plan, routes, events, doctor, metrics ---- */
 
 static struct view
@@ -744,27 +863,47 @@ the_plan_shows_each_command_as_it_is_sent_and_why(void **state)
 static void
 a_call_takes_the_longest_route_of_its_host_then_of_any(void **state)
 {
-	const struct control_route routes[] = {
-		{ STR("default"), STR("a.example"), STR("/"), STR("grpc"), STR("rng"), STR("rollcall.rule"), 1, false },
-		{ STR("default"), STR("a.example"), STR("/x"), STR("web"), STR("shop"), STR("rollcall.rule"), 2,
-		    false },
-		{ STR("default"), STR("*"), STR("/"), STR("absent"), STR("ghost"), STR("backends"), 3, false },
-		{ STR("tls"), STR("b.example"), STR("/"), STR("web2"), STR("shop"), STR("backends"), 4, false },
+	const struct hap_map_line lines[] = {
+		{ STR("*/"), STR("absent") },
+		{ STR("a.example/"), STR("grpc") },
+		{ STR("a.example/x"), STR("web") },
+		{ STR("a.example/x?"), STR("web2") },
+	};
+	const struct hap_map_line tls_lines[] = { { STR("b.example/"), STR("web2") } };
+	const struct hap_map live = { lines, N_OF(lines) }, tls_live = { tls_lines, N_OF(tls_lines) };
+	const struct control_route_map maps[] = {
+		{ STR("none"), NULL },
+		{ STR("default"), &live },
+		{ STR("tls"), &tls_live },
+	};
+	const struct desired_route asked = {
+		.entrypoint = STR("default"),
+		.host = STR("a.example"),
+		.path = STR("/x"),
+		.service = STR("shop"),
+		.source_label = STR("rollcall.rule"),
+		.priority = 2,
 	};
 	static const struct {
 		const char *query, *key, *backend, *server, *reason;
 	} rows[] = {
 		{ "host=a.example&path=/rng.Rng/Get", "a.example/", "grpc", "grpc/rc_1", "" },
 		{ "host=A.Example:8443&path=/x/y", "a.example/x", "web", "web/rc_1", "" },
+		{ "host=a.example&path=/x", "a.example/x?", "web2", "web2/rc_1", "" },
 		{ "host=c.example", "*/", "absent", NULL, "has no backend `absent`" },
 		{ "host=b.example&entrypoint=tls", "b.example/", "web2", "web2/rc_1", "" },
 		{ "host=b.example&entrypoint=none&path=%2Fz", "", "", NULL, "`b.example/z` on entrypoint `none`" },
 	};
+	struct desired desired;
 	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
 
 	(void)state;
-	s->facts.routes = routes;
-	s->facts.n_routes = N_OF(routes);
+	desired = *s->facts.desired;
+	desired.routes = &asked;
+	desired.n_routes = 1;
+	s->facts.desired = &desired;
+	s->facts.route_maps = maps;
+	s->facts.n_route_maps = N_OF(maps);
 	for (size_t i = 0; i < N_OF(rows); i++) {
 		struct view v = get_with(&s->facts, "/v1/route", rows[i].query);
 
@@ -780,8 +919,11 @@ a_call_takes_the_longest_route_of_its_host_then_of_any(void **state)
 	{
 		struct view v = get(&s->facts, "/v1/routes");
 
-		assert_int_equal(json_array_size(v.json), N_OF(routes));
+		assert_int_equal(json_array_size(v.json), N_OF(lines) + N_OF(tls_lines));
 		assert_members(json_array_get(v.json, 0), "entrypoint host path backend service source_label priority");
+		assert_string_equal(text_at(json_array_get(v.json, 1), "service"), "");
+		assert_string_equal(text_at(json_array_get(v.json, 2), "service"), "shop");
+		assert_string_equal(text_at(json_array_get(v.json, 2), "source_label"), "rollcall.rule");
 		json_decref(v.json);
 	}
 }
@@ -1118,6 +1260,9 @@ main(void)
 		cmocka_unit_test(a_server_says_why_it_stands_as_it_stands),
 		cmocka_unit_test(ten_thousand_servers_are_one_document),
 		cmocka_unit_test(the_plan_shows_each_command_as_it_is_sent_and_why),
+		cmocka_unit_test(a_long_answer_is_made_in_slices),
+		cmocka_unit_test(an_answer_tells_of_one_moment_and_comes_to_an_end),
+		cmocka_unit_test(an_answer_in_the_making_may_be_dropped),
 		cmocka_unit_test(a_call_takes_the_longest_route_of_its_host_then_of_any),
 		cmocka_unit_test(events_are_asked_for_by_number_time_or_age),
 		cmocka_unit_test(the_doctor_says_how_a_managed_backend_comes_about),
