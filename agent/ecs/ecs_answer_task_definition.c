@@ -16,7 +16,6 @@
 #define PORTS_MAX        ((size_t)1024)
 #define LABELS_MAX       ((size_t)1024) /* of one container */
 #define LABEL_NAME_MAX   ((size_t)1024)
-#define LABEL_VALUE_MAX  ((size_t)65536) /* a whole definition is no larger */
 #define PORT_MAX         65535
 #define STOP_TIMEOUT_MAX 86400 /* s */
 
@@ -83,6 +82,19 @@ by_name(const void *a, const void *b)
 	return str_cmp(x->name, y->name);
 }
 
+/* Between characters: what is kept is UTF-8, too. */
+static struct str
+cut(struct str value)
+{
+	size_t n = TASKDEF_LABEL_KEPT;
+
+	if (value.len <= n)
+		return value;
+	while (n > 0 && ((unsigned char)value.ptr[n] & 0xc0) == 0x80)
+		n--;
+	return str_first(value, n);
+}
+
 static enum err_code
 read_label(struct arena *a, const struct ecs_json *map, const char *key, struct taskdef_label *ret, struct err *e)
 {
@@ -91,10 +103,10 @@ read_label(struct arena *a, const struct ecs_json *map, const char *key, struct 
 
 	if (name.len > LABEL_NAME_MAX)
 		return ecs_json_refuse(map, NULL, e, "a name is too long");
-	code = ecs_json_str(map, key, LABEL_VALUE_MAX, &value, e);
+	code = ecs_json_str(map, key, SIZE_MAX, &value, e);
 	if (code != ERR_OK)
 		return code;
-	if (!arena_str(a, name, &ret->name) || !arena_str(a, value, &ret->value))
+	if (!arena_str(a, name, &ret->name) || !arena_str(a, cut(value), &ret->value))
 		return out_of_room(e);
 	return ERR_OK;
 }

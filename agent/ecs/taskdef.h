@@ -26,6 +26,8 @@ struct taskdef_port {
 	bool tcp;
 };
 
+#define TASKDEF_LABEL_KEPT ((size_t)16384) /* of a value: more than any reader of labels takes */
+
 struct taskdef_label {
 	struct str name, value; /* as the owner wrote them: hostile input */
 };

@@ -9,6 +9,8 @@
 #include "conf/conf_scalar.h"
 #include "label/label_text.h"
 
+_Static_assert(TASKDEF_LABEL_KEPT > LABEL_TEXT_VALUE_MAX, "what was cut is refused as too long");
+
 #define PRIORITY_MAX 2147483647u
 #define SHOWN_MAX    120 /* bytes of a label's name in a note */
 
@@ -120,7 +122,7 @@ is_readable(struct label_reader *r, struct str label, struct str value, struct l
 	if (value.len <= LABEL_TEXT_VALUE_MAX && str_is_printable(value))
 		return true;
 	if (value.len > LABEL_TEXT_VALUE_MAX)
-		(void)snprintf(why, sizeof(why), "%zu bytes: at most %d are read", value.len, LABEL_TEXT_VALUE_MAX);
+		(void)snprintf(why, sizeof(why), "more than %d bytes", LABEL_TEXT_VALUE_MAX);
 	else
 		(void)snprintf(why, sizeof(why), "it holds a byte that is not printable ASCII");
 	label_reader_bad(r, label, why, refusal);

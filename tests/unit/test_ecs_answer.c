@@ -743,6 +743,27 @@ too_many_labels_are_refused(void **state)
 	buf_free(&b);
 }
 
+/* So that who reads labels says that it is too long, and the others are read. */
+static void
+of_a_label_without_end_the_beginning_is_kept(void **state)
+{
+	struct buf b = buf_make((size_t)4 << 20);
+	struct taskdef *d = NULL;
+
+	(void)state;
+	buf_put(&b, STR("{\"taskDefinition\":{\"taskDefinitionArn\":\"" A_DEF
+			"\",\"containerDefinitions\":[{\"name\":\"a\",\"dockerLabels\":{\"x\":\"y"));
+	for (size_t i = 0; i < (size_t)1 << 19; i++)
+		buf_put(&b, STR("\xc3\xa9"));
+	buf_put(&b, STR("\",\"z\":\"1\"}}]}}"));
+	assert_int_equal(ecs_answer_task_definition(buf_str(&b), &d, NULL), ERR_OK);
+	assert_int_equal(d->containers[0].n_labels, 2);
+	assert_int_equal(d->containers[0].labels[0].value.len, TASKDEF_LABEL_KEPT - 1); /* no half of a character */
+	assert_str(d->containers[0].labels[1].value, "1");
+	taskdef_unref(d);
+	buf_free(&b);
+}
+
 int
 main(void)
 {
@@ -767,6 +788,7 @@ main(void)
 		cmocka_unit_test(the_network_mode_is_bridge_unless_said),
 		cmocka_unit_test(what_is_no_definition_is_refused_with_its_place),
 		cmocka_unit_test(too_many_labels_are_refused),
+		cmocka_unit_test(of_a_label_without_end_the_beginning_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
