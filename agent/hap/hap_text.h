@@ -74,7 +74,7 @@ NODISCARD enum err_code hap_text_parse_info(
  * *ret_id, the backend's number (borrows servers_reply), in place of the name. */
 bool hap_text_is_shadowed(struct str servers_reply, struct str stat_reply, struct str *ret_id);
 /* Both replies about one backend as one value in a.  A backend that HAProxy does
- * not know is exists = false, not an error.  The two are not one moment: a server
+ * not know is exists = false, not an error; then is_frontend tells whether a frontend has the name.  The two are not one moment: a server
  * that is in only one of them is left out of the result; that all of them are is
  * an error. */
 NODISCARD enum err_code hap_text_parse_backend(struct arena *a, struct str name, struct str servers_reply,

@@ -703,14 +703,32 @@ is_unknown_backend(struct str servers_reply, struct str stat_reply)
 	return is_refusal(servers_reply, STR("Can't find backend.")) || is_refusal(stat_reply, STR("No such proxy."));
 }
 
+static bool
+is_bare_table(struct str stat_reply)
+{
+	struct str text = str_trim(stat_reply);
+	size_t at;
+
+	return str_has_prefix(text, STR("# ")) && !str_find(text, '\n', &at);
+}
+
+/* No backend, and yet a proxy.  A name that is a number means the proxy of that number. */
+static bool
+is_frontend(struct str name, struct str servers_reply, struct str stat_reply)
+{
+	uint64_t number;
+
+	return is_refusal(servers_reply, STR("Can't find backend.")) && is_bare_table(stat_reply) &&
+	       !str_to_u64(name, UINT64_MAX, &number);
+}
+
 bool
 hap_text_is_shadowed(struct str servers_reply, struct str stat_reply, struct str *ret_id)
 {
-	struct str rest = str_trim(stat_reply), row = servers_reply, id;
+	struct str row = servers_reply, id;
 	uint64_t number;
-	size_t at;
 
-	if (!str_has_prefix(rest, STR("# ")) || str_find(rest, '\n', &at))
+	if (!is_bare_table(stat_reply))
 		return false;
 	if (open_servers_table(&row, NULL) != ERR_OK || !str_next(&row, ' ', &id) ||
 	    !str_to_u64(id, INT32_MAX, &number))
@@ -730,6 +748,7 @@ hap_text_parse_backend(struct arena *a, struct str name, struct str servers_repl
 	if (!arena_str(a, name, &b.name))
 		return no_memory(e);
 	if (!b.exists) {
+		b.is_frontend = is_frontend(name, servers_reply, stat_reply);
 		*ret = b;
 		return ERR_OK;
 	}

@@ -77,6 +77,7 @@ struct actual_server {
 struct actual_backend {
 	struct str name;
 	bool exists;
+	bool is_frontend;    /* it does not exist, and a frontend has the name: none can be made from 3.3 on */
 	bool is_unpublished; /* 3.4: `use_backend` passes it over */
 	bool small_weights;  /* balance random or a hash: each point of weight costs (facts/haproxy.md, section 5) */
 	const struct actual_server *servers; /* as HAProxy lists them */

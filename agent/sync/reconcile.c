@@ -520,6 +520,13 @@ swept_twice_ms(const struct roster *roster)
 	return since_ms;
 }
 
+/* A frontend that has the name of a backend keeps HAProxy 3.3 and later from starting. */
+static bool
+can_be_made(const struct reconcile *r, const struct actual_backend *a)
+{
+	return !a->exists && !(a->is_frontend && actual_is_at_least(r->actual, 3, 3));
+}
+
 /* Whose are the backends that labels ask for?  One that HAProxy did not have before is ours to
  * make; one that it has of itself is somebody else's.  False: one was not asked about yet. */
 static bool
@@ -536,13 +543,15 @@ tell_apart(struct reconcile *r, bool *ret_found_foreign, struct reconcile_action
 			all_read = false;
 		if (a == NULL || !d->is_label_made || !r->conf->haproxy.apply || name_set_has(&r->made, d->name))
 			continue;
-		if (!a->exists) {
+		if (can_be_made(r, a)) {
 			(void)name_set_add(&r->made, d->name); /* full: foreign once it is there */
 		} else if (name_set_add(&r->foreign, d->name)) {
 			note(out, LOG_WARN,
-			    "labels ask for backend `" STR_FMT
-			    "`, which HAProxy has of itself: they do not get it, unless haproxy.managed.allow_backends "
-			    "names it",
+			    a->exists ? "labels ask for backend `" STR_FMT
+					"`, which HAProxy has of itself: they do not get it, unless "
+					"haproxy.managed.allow_backends names it"
+				      : "labels ask for backend `" STR_FMT
+					"`, and a frontend of HAProxy has that name: they do not get it",
 			    STR_ARG(d->name));
 			*ret_found_foreign = true;
 		}

@@ -200,10 +200,10 @@ def test_hostile_labels_are_refused_with_a_reason(labels: Labels) -> None:
 
 def test_no_label_has_a_name_that_keeps_haproxy_from_starting(labels: Labels) -> None:
     """HAProxy 3.4 takes no backend with the name of a frontend or of a `defaults` section, neither at run time nor
-    in a file."""
+    in a file: no reload is refused."""
     if version() < (3, 4):
         pytest.skip("a frontend and a backend may share a name")
-    labels.start()
+    labels.start(lambda configuration: configuration["haproxy"]["managed"].update(mode="reload"))
     labels.serve("shop", {"rollcall.rule": "Host(`shop`)"})
     labels.wait_reached("shop", "shop")
     for name, backend in (("front", "grpc_in"), ("base", "rollcall")):

@@ -1240,6 +1240,31 @@ a_backend_that_went_away_in_between_does_not_exist(void **state)
 }
 
 static void
+a_frontend_without_a_backend_is_told(void **state)
+{
+	static const struct {
+		const char *name, *stat;
+		bool is_frontend;
+	} rows[] = {
+		{ "web", STAT_HEADER, true },
+		{ "web", "[3]: No such proxy.\n", false },
+		{ "7", STAT_HEADER, false }, /* of a number it is the proxy that has it, whatever its name */
+		{ "web", "", false },
+	};
+	struct arena *a = arena_new(ARENA_MAX);
+	struct actual_backend b;
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		assert_int_equal(hap_text_parse_backend(a, str_from_cstr(rows[i].name),
+				     STR("[3]: Can't find backend.\n"), str_from_cstr(rows[i].stat), &b, NULL),
+		    ERR_OK);
+		CHECK_ROW(!b.exists && b.is_frontend == rows[i].is_frontend, i, rows[i].name);
+	}
+	arena_free(a);
+}
+
+static void
 columns_are_found_by_name_and_quoted_ones_skipped(void **state)
 {
 	static const char stat[] =
@@ -1557,6 +1582,7 @@ main(void)
 		cmocka_unit_test(a_server_in_only_one_of_the_tables_is_left_out),
 		cmocka_unit_test(that_none_is_in_both_is_an_error),
 		cmocka_unit_test(a_backend_that_went_away_in_between_does_not_exist),
+		cmocka_unit_test(a_frontend_without_a_backend_is_told),
 		cmocka_unit_test(columns_are_found_by_name_and_quoted_ones_skipped),
 		cmocka_unit_test(a_table_that_is_not_as_it_should_be_is_an_error),
 		cmocka_unit_test(more_columns_than_we_know_are_fine),

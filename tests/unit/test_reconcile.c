@@ -754,9 +754,9 @@ a_refused_command_is_tried_again_less_and_less_often(void **state)
 	end(s);
 }
 
-/* `show servers state NAME` knows of no frontend. */
-static void
-labels_do_without_a_name_that_a_frontend_has(void **state)
+/* Labels that ask for backend page_in, which is not in HAProxy 3.MINOR. */
+static struct stage *
+stage_with_page_in(unsigned minor, bool is_frontend)
 {
 	static const struct str dialects[] = { { "rollcall", 8 } }, hosts[] = { { "*", 1 } };
 	static const struct conf_pair entrypoints[] = { { { "default", 7 }, { "routes.map", 10 } } };
@@ -766,8 +766,8 @@ labels_do_without_a_name_that_a_frontend_has(void **state)
 	struct taskdef *d = world_definition(s->w, "page");
 	struct taskdef_container *c = world_publishes(s->w, d, "app", "1");
 	struct roster_task *t = world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+	struct actual_backend *b;
 
-	(void)state;
 	conf->haproxy.entrypoints = (struct conf_pairs){ entrypoints, 1 };
 	conf->haproxy.allow_hosts = (struct conf_list){ hosts, 1 };
 	conf->defaults.check.type = CONF_CHECK_OFF;
@@ -778,24 +778,54 @@ labels_do_without_a_name_that_a_frontend_has(void **state)
 	t->family = d->family;
 	t->service = STR("page");
 	t->started_ms = t->created_ms = 1;
-	world_version(s->w, 3, 4);
-	world_backend(s->w, "page_in")->exists = false;
+	world_version(s->w, 3, minor);
+	b = world_backend(s->w, "page_in");
+	b->exists = false;
+	b->is_frontend = is_frontend;
 	s->taken = "page_in";
-	assert_int_equal(reconcile_new(
-			     &(struct reconcile_config){
-				 .conf = world_conf(s->w), .may_add_backends = true, .defaults = STR("rollcall") },
-			     &s->r, NULL),
-	    ERR_OK);
+	return s;
+}
+
+static void
+ask_for_page_in(struct stage *s)
+{
+	const struct reconcile_config config = {
+		.conf = world_conf(s->w), .may_add_backends = true, .defaults = STR("rollcall")
+	};
+
+	assert_int_equal(reconcile_new(&config, &s->r, NULL), ERR_OK);
 	s->wake_ms = s->now_ms;
 	tick(s);
 	publish(s);
 	wait_ms(s, 1000);
-	assert_int_equal(s->runs, 1);
-	assert_int_equal(count_notes(s, "has that name: they do not get it"), 1);
-	assert_null(desired_find(reconcile_view(s->r).desired, STR("page_in")));
-	assert_false(reconcile_view(s->r).run_fault->on);
-	assert_true(reconcile_view(s->r).in_step);
-	end(s);
+}
+
+static void
+labels_do_without_a_name_that_a_frontend_has(void **state)
+{
+	static const struct {
+		unsigned minor;
+		bool is_shown; /* by `show stat` */
+		unsigned runs, n_notes;
+	} rows[] = {
+		{ 4, true, 0, 1 }, { 3, true, 0, 1 },
+		{ 4, false, 1, 1 }, /* a `defaults` section has it: only a refusal tells */
+		{ 2, true, 0, 0 },  /* the two may share a name; a reload makes it */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct stage *s = stage_with_page_in(rows[i].minor, rows[i].is_shown);
+		const bool has_it = rows[i].n_notes == 0;
+
+		ask_for_page_in(s);
+		assert_int_equal(s->runs, rows[i].runs);
+		assert_int_equal(count_notes(s, "has that name: they do not get it"), rows[i].n_notes);
+		assert_true((desired_find(reconcile_view(s->r).desired, STR("page_in")) != NULL) == has_it);
+		assert_false(reconcile_view(s->r).run_fault->on);
+		assert_true(reconcile_view(s->r).in_step);
+		end(s);
+	}
 }
 
 /* A refusal that lasts, seen for long enough that it is tried every 30 s only. */
