@@ -64,6 +64,7 @@ unit_tests = \
 	%D%/unit/test_hap_text \
 	%D%/unit/test_http_curl \
 	%D%/unit/test_label \
+	%D%/unit/test_label_docs \
 	%D%/unit/test_listener \
 	%D%/unit/test_log \
 	%D%/unit/test_loop \
