@@ -1,5 +1,5 @@
-"""The HTTP server that clients take for AWS: ECS and Systems Manager in JSON 1.1, EC2 and STS in XML, over keep-alive
-HTTP/1.1. Which service is meant is what the request is signed for, or what its form says.
+"""The HTTP server that clients take for AWS: ECS and Systems Manager in JSON 1.1, SQS in JSON 1.0, EC2, STS and SNS in
+XML, over keep-alive HTTP/1.1. Which service is meant is what the request is signed for, or what its form says.
 
 The way of a request: read it, verify its signature, hold it against the model, carry it out, hold the
 answer against the model, and let an injected fault do its damage last.
@@ -18,12 +18,14 @@ import time
 import uuid
 from typing import Any
 
-from . import actions, buckets, errors, faults, forms, query, shapes, signature, sts
+from . import actions, buckets, bus, errors, faults, forms, query, shapes, signature, sts
 from .requestlog import Entry, RequestLog
 from .world import World
 
-TARGET_PREFIXES = {"ecs": "AmazonEC2ContainerServiceV20141113.", "ssm": "AmazonSSM."}
+TARGET_PREFIXES = {"ecs": "AmazonEC2ContainerServiceV20141113.", "ssm": "AmazonSSM.", "sqs": "AmazonSQS."}
 CONTENT_TYPE = "application/x-amz-json-1.1"
+SQS_CONTENT_TYPE = "application/x-amz-json-1.0"
+FORM_ACTIONS = {"sts": sts.ACTIONS, "sns": bus.SNS_ACTIONS}
 FORM, XML = "application/x-www-form-urlencoded", "text/xml;charset=UTF-8"
 LARGEST_BODY = 1 << 20
 
@@ -146,7 +148,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return action, request
 
     def _parse_json(self, body: bytes) -> dict[str, Any]:
-        if self.headers.get_content_type() != CONTENT_TYPE:
+        if self.headers.get_content_type() != (SQS_CONTENT_TYPE if self.service == "sqs" else CONTENT_TYPE):
             raise errors.serialization("")
         try:
             return json.loads(body or b"{}")
@@ -165,14 +167,30 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _perform(self, action: str, request: dict[str, Any], entry: Entry) -> dict[str, Any]:
         world = self.server.world
-        with world.lock:
-            document = actions.perform(world, world.keys[entry.key], action, request)
+        if self.service == "sqs":
+            document = self._perform_sqs(world, action, request, entry)
+        else:
+            with world.lock:
+                document = actions.perform(world, world.keys[entry.key], action, request)
         entry.items = sum(len(value) for value in document.values() if isinstance(value, list))
         for text in shapes.answer_faults(action, document, self.service):
             self.server.log.self_fault(text)
         return document
 
-    # STS
+    def _perform_sqs(self, world: World, action: str, request: dict[str, Any], entry: Entry) -> dict[str, Any]:
+        """Not under the world's lock: a long poll takes its time."""
+        key = world.keys[entry.key]
+        if actions.is_denied(key, action, ""):
+            raise errors.access_denied(sts.caller_arn(key), action, request.get("QueueUrl", "*"), "sqs")
+        return world.bus.perform(key, action, request, self._is_gone)
+
+    def _is_gone(self) -> bool:
+        """Has the client hung up?"""
+        poll = select.poll()
+        poll.register(self.connection, select.POLLIN | select.POLLRDHUP)
+        return any(what & (select.POLLRDHUP | select.POLLHUP | select.POLLERR) for _, what in poll.poll(0))
+
+    # STS and SNS
 
     def _judge_form(self, body: bytes, entry: Entry) -> tuple[int, bytes, faults.Fault | None]:
         fault: faults.Fault | None = None
@@ -197,7 +215,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _parse_sts(self, service: str, form: dict[str, str], body: bytes, entry: Entry) -> dict[str, Any]:
         world = self.server.world
-        if service != "sts" or entry.action not in sts.ACTIONS:
+        if entry.action not in FORM_ACTIONS[service]:
             raise errors.unknown_operation()
         if entry.action not in sts.UNSIGNED:
             with world.lock:
@@ -219,7 +237,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             key = world.keys.get(entry.key)
             if key and actions.is_denied(key, entry.action, ""):
                 raise errors.access_denied(sts.caller_arn(key), entry.action, "*", service)
-            document = sts.ACTIONS[entry.action](world, key, request)
+            document = FORM_ACTIONS[service][entry.action](world, key, request)
         answer = forms.answer_of(service, entry.action, document, request_id)
         for text in forms.answer_faults(service, entry.action, document, answer):
             self.server.log.self_fault(text)

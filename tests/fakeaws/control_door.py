@@ -274,6 +274,52 @@ class Commands:
             raise Refused(f"no host {arn!r}")
         return hosts[arn]
 
+    # Events
+
+    def make_topic(self, topic: str, account: str = ACCOUNT) -> str:
+        return self._world.bus.make_topic(topic, account).arn
+
+    def make_queue(self, queue: str, account: str = ACCOUNT, attributes: dict[str, str] | None = None,
+                   open_to_all: bool = True) -> Document:
+        """Its policy lets everyone send, unless `open_to_all` is false."""
+        policy = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}]}
+        made = self._world.bus.make_queue(queue, account, {
+            **({"Policy": json.dumps(policy)} if open_to_all else {}), **(attributes or {})})
+        return {"url": made.url, "arn": made.arn}
+
+    def set_rule(self, **values: Any) -> Document:
+        """Where events go, and how; see bus.Rule."""
+        for name, value in values.items():
+            if name not in vars(self._world.bus.rule):
+                raise Refused(f"a rule has no {name!r}")
+            setattr(self._world.bus.rule, name, value)
+        return vars(self._world.bus.rule)
+
+    def set_cooldown(self, seconds: float) -> None:
+        """How long the name of a deleted queue cannot be used; 60 s in AWS."""
+        self._world.bus.cooldown = seconds
+
+    def queues(self) -> list[Document]:
+        return [{"name": queue.name, "url": queue.url, "arn": queue.arn, "messages": len(queue.messages),
+                 "deleted": queue.deleted, "attributes": queue.attributes}
+                for queue in list(self._world.bus.queues.values())]
+
+    def subscriptions(self, topic: str) -> list[Document]:
+        return [vars(found) for found in self._world.bus.topics[topic].subscriptions.values()]
+
+    def send_message(self, queue: str, body: str) -> None:
+        """By anyone, with any body."""
+        bus = self._world.bus
+        bus.put(bus.queue_named(queue), body)
+
+    def remove_queue(self, queue: str) -> None:
+        bus = self._world.bus
+        bus.remove_queue(bus.queue_named(queue))
+
+    def events_sent(self) -> Document:
+        """How many reached a queue, were lost on purpose, or refused by a policy."""
+        return dict(self._world.bus.sent)
+
     # The server itself
 
     def limit_rates(self, on: bool = True) -> None:

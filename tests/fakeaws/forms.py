@@ -56,6 +56,11 @@ def _read(shape: botocore.model.Shape, prefix: str, left: dict[str, str]) -> Any
         while (item := _read(shape.member, f"{base}.{len(items) + 1}", left)) is not None:
             items.append(item)
         return items or None
+    if shape.type_name == "map":
+        entries = {}
+        while (key := left.pop(f"{prefix}.entry.{len(entries) + 1}.key", None)) is not None:
+            entries[key] = _read(shape.value, f"{prefix}.entry.{len(entries) + 1}.value", left)
+        return entries or None
     text = left.pop(prefix, None)
     if text is None or shape.type_name in ("string", "timestamp", "blob"):
         return text

@@ -262,7 +262,7 @@ class Lifecycle:
 
     def set_health(self, task: Task, health: str) -> None:
         task.health = health
-        task.touch()
+        task.touch(is_told=False)
         service = task.service
         if service and service.replaces_unhealthy and health == "UNHEALTHY":
             self.stop(task, "ServiceSchedulerInitiated",
@@ -271,7 +271,7 @@ class Lifecycle:
     def set_address(self, task: Task, address: str | None) -> None:
         task.address = address
         task.address_held = address is None
-        task.touch()
+        task.touch(is_told=False)
 
     # Services
 

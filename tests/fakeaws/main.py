@@ -14,6 +14,7 @@ from pathlib import Path
 
 from . import nursery, shapes
 from .aws_door import AwsServer
+from .bus import Bus
 from .buckets import Buckets
 from .control_door import Commands, ControlServer
 from .faults import Faults
@@ -72,7 +73,7 @@ def write_ports(path: Path, document: str) -> None:
 
 def read_models() -> None:
     """Now, not under the first request."""
-    for service in (*SERVICES, "sts"):
+    for service in (*SERVICES, "sts", "sns"):
         shapes.service_model(service)
 
 
@@ -86,6 +87,7 @@ def serve(options: argparse.Namespace, work_dir: Path) -> None:
     work_dir.mkdir(parents=True, exist_ok=True)
     processes = Processes(work_dir)
     clock = Clock(world.lock)
+    world.bus = Bus(options.region, clock.after)
     rates, beside = Buckets(), Beside(region=options.region)
     commands = Commands(world, Lifecycle(world, clock, processes, Times(scale=options.time_scale)), processes,
                         injected, log, rates, beside)
@@ -95,6 +97,7 @@ def serve(options: argparse.Namespace, work_dir: Path) -> None:
     servers = [AwsServer(("127.0.0.1", options.port), world, injected, log, rates),
                ControlServer(("127.0.0.1", options.control_port), world, commands),
                MetadataServer(("127.0.0.1", 0), world, beside, log)]
+    world.bus.base_url = f"http://127.0.0.1:{servers[0].server_address[1]}"
     clock.start()
     for server in servers:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()

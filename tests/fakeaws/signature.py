@@ -25,7 +25,7 @@ from . import errors
 from .world import Key
 
 WINDOW_SECONDS = 300
-SERVICES = ("ecs", "ec2", "ssm")
+SERVICES = ("ecs", "ec2", "ssm", "sqs")
 _STAMP = "%Y%m%dT%H%M%SZ"
 _AUTHORIZATION = re.compile(r"AWS4-HMAC-SHA256\s+(.*)")
 

@@ -12,7 +12,7 @@ import random
 import threading
 import time
 import uuid
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -161,9 +161,11 @@ class Task:
         """Where it is reached: the first mapped port, as its host has bound it."""
         return self.bindings[0]["port"] if self.bindings else self.definition.port
 
-    def touch(self) -> None:
-        """Each change counts; the same counter is in ECS's events."""
+    def touch(self, is_told: bool = True) -> None:
+        """Each change counts; the same counter is in ECS's events. A change of health alone is in none."""
         self.version += 1
+        if is_told:
+            self.cluster.changed(self)
 
     def is_at_least(self, status: str) -> bool:
         return STATUSES.index(self.last_status) >= STATUSES.index(status)
@@ -209,6 +211,7 @@ class Cluster:
     name: str
     account: str
     old_arns: bool = False
+    changed: Callable[[Task], None] = lambda task: None  # an event goes out
     tasks: dict[str, Task] = dataclasses.field(default_factory=dict)  # by ARN, in order of creation
     services: dict[str, Service] = dataclasses.field(default_factory=dict)
     hosts: dict[str, Host] = dataclasses.field(default_factory=dict)  # by ARN of the container instance
@@ -247,6 +250,7 @@ class World:
         self.roles: dict[str, Role] = {}  # by ARN
         self.clusters: dict[str, Cluster] = {}  # by ARN
         self.families: dict[tuple[str, str], list[Definition]] = {}  # by account and family
+        self.bus: Any = None  # see bus.Bus
         self.addresses = Addresses(network)
         self._random = random.Random()
         self._zone_turn = itertools.count()
@@ -264,7 +268,7 @@ class World:
         arn = self.arn(account, f"cluster/{name}")
         if arn in self.clusters:
             raise Refused(f"cluster {name} exists")
-        self.clusters[arn] = Cluster(arn, name, account, old_arns)
+        self.clusters[arn] = Cluster(arn, name, account, old_arns, lambda task: self.bus.changed(task))
         return self.clusters[arn]
 
     def cluster(self, name_or_arn: str, account: str | None = None) -> Cluster | None:
