@@ -10,6 +10,7 @@
 #include "app_managed.h"
 #include "app_outlier.h"
 #include "app_probe.h"
+#include "app_queues.h"
 #include "app_routes.h"
 #include "app_sync.h"
 #include "app_trace.h"
@@ -50,6 +51,10 @@ struct app {
 	struct app_probe_callers *probe_callers; /* likewise, as the doctor does */
 	struct app_probe *probe;
 	struct ecs_watch *watch;
+	struct app_queues *queues;       /* null: no source has events, or nobody listens */
+	struct ecs_queue_view *listened; /* what is shown of them; of those without: zeroed */
+	loop_fn *stopped;
+	void *stopped_arg;
 	struct app_managed *managed; /* null: nothing is */
 	struct app_routes *routes;
 	struct app_sync *sync;
@@ -80,6 +85,20 @@ list_managed_problems(const struct app *a, struct control_problem *ret)
 			ret[n++] = (struct control_problem){
 				.where = STR("haproxy.managed"),
 				.message = str_from_cstr(faults[i]->err.msg),
+			};
+	return n;
+}
+
+static size_t
+list_event_problems(const struct app *a, struct control_problem *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->conf->n_sources; i++)
+		if (a->listened[i].fault != NULL && a->listened[i].fault->on)
+			ret[n++] = (struct control_problem){
+				.where = STR("ecs.events"),
+				.message = str_from_cstr(a->listened[i].fault->err.msg),
 			};
 	return n;
 }
@@ -136,6 +155,7 @@ list_problems(struct app *a, const struct reconcile_view *v, const struct contro
 				.where = STR("state_dir"),
 				.message = str_from_cstr(v->state_faults[i].err.msg),
 			};
+	n += list_event_problems(a, a->problems + n);
 	n += list_managed_problems(a, a->problems + n);
 	n += list_spoe_problems(a, a->problems + n);
 	n += list_trace_problems(a, a->problems + n);
@@ -180,6 +200,8 @@ app_tell(struct app *a, const struct control_problem *more, struct control_facts
 		a->key_views[i] = a->sources[i].keys->view(a->sources[i].keys);
 		a->budgets[i] = bucket_used_percent(&a->sources[i].bucket, clk_mono_ms(&a->clk));
 		a->stretches[i] = stretch_of(a, i);
+		if (!app_queues_view(a->queues, i, &a->listened[i]))
+			a->listened[i] = (struct ecs_queue_view){ .fault = NULL };
 	}
 	ret->wall_ms = clk_wall_ms(&a->clk);
 	ret->mono_ms = clk_mono_ms(&a->clk);
@@ -189,6 +211,7 @@ app_tell(struct app *a, const struct control_problem *more, struct control_facts
 	ret->keys = a->key_views;
 	ret->budget_used_percent = a->budgets;
 	ret->stretches = a->stretches;
+	ret->queues = a->listened;
 	ret->desired = v.desired;
 	ret->actual = v.actual;
 	ret->plan = v.plan;
@@ -355,6 +378,31 @@ watch_ecs(struct app *a, struct err *e)
 	return ecs_watch_new(a->loop, a->conf, a->callers, &a->rnd, to, &a->watch, e);
 }
 
+static struct creds_source *
+keys_of(void *arg, size_t source)
+{
+	const struct app *a = arg;
+
+	return a->sources[source].keys;
+}
+
+static enum err_code
+listen_to_queues(struct app *a, struct err *e)
+{
+	const struct app_queues_config with = {
+		.loop = a->loop,
+		.conf = a->conf,
+		.env = a->config.env,
+		.http = a->http,
+		.rnd = &a->rnd,
+		.watch = a->watch,
+		.keys_of = keys_of,
+		.arg = a,
+	};
+
+	return a->config.listens ? app_queues_new(&with, &a->queues, e) : ERR_OK;
+}
+
 static enum err_code
 make_ecs(struct app *a, struct err *e)
 {
@@ -372,6 +420,8 @@ make_ecs(struct app *a, struct err *e)
 		code = app_probe_new(&a->clk, a->conf, a->probe_callers, &a->probe, e);
 	if (code == ERR_OK)
 		code = watch_ecs(a, e);
+	if (code == ERR_OK)
+		code = listen_to_queues(a, e);
 	return code;
 }
 
@@ -498,10 +548,12 @@ make_tables(struct app *a)
 	a->key_views = calloc(a->conf->n_sources, sizeof(*a->key_views));
 	a->budgets = calloc(a->conf->n_sources, sizeof(*a->budgets));
 	a->stretches = calloc(a->conf->n_sources, sizeof(*a->stretches));
-	a->problems = calloc(a->conf->n_backends + 9 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
+	a->listened = calloc(a->conf->n_sources, sizeof(*a->listened));
+	a->problems = calloc(
+	    a->conf->n_backends + a->conf->n_sources + 9 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
 	return a->sources != NULL && a->callers != NULL && a->probe_callers != NULL && a->figures != NULL &&
-	       a->budgets != NULL && a->key_views != NULL && a->stretches != NULL && a->problems != NULL &&
-	       name_places(a);
+	       a->budgets != NULL && a->key_views != NULL && a->stretches != NULL && a->listened != NULL &&
+	       a->problems != NULL && name_places(a);
 }
 
 enum err_code
@@ -540,6 +592,15 @@ app_start(struct app *a)
 	app_trace_start(a->trace);
 	app_sync_start(a->sync);
 	ecs_watch_start(a->watch);
+	app_queues_start(a->queues);
+}
+
+static void
+on_sync_stopped(void *arg)
+{
+	struct app *a = arg;
+
+	app_queues_stop(a->queues, a->stopped, a->stopped_arg);
 }
 
 void
@@ -547,7 +608,9 @@ app_stop(struct app *a, loop_fn *done, void *arg)
 {
 	if (a->conf->haproxy.apply)
 		app_outlier_save(a->outlier);
-	app_sync_stop(a->sync, done, arg);
+	a->stopped = done;
+	a->stopped_arg = arg;
+	app_sync_stop(a->sync, on_sync_stopped, a);
 }
 
 static void
@@ -567,6 +630,7 @@ app_close(struct app *a)
 {
 	if (a == NULL)
 		return;
+	app_queues_close(a->queues);
 	ecs_watch_close(a->watch);
 	for (size_t i = 0; a->sources != NULL && i < a->conf->n_sources; i++)
 		close_source(&a->sources[i]);
@@ -583,6 +647,7 @@ app_close(struct app *a)
 	arena_free(a->names);
 	free(a->problems);
 	free(a->stretches);
+	free(a->listened);
 	free(a->budgets);
 	free(a->key_views);
 	free(a->figures);

@@ -26,6 +26,7 @@ struct app_config {
 	struct app_state *state;
 	struct app_events *events;
 	struct app_roster *roster;
+	bool listens;             /* to the events queues; one who only looks takes nothing from them */
 	const struct app *before; /* whose memory is taken over, before it is closed; null: state_dir's */
 	void (*passed)(void *arg, const struct reconcile_view *v); /* after each read-back */
 	void *arg;
@@ -38,8 +39,8 @@ NODISCARD enum err_code app_new(struct loop *l, const struct app_config *config,
  * are a's where both configurations have the same place for them. */
 void app_inherit(struct app *a, struct app *before);
 void app_start(struct app *a);
-/* Puts HAProxy in order for the time without us (nobody stays ejected), then calls done:
- * at once, or within APP_UNEJECT_MS. */
+/* Puts HAProxy in order for the time without us (nobody stays ejected), deletes what is ours in
+ * AWS, then calls done: at once, or within APP_UNEJECT_MS and ECS_QUEUE_STOP_MS. */
 void app_stop(struct app *a, loop_fn *done, void *arg);
 /* Fills in all that the rooms know, and leaves the rest of ret alone.  more: a fault of
  * somebody else's to be listed with theirs; null: none. */

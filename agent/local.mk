@@ -30,7 +30,6 @@ agent_libcore_a_SOURCES = \
 	%D%/conf/conf_scalar.c %D%/conf/conf_scalar.h \
 	%D%/conf/conf_shape.c %D%/conf/conf_shape.h \
 	%D%/conf/conf_suggest.c %D%/conf/conf_suggest.h \
-	%D%/conf/conf_unbuilt.c %D%/conf/conf_unbuilt.h \
 	%D%/conf/conf_yaml.c %D%/conf/conf_yaml.h \
 	%D%/conf/conf_yaml_fault.c %D%/conf/conf_yaml_fault.h \
 	%D%/aws/aws_endpoint.c %D%/aws/aws_endpoint.h \
@@ -62,6 +61,7 @@ agent_libcore_a_SOURCES = \
 	%D%/ecs/ecs_ledger.c %D%/ecs/ecs_ledger.h \
 	%D%/ecs/ecs_origin.c %D%/ecs/ecs_origin.h \
 	%D%/ecs/ecs_ports.c %D%/ecs/ecs_ports.h \
+	%D%/ecs/ecs_queue_text.c %D%/ecs/ecs_queue_text.h \
 	%D%/ecs/ecs_sought.c %D%/ecs/ecs_sought.h \
 	%D%/ecs/ecs_sweep.c %D%/ecs/ecs_sweep.h \
 	%D%/ecs/ecs_told.c %D%/ecs/ecs_told.h \
@@ -189,6 +189,7 @@ agent_libdrive_a_SOURCES = \
 	%D%/aws/machine_region.c %D%/aws/machine_region.h \
 	%D%/aws/metadata.c %D%/aws/metadata.h \
 	%D%/ecs/ecs_self.c %D%/ecs/ecs_self.h \
+	%D%/ecs/ecs_queue.c %D%/ecs/ecs_queue.h \
 	%D%/ecs/ecs_star.c %D%/ecs/ecs_star.h \
 	%D%/ecs/ecs_watch.c %D%/ecs/ecs_watch.h \
 	%D%/ecs/ecs_watch_cluster.c %D%/ecs/ecs_watch_cluster.h \
@@ -223,6 +224,7 @@ rollcalld_SOURCES = \
 	%D%/app_once.c %D%/app_once.h \
 	%D%/app_outlier.c %D%/app_outlier.h \
 	%D%/app_probe.c %D%/app_probe.h \
+	%D%/app_queues.c %D%/app_queues.h \
 	%D%/app_region.c %D%/app_region.h \
 	%D%/app_roster.c %D%/app_roster.h \
 	%D%/app_routes.c %D%/app_routes.h \

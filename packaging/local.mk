@@ -7,7 +7,8 @@ EXTRA_DIST += haproxy/haproxy.cfg haproxy/rollcall-spoe.cfg haproxy/tracing.cfg 
 
 # Samples, for whoever begins.
 exampledir = $(docdir)/examples
-dist_example_DATA = haproxy/haproxy.cfg haproxy/rollcall-spoe.cfg haproxy/tracing.cfg haproxy/rollcall.yaml packaging/systemd/haproxy-rollcall.conf
+dist_example_DATA = haproxy/haproxy.cfg haproxy/rollcall-spoe.cfg haproxy/tracing.cfg haproxy/rollcall.yaml packaging/systemd/haproxy-rollcall.conf \
+	packaging/aws/events.yaml
 dist_doc_DATA = README.md NEWS
 
 # The units name the programs where they are installed, which configure does not know yet.

@@ -50,6 +50,7 @@ unit_tests = \
 	%D%/unit/test_ecs_answer \
 	%D%/unit/test_ecs_event \
 	%D%/unit/test_ecs_hosts \
+	%D%/unit/test_ecs_queue \
 	%D%/unit/test_ecs_sweep \
 	%D%/unit/test_ecs_watch \
 	%D%/unit/test_err \
@@ -110,6 +111,7 @@ tests_unit_test_creds_source_SOURCES = %D%/unit/test_creds_source.c $(fake_http)
 tests_unit_test_desired_SOURCES = %D%/unit/test_desired.c $(worlds)
 tests_unit_test_desired_label_SOURCES = %D%/unit/test_desired_label.c $(worlds)
 tests_unit_test_ecs_event_SOURCES = %D%/unit/test_ecs_event.c $(fake_ecs)
+tests_unit_test_ecs_queue_SOURCES = %D%/unit/test_ecs_queue.c $(fake_loop)
 tests_unit_test_ecs_sweep_SOURCES = %D%/unit/test_ecs_sweep.c $(fake_ecs)
 tests_unit_test_ecs_watch_SOURCES = %D%/unit/test_ecs_watch.c $(fake_ecs) $(fake_loop)
 tests_unit_test_applied_SOURCES = %D%/unit/test_applied.c $(worlds)

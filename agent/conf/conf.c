@@ -20,7 +20,6 @@
 #include "conf/conf_haproxy.h"
 #include "conf/conf_listen.h"
 #include "conf/conf_policy.h"
-#include "conf/conf_unbuilt.h"
 
 #define HASH_SIZE 17
 
@@ -72,7 +71,6 @@ check_root(struct conf_decode *d, const struct conf_yaml_node *root, void *obj)
 	if (conf_yaml_get(root, "ecs") == NULL)
 		conf_ecs_absent(d, obj);
 	conf_check_all(d, root, obj);
-	conf_unbuilt_warn(&d->report, root);
 }
 
 static const struct conf_map root_map = { .keys = root_keys, .n = CONF_N(root_keys), .check = check_root };

@@ -440,6 +440,42 @@ check_budget(struct doctor *d, const struct control_facts *f)
 	}
 }
 
+static void
+check_queue(struct doctor *d, const struct conf_source *s, const struct ecs_queue_view *q, int64_t wall_ms)
+{
+	if (q->fault->on)
+		find(d, FAULT,
+		    "packaging/aws/events.yaml makes rule, topic, queue and their policies; `rollcalld --iam` prints "
+		    "ours",
+		    "source `" STR_FMT "`: %s; ECS is polled all the same", STR_ARG(s->name), q->fault->err.msg);
+	else if (!q->is_listening)
+		find(d, WARNING, "ask again in a few seconds", "source `" STR_FMT "`: the queue is not read yet",
+		    STR_ARG(s->name));
+	else if (q->events == 0)
+		find(d, WARNING,
+		    "if tasks have started or stopped since the start: is there an EventBridge rule (source aws.ecs, "
+		    "\"ECS Task State Change\"), and may it send? See packaging/aws/events.yaml",
+		    "source `" STR_FMT "`: listening, and no event has come yet", STR_ARG(s->name));
+	else if (q->foreign == q->events)
+		find(d, WARNING,
+		    "compare the rule's clusterArn, and the account and region of the queue, with `clusters`",
+		    "source `" STR_FMT "`: %" PRIu64 " events came, all of other clusters", STR_ARG(s->name),
+		    q->events);
+	else
+		find(d, OK, "",
+		    "source `" STR_FMT "`: %" PRIu64 " events came, the last %" PRId64 " s ago; %" PRIu64
+		    " messages were none",
+		    STR_ARG(s->name), q->events, (wall_ms - q->last_wall_ms) / 1000, q->poison);
+}
+
+static void
+check_events(struct doctor *d, const struct control_facts *f)
+{
+	for (size_t i = 0; f->conf != NULL && f->queues != NULL && i < f->conf->n_sources; i++)
+		if (f->queues[i].fault != NULL)
+			check_queue(d, &f->conf->sources[i], &f->queues[i], f->wall_ms);
+}
+
 static const struct conf_source *
 source_of(const struct conf *conf, struct str source)
 {
@@ -591,6 +627,7 @@ static const struct {
 	{ "permissions", check_permissions },
 	{ "clock", check_clock },
 	{ "rate_limit", check_budget },
+	{ "events", check_events },
 	{ "clusters", check_clusters },
 	{ "networks", check_networks },
 	{ "problems", check_problems },

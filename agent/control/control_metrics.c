@@ -151,6 +151,58 @@ put_source_gauges(struct buf *out, const struct control_facts *f)
 		    f->figures[i].skew_ms);
 }
 
+/* ---- the events queues ---- */
+
+static uint64_t
+get_listening(const struct ecs_queue_view *q)
+{
+	return q->is_listening;
+}
+
+static uint64_t
+get_messages(const struct ecs_queue_view *q)
+{
+	return q->messages;
+}
+
+static uint64_t
+get_task_events(const struct ecs_queue_view *q)
+{
+	return q->events;
+}
+
+static uint64_t
+get_dropped(const struct ecs_queue_view *q)
+{
+	return q->poison;
+}
+
+/* Of each source that has events one sample. */
+static void
+put_of_queues(struct buf *out, const struct control_facts *f, const char *name, const char *type, const char *help,
+    uint64_t (*get)(const struct ecs_queue_view *q))
+{
+	control_metric_family(out, name, type, help);
+	for (size_t i = 0; f->conf != NULL && f->queues != NULL && i < f->conf->n_sources; i++) {
+		const struct control_metric_label label = { "source", f->conf->sources[i].name };
+
+		if (f->queues[i].fault != NULL)
+			control_metric_whole(out, name, &label, 1, get(&f->queues[i]));
+	}
+}
+
+static void
+put_queues(struct buf *out, const struct control_facts *f)
+{
+	put_of_queues(out, f, "rollcall_ecs_events_listening", "gauge", "1: the events queue is read.", get_listening);
+	put_of_queues(out, f, "rollcall_ecs_events_messages_total", "counter",
+	    "Messages received from the events queue.", get_messages);
+	put_of_queues(out, f, "rollcall_ecs_events_total", "counter",
+	    "Messages that told of a task's change, those of other clusters included.", get_task_events);
+	put_of_queues(out, f, "rollcall_ecs_events_dropped_total", "counter",
+	    "Messages that were no event, and were dropped.", get_dropped);
+}
+
 /* ---- the roster ---- */
 
 struct cluster_labels {
@@ -549,6 +601,7 @@ static family_fn *const families[] = {
 	put_health,
 	put_calls,
 	put_source_gauges,
+	put_queues,
 	put_clusters,
 	put_ages,
 	put_excluded,

@@ -252,6 +252,27 @@ put_keys(struct control_json *w, const struct creds_source_view *keys)
 }
 
 static void
+put_events(struct control_json *w, const struct ecs_queue_view *q)
+{
+	if (q == NULL || q->fault == NULL) {
+		control_json_null(w, "events");
+		return;
+	}
+	control_json_object(w, "events");
+	control_json_text(w, "queue", q->url);
+	control_json_text(w, "topic", q->topic);
+	control_json_bool(w, "listening", q->is_listening);
+	control_json_number(w, "messages", (int64_t)q->messages);
+	control_json_number(w, "task_events", (int64_t)q->events);
+	control_json_number(w, "of_other_clusters", (int64_t)q->foreign);
+	control_json_number(w, "dropped", (int64_t)q->poison);
+	control_json_number(w, "deleted", (int64_t)q->deleted);
+	control_json_time(w, "last_event_at", q->last_wall_ms);
+	put_fault(w, "error", q->fault);
+	control_json_object_end(w);
+}
+
+static void
 put_source(struct control_json *w, const struct control_facts *f, size_t i)
 {
 	const struct conf_source *source = &f->conf->sources[i];
@@ -269,6 +290,7 @@ put_source(struct control_json *w, const struct control_facts *f, size_t i)
 	else
 		control_json_null(w, "budget_used_percent");
 	put_stretched(w, f->stretches != NULL ? &f->stretches[i] : NULL);
+	put_events(w, f->queues != NULL ? &f->queues[i] : NULL);
 	control_json_object_end(w);
 }
 

@@ -31,6 +31,7 @@
 #include "control/control_events.h"
 #include "control/control_path.h"
 #include "control/control_slice.h"
+#include "ecs/ecs_queue.h"
 #include "ecs/roster.h"
 #include "hap/hap_map.h"
 #include "outlier/outlier.h"
@@ -100,6 +101,7 @@ struct control_facts {
 	const struct creds_source_view *keys;     /* one for each source of conf; null: not known */
 	const unsigned *budget_used_percent;      /* one for each source of conf; null: not measured */
 	const struct control_stretch *stretches;  /* likewise */
+	const struct ecs_queue_view *queues;      /* likewise; without a fault: no events */
 	const struct desired *desired;            /* what the plan was made from */
 	const struct actual *actual;              /* likewise */
 	const struct plan *plan;

@@ -3,9 +3,8 @@
 
 #include "ecs/ecs_body.h"
 
-/* Tokens are AWS's text and names are the operator's: quoted as JSON wants it. */
-static void
-put_text(struct buf *b, struct str s)
+void
+ecs_body_text(struct buf *b, struct str s)
 {
 	size_t from = 0;
 
@@ -27,11 +26,11 @@ void
 ecs_body_list_tasks(struct buf *b, struct str cluster, struct str token)
 {
 	buf_put(b, STR("{\"cluster\":"));
-	put_text(b, cluster);
+	ecs_body_text(b, cluster);
 	buf_printf(b, ",\"maxResults\":%d", ECS_BODY_PAGE);
 	if (token.len > 0) {
 		buf_put(b, STR(",\"nextToken\":"));
-		put_text(b, token);
+		ecs_body_text(b, token);
 	}
 	buf_put_u8(b, '}');
 }
@@ -42,7 +41,7 @@ ecs_body_list_clusters(struct buf *b, struct str token)
 	buf_printf(b, "{\"maxResults\":%d", ECS_BODY_PAGE);
 	if (token.len > 0) {
 		buf_put(b, STR(",\"nextToken\":"));
-		put_text(b, token);
+		ecs_body_text(b, token);
 	}
 	buf_put_u8(b, '}');
 }
@@ -51,7 +50,7 @@ void
 ecs_body_cluster(struct buf *b, struct str cluster)
 {
 	buf_put(b, STR("{\"clusters\":["));
-	put_text(b, cluster);
+	ecs_body_text(b, cluster);
 	buf_put(b, STR("]}"));
 }
 
@@ -59,7 +58,7 @@ void
 ecs_body_describe_clusters(struct buf *b, struct str cluster)
 {
 	buf_put(b, STR("{\"clusters\":["));
-	put_text(b, cluster);
+	ecs_body_text(b, cluster);
 	buf_put(b, STR("]}"));
 }
 
@@ -67,7 +66,7 @@ void
 ecs_body_task_definition(struct buf *b, struct str arn)
 {
 	buf_put(b, STR("{\"taskDefinition\":"));
-	put_text(b, arn);
+	ecs_body_text(b, arn);
 	buf_put_u8(b, '}');
 }
 
@@ -75,7 +74,7 @@ void
 ecs_body_describe_begin(struct buf *b, struct str cluster)
 {
 	buf_put(b, STR("{\"cluster\":"));
-	put_text(b, cluster);
+	ecs_body_text(b, cluster);
 	buf_put(b, STR(",\"tasks\":["));
 }
 
@@ -84,14 +83,14 @@ ecs_body_item(struct buf *b, bool is_first, struct str text)
 {
 	if (!is_first)
 		buf_put_u8(b, ',');
-	put_text(b, text);
+	ecs_body_text(b, text);
 }
 
 void
 ecs_body_instances_begin(struct buf *b, struct str cluster)
 {
 	buf_put(b, STR("{\"cluster\":"));
-	put_text(b, cluster);
+	ecs_body_text(b, cluster);
 	buf_put(b, STR(",\"containerInstances\":["));
 }
 
@@ -107,7 +106,7 @@ ecs_body_managed_end(struct buf *b, struct str token)
 	buf_printf(b, "]}],\"MaxResults\":%d", ECS_BODY_MANAGED_PAGE);
 	if (token.len > 0) {
 		buf_put(b, STR(",\"NextToken\":"));
-		put_text(b, token);
+		ecs_body_text(b, token);
 	}
 	buf_put_u8(b, '}');
 }

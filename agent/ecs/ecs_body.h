@@ -14,6 +14,9 @@
 #define ECS_BODY_INSTANCES_MAX ((size_t)100)       /* ... and DescribeContainerInstances */
 #define ECS_BODY_MANAGED_PAGE  50                  /* the most that Systems Manager gives at once */
 
+/* Tokens are AWS's text and names are the operator's: quoted as JSON wants it. */
+void ecs_body_text(struct buf *b, struct str s);
+
 /* An empty token asks for the first page.  Check with buf_failed. */
 void ecs_body_list_tasks(struct buf *b, struct str cluster, struct str token);
 void ecs_body_cluster(struct buf *b, struct str cluster);

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "ecs/arn.h"
@@ -14,6 +15,9 @@
 #include "io/loop.h"
 
 #define STRETCH_MIN_MS INT64_C(1000)
+
+/* What events tell is published with pauses of so many times what publishing took. */
+#define PUBLISH_APART_X 4
 
 #define CLUSTERS_MAX 2000 /* of a source, found by "*" */
 
@@ -29,6 +33,7 @@ struct source {
 	unsigned n_clusters; /* that share its rate limit */
 	struct ecs_star *star;
 	bool is_as_before;          /* asked at the same place, with the same credentials */
+	bool is_listening;          /* to its events */
 	bool waits_for_self;        /* its cluster is our own, which is not known yet */
 	struct roster_cluster lost; /* what is shown of it then */
 };
@@ -50,6 +55,10 @@ struct ecs_watch {
 	struct arena *self_arena;
 	struct roster_self self;
 	bool self_is_settled; /* known, or not to be had soon */
+
+	struct loop_timer *publish_timer; /* for what events told too soon after the last */
+	bool publish_waits;
+	int64_t published_ns, publish_took_ns; /* by events; the loop's clock is too coarse */
 
 	struct roster *before; /* of an earlier configuration, until we have started; null: nothing */
 };
@@ -117,6 +126,74 @@ ecs_watch_publish(struct ecs_watch *w)
 {
 	if (w->started)
 		publish(w);
+}
+
+/* ---- what events tell ---- */
+
+static int64_t
+now_ns(void)
+{
+	struct timespec now = { .tv_sec = 0 };
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void
+publish_told(void *arg)
+{
+	struct ecs_watch *w = arg;
+	int64_t began = now_ns();
+
+	w->publish_waits = false;
+	ecs_watch_publish(w);
+	w->published_ns = now_ns();
+	w->publish_took_ns = w->published_ns - began;
+}
+
+static void
+publish_soon(struct ecs_watch *w)
+{
+	int64_t wait = w->published_ns + w->publish_took_ns * PUBLISH_APART_X - now_ns();
+
+	if (w->publish_waits)
+		return;
+	if (wait <= 0) {
+		publish_told(w);
+		return;
+	}
+	w->publish_waits = true;
+	loop_timer_arm(w->publish_timer, (wait + 999999) / 1000000);
+}
+
+void
+ecs_watch_listening(struct ecs_watch *w, size_t source, bool is_listening)
+{
+	for (size_t i = 0; i < w->n_clusters; i++)
+		if (w->clusters[i].source == source)
+			ecs_watch_cluster_listening(w->clusters[i].watch, is_listening);
+	w->sources[source].is_listening = is_listening;
+}
+
+bool
+ecs_watch_told(struct ecs_watch *w, size_t source, const struct ecs_event *event)
+{
+	for (size_t i = 0; i < w->n_clusters; i++)
+		if (w->clusters[i].source == source && ecs_watch_cluster_told(w->clusters[i].watch, event))
+			return true;
+	return false;
+}
+
+void
+ecs_watch_take_told(struct ecs_watch *w, size_t source)
+{
+	bool news = false;
+
+	for (size_t i = 0; i < w->n_clusters; i++)
+		if (w->clusters[i].source == source)
+			news = ecs_watch_cluster_take_told(w->clusters[i].watch) || news;
+	if (news)
+		publish_soon(w);
 }
 
 /* ---- what was known before ---- */
@@ -223,6 +300,7 @@ add_cluster(struct ecs_watch *w, size_t source, struct str name, struct str show
 		return code;
 	c->source = source;
 	c->found = found;
+	ecs_watch_cluster_listening(c->watch, w->sources[source].is_listening);
 	w->n_clusters++;
 	w->sources[source].n_clusters++;
 	if (w->started)
@@ -490,6 +568,8 @@ ecs_watch_new(struct loop *l, const struct conf *conf, const struct ecs_watch_ca
 	w->to = to;
 	code = make_parts(w, callers, e);
 	if (code == ERR_OK)
+		code = loop_timer_new(l, publish_told, w, &w->publish_timer, e);
+	if (code == ERR_OK)
 		code = take_over(w, &to.before, e);
 	for (size_t i = 0; code == ERR_OK && i < conf->n_sources; i++)
 		code = add_source(w, i, e);
@@ -587,6 +667,7 @@ ecs_watch_close(struct ecs_watch *w)
 	}
 	for (size_t i = 0; w->sources != NULL && i < w->conf->n_sources; i++)
 		ecs_star_close(w->sources[i].star);
+	loop_timer_close(w->publish_timer);
 	roster_unref(w->before);
 	ecs_hosts_free(w->hosts);
 	taskdef_cache_free(w->definitions);

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/prng.h"
 #include "conf/conf.h"
+#include "ecs/ecs_event.h"
 #include "ecs/ecs_sought.h"
 #include "ecs/ecs_watch_cluster.h"
 #include "ecs/roster.h"
@@ -49,6 +50,12 @@ void ecs_watch_start(struct ecs_watch *w); /* a full sweep of every cluster, the
 void ecs_watch_poke(struct ecs_watch *w); /* a full sweep of every cluster, now; one that runs is followed by another */
 void ecs_watch_publish(struct ecs_watch *w); /* what is known now, if the sweeps have begun */
 void ecs_watch_seek(struct ecs_watch *w);    /* somebody new is sought: asked about now, in every cluster */
+/* What comes by the events queue of conf->sources[source] (ecs_watch_cluster.h). */
+void ecs_watch_listening(struct ecs_watch *w, size_t source, bool is_listening);
+bool ecs_watch_told(struct ecs_watch *w, size_t source, const struct ecs_event *event); /* false: of no cluster of it */
+/* After some of these: they are published, at once, or in a storm so that publishing takes no
+ * more than a part of the loop's time. */
+void ecs_watch_take_told(struct ecs_watch *w, size_t source);
 /* True: the rate limit of conf->sources[source] (or a slow AWS) makes its slowest cluster
  * wait noticeably longer than `watch` or `refresh` say: *ret is how long. */
 bool ecs_watch_stretched(const struct ecs_watch *w, size_t source, struct ecs_watch_pace *ret);

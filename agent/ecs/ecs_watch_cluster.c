@@ -14,6 +14,7 @@
 #include "ecs/arn.h"
 #include "ecs/ecs_body.h"
 #include "ecs/ecs_sweep.h"
+#include "ecs/ecs_told.h"
 #include "io/loop.h"
 
 #define ROOM           "ecs"
@@ -21,6 +22,8 @@
 #define BACKOFF_CAP_MS INT64_C(60000) /* or 10 x refresh, if that is more */
 #define BACKOFF_CAP_X  10
 #define JITTER_PERCENT 10
+#define GATHER_MS      INT64_C(20) /* what is told within this is asked about in one call */
+#define TOLD_MAX       ((size_t)64 << 20)
 
 struct flight {
 	struct ecs_watch_cluster *cluster;
@@ -57,12 +60,26 @@ struct ecs_watch_cluster {
 	struct ecs_sought asked;       /* about, by the passes so far */
 	struct ecs_sought sought, due; /* by this one: in all, and to be asked about */
 
+	/* Ends that events told: since then no pass has begun. */
+	struct arena *told_arena; /* null: none */
+	struct roster_task *told; /* grows */
+	size_t n_told, cap_told;
+	bool told_news;
+	struct arena *names_arena; /* likewise, of whom to ask about */
+	struct ecs_sought_task *names;
+	size_t n_names;
+	int64_t names_due_ms, named_began_ms;
+	struct ecs_sought named;     /* by the pass that runs */
+	bool is_listening, is_heard; /* see ECS_WATCH_CLUSTER_REST_X */
+
 	struct roster_cluster known;
 	struct buf account, arn; /* behind those of known */
 	bool fault_of_full;      /* so that only FULL can disprove it */
 };
 
 static void run_due(void *arg);
+static struct roster_facts *with_told(const struct ecs_watch_cluster *c, struct roster_facts *facts);
+static void forget_told(struct ecs_watch_cluster *c);
 
 /* ---- text ---- */
 
@@ -135,6 +152,11 @@ ecs_watch_cluster_close(struct ecs_watch_cluster *c)
 	ecs_sought_free(&c->sought);
 	ecs_sought_free(&c->due);
 	roster_facts_unref(c->known.facts);
+	arena_free(c->told_arena);
+	free(c->told);
+	arena_free(c->names_arena);
+	free(c->names);
+	ecs_sought_free(&c->named);
 	buf_free(&c->account);
 	buf_free(&c->arn);
 	buf_free(&c->rest_after);
@@ -191,9 +213,44 @@ static int64_t
 until_due_ms(const struct ecs_watch_cluster *c)
 {
 	int64_t due = c->full_due_ms < c->watch_due_ms ? c->full_due_ms : c->watch_due_ms;
-	int64_t wait = due - clk_mono_ms(&c->clk);
+	int64_t wait;
 
+	if (c->n_names > 0 && c->failures == 0 && c->names_due_ms < due)
+		due = c->names_due_ms;
+	wait = due - clk_mono_ms(&c->clk);
 	return wait > 0 ? wait : 0;
+}
+
+/* Somebody whom only looks bring in: events tell no health. */
+static bool
+is_awaited(const struct ecs_watch_cluster *c, const struct roster_task *t)
+{
+	return t->desired_status == ROSTER_RUNNING && t->ended_wall_ms == 0 &&
+	       (t->last_status < ROSTER_RUNNING || (c->start.source->require_healthy && t->health != ROSTER_HEALTHY));
+}
+
+static bool
+may_rest(const struct ecs_watch_cluster *c)
+{
+	const struct roster_facts *f = c->known.facts;
+
+	if (!c->is_listening || !c->is_heard || f == NULL)
+		return false;
+	for (size_t i = 0; i < f->n_tasks; i++)
+		if (is_awaited(c, &f->tasks[i]))
+			return false;
+	return true;
+}
+
+static int64_t
+watch_pause_ms(const struct ecs_watch_cluster *c)
+{
+	const struct conf_source *s = c->start.source;
+	int64_t rest = s->watch_ms * ECS_WATCH_CLUSTER_REST_X;
+
+	if (!may_rest(c))
+		return s->watch_ms;
+	return rest < s->refresh_ms ? rest : s->refresh_ms > s->watch_ms ? s->refresh_ms : s->watch_ms;
 }
 
 /* After a pass, which failed or not: when are the next ones due? */
@@ -207,6 +264,8 @@ schedule(struct ecs_watch_cluster *c, bool failed)
 		c->watch_due_ms = c->full_due_ms;
 		c->full_next = true;
 		c->failures++;
+	} else if (c->kind == ECS_SWEEP_NAMED) {
+		c->failures = 0; /* and the others are due as they were */
 	} else {
 		c->watch_due_ms = now + c->start.source->watch_ms;
 		if (c->kind == ECS_SWEEP_FULL)
@@ -214,6 +273,16 @@ schedule(struct ecs_watch_cluster *c, bool failed)
 			    c->rest_after.len > 0 ? c->watch_due_ms : now + jittered(c, c->start.source->refresh_ms);
 		c->failures = 0;
 	}
+	loop_timer_arm(c->timer, until_due_ms(c));
+}
+
+/* Once it is known what the pass has found. */
+static void
+rest_or_look(struct ecs_watch_cluster *c)
+{
+	if (c->failures > 0 || c->kind == ECS_SWEEP_NAMED)
+		return;
+	c->watch_due_ms = clk_mono_ms(&c->clk) + watch_pause_ms(c);
 	loop_timer_arm(c->timer, until_due_ms(c));
 }
 
@@ -234,6 +303,132 @@ ecs_watch_cluster_poke(struct ecs_watch_cluster *c)
 	c->full_due_ms = clk_mono_ms(&c->clk);
 	if (c->sweep == NULL)
 		loop_timer_arm(c->timer, 0);
+}
+
+/* ---- what events tell ---- */
+
+void
+ecs_watch_cluster_listening(struct ecs_watch_cluster *c, bool is_listening)
+{
+	c->is_listening = is_listening;
+	c->is_heard = c->is_heard && is_listening;
+	/* Whoever rested looks again. */
+	if (!is_listening && c->failures == 0 && c->watch_due_ms > clk_mono_ms(&c->clk) + c->start.source->watch_ms) {
+		c->watch_due_ms = clk_mono_ms(&c->clk) + c->start.source->watch_ms;
+		if (c->sweep == NULL)
+			loop_timer_arm(c->timer, until_due_ms(c));
+	}
+}
+
+static struct arena *
+arena_of(struct arena **a)
+{
+	if (*a == NULL)
+		*a = arena_new(TOLD_MAX);
+	return *a;
+}
+
+static bool
+note_end(struct ecs_watch_cluster *c, const struct roster_task *t)
+{
+	struct arena *a = arena_of(&c->told_arena);
+
+	if (a == NULL)
+		return false;
+	if (c->n_told == c->cap_told) {
+		size_t cap = c->cap_told == 0 ? 64 : c->cap_told * 2;
+		struct roster_task *bigger = reallocarray(c->told, cap, sizeof(*bigger));
+
+		if (bigger == NULL)
+			return false;
+		c->told = bigger;
+		c->cap_told = cap;
+	}
+	if (!roster_task_copy(a, t, &c->told[c->n_told]))
+		return false;
+	c->n_told++;
+	c->told_news = true;
+	return true;
+}
+
+static bool
+is_named(const struct ecs_watch_cluster *c, struct str id)
+{
+	for (size_t i = 0; i < c->n_names; i++)
+		if (str_eq(c->names[i].id, id))
+			return true;
+	return false;
+}
+
+/* At most half of what the rate limit allows. */
+static int64_t
+named_apart_ms(const struct ecs_watch_cluster *c)
+{
+	unsigned rate = c->start.source->rate_limit_milli > 0 ? c->start.source->rate_limit_milli : 1;
+
+	return (int64_t)2 * 1000000 / rate * *c->start.n_sharing;
+}
+
+static bool
+note_name(struct ecs_watch_cluster *c, struct str id)
+{
+	struct arena *a = arena_of(&c->names_arena);
+	int64_t now = clk_mono_ms(&c->clk);
+
+	if (is_named(c, id))
+		return true;
+	if (c->names == NULL)
+		c->names = calloc(ECS_WATCH_CLUSTER_NAMED_MAX, sizeof(*c->names));
+	if (a == NULL || c->names == NULL || c->n_names == ECS_WATCH_CLUSTER_NAMED_MAX)
+		return false;
+	c->names[c->n_names] = (struct ecs_sought_task){ .arn = STR("") };
+	if (!arena_str(a, id, &c->names[c->n_names].id))
+		return false;
+	if (c->n_names++ > 0)
+		return true;
+	c->names_due_ms = now + GATHER_MS;
+	if (c->named_began_ms != 0 && c->names_due_ms < c->named_began_ms + named_apart_ms(c))
+		c->names_due_ms = c->named_began_ms + named_apart_ms(c);
+	if (c->sweep == NULL)
+		loop_timer_arm(c->timer, until_due_ms(c));
+	return true;
+}
+
+bool
+ecs_watch_cluster_told(struct ecs_watch_cluster *c, const struct ecs_event *event)
+{
+	bool is_noted = true;
+
+	if (!ecs_told_is_of(event, c->known.account, c->known.arn))
+		return false;
+	c->is_heard = true;
+	switch (ecs_told_judge(c->known.facts, &event->task)) {
+	case ECS_TOLD_NOTHING:
+		break;
+	case ECS_TOLD_END:
+		is_noted = note_end(c, &event->task);
+		break;
+	case ECS_TOLD_ASK:
+		is_noted = note_name(c, event->task.id);
+		break;
+	}
+	if (!is_noted)
+		ecs_watch_cluster_seek(c); /* too much at once: the list tells */
+	return true;
+}
+
+bool
+ecs_watch_cluster_take_told(struct ecs_watch_cluster *c)
+{
+	const struct roster_facts *before = c->known.facts;
+
+	if (!c->told_news)
+		return false;
+	c->told_news = false;
+	c->known.facts = with_told(c, c->known.facts);
+	if (c->sweep == NULL)
+		forget_told(c);
+	return c->known.facts != before;
 }
 
 /* ---- who is sought ---- */
@@ -296,8 +491,8 @@ tell_fault(const struct ecs_watch_cluster *c, bool failed)
 static bool
 clear_fault(struct ecs_watch_cluster *c)
 {
-	/* A WATCH pass does not ask all that a FULL pass had trouble with. */
-	if (c->kind == ECS_SWEEP_WATCH && c->fault_of_full)
+	/* The others do not ask all that a FULL pass had trouble with. */
+	if (c->kind != ECS_SWEEP_FULL && c->fault_of_full)
 		return false;
 	c->fault_of_full = false;
 	c->known.fault_is_permanent = false;
@@ -325,14 +520,70 @@ raise_fault(struct ecs_watch_cluster *c, const struct err *why, bool failed)
 	return speak || was_permanent != c->known.fault_is_permanent;
 }
 
+/* facts with what events have told meanwhile; takes the reference.  Without memory, and so
+ * without them, the next pass finds the same. */
+static struct roster_facts *
+with_told(const struct ecs_watch_cluster *c, struct roster_facts *facts)
+{
+	struct roster_facts *now;
+
+	if (facts == NULL || c->n_told == 0 ||
+	    ecs_told_apply(facts, c->told, c->n_told, clk_wall_ms(&c->clk), &now, NULL) != ERR_OK)
+		return facts;
+	roster_facts_unref(facts);
+	return now;
+}
+
+static void
+forget_told(struct ecs_watch_cluster *c)
+{
+	arena_free(MOVE(c->told_arena));
+	c->n_told = 0;
+	c->told_news = false;
+}
+
+static bool
+is_ending(const struct roster_task *t)
+{
+	return t->desired_status == ROSTER_STOPPED || t->last_status >= ROSTER_DEACTIVATING;
+}
+
+/* Has a pass found an end of which no event came? */
+static bool
+found_untold_end(const struct roster_facts *before, const struct roster_facts *now)
+{
+	for (size_t i = 0; before != NULL && now != NULL && now != before && i < now->n_tasks; i++) {
+		const struct roster_task *t = &now->tasks[i], *was;
+
+		if (t->is_by_event || !is_ending(t))
+			continue;
+		was = roster_facts_find(before, t->arn);
+		if (was != NULL && !is_ending(was))
+			return true;
+	}
+	return false;
+}
+
+static void
+use_facts(struct ecs_watch_cluster *c, struct roster_facts *facts)
+{
+	facts = with_told(c, facts);
+	if (c->is_heard && found_untold_end(c->known.facts, facts))
+		c->is_heard = false;
+	roster_facts_unref(c->known.facts);
+	c->known.facts = facts;
+}
+
 /* True: others see something new. */
 static bool
 take_result(struct ecs_watch_cluster *c, const struct ecs_sweep_result *r)
 {
-	bool news = r->facts != c->known.facts;
+	const struct roster_facts *before = c->known.facts;
+	bool news;
 
-	roster_facts_unref(c->known.facts);
-	c->known.facts = r->facts;
+	use_facts(c, r->facts);
+	news = c->known.facts != before;
+	forget_told(c);
 	learn(&c->account, &c->known.account, r->account);
 	learn(&c->arn, &c->known.arn, r->cluster_arn);
 	/* A definition that can be had a moment later is waited for: without it tasks that
@@ -379,16 +630,18 @@ end_pass(struct ecs_watch_cluster *c)
 
 	if (ecs_sweep_result(c->sweep, clk_wall_ms(&c->clk), &result, &why) == ERR_OK) {
 		note_part(c, result.rest_after);
-		schedule(c, !result.answered);
-		if (result.answered)
+		if (result.answered && c->kind != ECS_SWEEP_NAMED)
 			note_asked(c);
+		schedule(c, !result.answered);
 		news = take_result(c, &result);
+		rest_or_look(c);
 	} else {
 		schedule(c, true);
 		news = raise_fault(c, &why, true);
 	}
 	ecs_sweep_free(c->sweep);
 	c->sweep = NULL;
+	ecs_sought_free(&c->named);
 	if ((c->full_next || c->seek_next) && c->failures == 0)
 		loop_timer_arm(c->timer, 0); /* poked meanwhile */
 	if (news)
@@ -423,8 +676,7 @@ tell_news(struct ecs_watch_cluster *c)
 	/* Without memory for it now, the end of the pass tells it. */
 	if (!ecs_sweep_has_news(c->sweep) || ecs_sweep_news(c->sweep, clk_wall_ms(&c->clk), &facts, NULL) != ERR_OK)
 		return;
-	roster_facts_unref(c->known.facts);
-	c->known.facts = facts;
+	use_facts(c, facts);
 	c->start.changed(c->start.arg);
 }
 
@@ -520,6 +772,8 @@ note_beginning(struct ecs_watch_cluster *c)
 {
 	int64_t now = clk_mono_ms(&c->clk);
 
+	if (c->kind == ECS_SWEEP_NAMED)
+		return;
 	if (c->began_ms != 0 && c->failures == 0)
 		c->pace.watch_ms = now - c->began_ms;
 	c->began_ms = now;
@@ -541,6 +795,7 @@ begin_pass(struct ecs_watch_cluster *c, struct err *e)
 		.before = c->known.facts,
 		.definitions = c->start.definitions,
 		.hosts = c->start.hosts,
+		.named = &c->named,
 		.mono_ms = clk_mono_ms(&c->clk),
 		.require_healthy = c->start.source->require_healthy,
 		.rest_max = part_of_full(c),
@@ -560,6 +815,30 @@ begin_pass(struct ecs_watch_cluster *c, struct err *e)
 	return ecs_sweep_new(&start, &c->sweep, e);
 }
 
+static enum ecs_sweep_kind
+next_kind(const struct ecs_watch_cluster *c)
+{
+	int64_t now = clk_mono_ms(&c->clk);
+
+	if (c->full_next || now >= c->full_due_ms)
+		return ECS_SWEEP_FULL;
+	if (c->n_names > 0 && c->failures == 0 && !c->seek_next && now < c->watch_due_ms && now >= c->names_due_ms)
+		return ECS_SWEEP_NAMED;
+	return ECS_SWEEP_WATCH;
+}
+
+/* False: nobody is to be asked about after all. */
+static bool
+take_names(struct ecs_watch_cluster *c)
+{
+	enum err_code code = ecs_sought_make(c->names, c->n_names, &c->named, NULL);
+
+	c->n_names = 0;
+	arena_free(MOVE(c->names_arena));
+	c->named_began_ms = clk_mono_ms(&c->clk);
+	return code == ERR_OK && c->named.n > 0;
+}
+
 static void
 run_due(void *arg)
 {
@@ -567,10 +846,14 @@ run_due(void *arg)
 	struct err why = ERR_INIT;
 
 	assert(c->sweep == NULL);
-	c->kind = c->full_next || clk_mono_ms(&c->clk) >= c->full_due_ms ? ECS_SWEEP_FULL : ECS_SWEEP_WATCH;
-	c->full_next = false;
-	c->seek_next = false;
-	if (c->in_one)
+	c->kind = next_kind(c);
+	if (c->kind == ECS_SWEEP_NAMED && !take_names(c)) {
+		loop_timer_arm(c->timer, until_due_ms(c));
+		return;
+	}
+	if (c->kind != ECS_SWEEP_NAMED)
+		c->full_next = c->seek_next = false;
+	if (c->in_one && c->kind == ECS_SWEEP_FULL)
 		buf_reset(&c->rest_after);
 	note_beginning(c);
 	if (begin_pass(c, &why) == ERR_OK) {

@@ -12,6 +12,11 @@
  * malformed in a whole answer, or a definition that cannot be read, is a fault, too,
  * but no reason to ask less often.
  *
+ * What an event tells of a task's end holds at once (ecs_told.h), and against what a pass
+ * finds that had begun before.  Of whom else it tells, that is asked about in a pass of its
+ * own, NAMED, which uses at most half of `rate_limit`.  While a queue is read, and every end
+ * was told by an event before a pass found it, WATCH rests; FULL never does.
+ *
  * Who is sought is asked about by FULL passes, and by WATCH until it was asked once: a
  * server that no task explains must not cost a call every other second for ever.
  */
@@ -25,6 +30,7 @@
 #include "base/prng.h"
 #include "base/str.h"
 #include "conf/conf.h"
+#include "ecs/ecs_event.h"
 #include "ecs/ecs_hosts.h"
 #include "ecs/roster.h"
 #include "ecs/taskdef_cache.h"
@@ -32,6 +38,10 @@
 /* Calls handed to the caller at once: a cluster that answers nothing must leave places
  * for the others. */
 #define ECS_WATCH_CLUSTER_IN_FLIGHT 8
+
+#define ECS_WATCH_CLUSTER_NAMED_MAX 1000 /* told of, and not asked about yet; of more than these the list tells */
+/* Between looks at the list, in `watch`, while events tell what it would; at most `refresh`. */
+#define ECS_WATCH_CLUSTER_REST_X 5
 
 struct ecs_watch_cluster;
 struct loop;
@@ -71,7 +81,13 @@ NODISCARD enum err_code ecs_watch_cluster_new(
  * next one asks in any case. */
 void ecs_watch_cluster_seek(struct ecs_watch_cluster *c);
 void ecs_watch_cluster_poke(struct ecs_watch_cluster *c); /* FULL now, or after the pass that runs */
-/* Borrows the cluster until its next pass ends. */
+/* Whether the queue is read that would bring its events. */
+void ecs_watch_cluster_listening(struct ecs_watch_cluster *c, bool is_listening);
+/* Notes an event; copied.  False: it is another cluster's. */
+bool ecs_watch_cluster_told(struct ecs_watch_cluster *c, const struct ecs_event *event);
+/* Those that were noted count from now on.  True: ecs_watch_cluster_view shows something new. */
+bool ecs_watch_cluster_take_told(struct ecs_watch_cluster *c);
+/* Borrows the cluster until its next pass ends, or is told something. */
 struct roster_cluster ecs_watch_cluster_view(const struct ecs_watch_cluster *c);
 /* How far apart two looks at the list, and two whole FULLs, really are; 0: not known yet. */
 struct ecs_watch_pace ecs_watch_cluster_pace(const struct ecs_watch_cluster *c);

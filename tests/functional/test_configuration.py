@@ -162,29 +162,6 @@ def test_nothing_is_started_with_a_bad_configuration(aws: Aws, haproxy: HAProxy,
     assert aws.control.counters()["connections"] == 0
 
 
-def test_what_is_not_built_yet_is_accepted_with_one_warning(aws: Aws, service: str, haproxy: HAProxy,
-                                                            start_rollcalld: Callable[..., Rollcalld]) -> None:
-    """A configuration for a later version works as far as this one goes, and says how far that is."""
-    later: dict[str, Any] = {
-        "ecs.events": {"queue": "https://sqs.eu-west-1.amazonaws.com/123456789012/rollcall"},
-    }
-
-    def change(configuration: dict[str, Any]) -> None:
-        configuration["defaults"] = {}
-        for path, value in later.items():
-            section, _, key = path.rpartition(".")
-            (configuration[section] if section else configuration)[key] = value
-
-    daemon = start_rollcalld(change)
-    wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
-    for path in later:
-        name = path.removeprefix("defaults.")
-        lines = daemon.messages(f"`{re.escape(name)}`: not part of this version yet", "warn")
-        assert len(lines) == 1, f"{path}: {lines}"
-        assert re.match(r".*rollcall\.yaml:\d+:\d+: ", lines[0]), "with its place"
-    assert len(daemon.messages("", "warn error")) == len(later)
-
-
 def test_the_environment_may_hold_the_whole_configuration(aws: Aws, service: str, haproxy: HAProxy,
                                                           directory: Path) -> None:
     """ROLLCALL_CONFIG is the text itself; places in it are named after it."""

@@ -1484,8 +1484,7 @@ what_is_not_built_yet_is_taken_with_a_warning(void **state)
 		{ ECS "control: {listen: \"\"}\n", "" },
 		{ "ecs: {region: a-1, profile: p}\n", "" },
 		{ "ecs: {region: a-1, role_arn: \"arn:aws:iam::123456789012:role/x\", external_id: y}\n", "" },
-		{ "ecs: {region: a-1, events: {queue: \"https://q\"}}\n",
-		    "1:28: `ecs.events`: not part of this version yet; ignored: ECS is polled" },
+		{ "ecs: {region: a-1, events: {queue: \"https://q\"}}\n", "" },
 		{ "ecs: {region: a-1, events: {queue: \"\"}, constraints: \"\", expose_by_default: false}\n", "" },
 		{ "ecs: {region: a-1, constraints: x, expose_by_default: yes, labels: []}\n", "" },
 		{ ECS "haproxy: {master_socket: /a, apply: off, managed: {mode: auto, dir: /d, defaults: x, "

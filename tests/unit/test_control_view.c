@@ -210,7 +210,7 @@ check_status_fields(const struct control_facts *f)
 	if (source != NULL) {
 		assert_members(source,
 		    "name region account credentials credentials_expire_at credentials_error clusters calls throttles "
-		    "budget_used_percent stretched");
+		    "budget_used_percent stretched events");
 		assert_members(json_array_get(json_object_get(source, "clusters"), 0),
 		    "name arn complete_at age_ms tasks from_disk error");
 	}

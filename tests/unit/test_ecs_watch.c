@@ -230,6 +230,200 @@ fault(struct stage *s, const char *action, enum fake_fault_kind kind, enum aws_e
 	s->callers[0].class_ = class_;
 }
 
+/* ---- events ---- */
+
+static struct roster_task
+told_task(const struct fake_task *t, char *arn_text, enum roster_status last, enum roster_status desired)
+{
+	fake_ecs_arn(t, arn_text);
+	return (struct roster_task){
+		.arn = str_from_cstr(arn_text),
+		.id = str_from_cstr(t->id),
+		.definition_arn = STR(FAKE_ECS_PREFIX "task-definition/shop:1"),
+		.last_status = last,
+		.desired_status = desired,
+	};
+}
+
+/* The event that ECS sends when task i is like that; false: nobody wants it. */
+static bool
+tell(struct stage *s, size_t i, enum roster_status last, enum roster_status desired, unsigned version)
+{
+	const struct fake_task *t = &ecs(s)->tasks[i];
+	char arn_text[128];
+	struct ecs_event event = { .is_of_task = true, .cluster_arn = STR(FAKE_ECS_PREFIX "cluster/prod") };
+
+	event.task = told_task(t, arn_text, last, desired);
+	event.task.version = version;
+	return ecs_watch_told(s->watch, 0, &event);
+}
+
+static const struct roster_task *
+last_of(const struct stage *s, size_t i)
+{
+	char arn_text[128];
+
+	fake_ecs_arn(&s->callers[0].ecs.tasks[i], arn_text);
+	return roster_find(s->last, str_from_cstr(arn_text));
+}
+
+static void
+begin_with_events(struct stage *s, size_t n)
+{
+	stage_init(s, n);
+	stage_start(s);
+	fake_loop_pass(s->loop, 1000);
+	ecs_watch_listening(s->watch, 0, true);
+	ecs(s)->lists = ecs(s)->describes = 0;
+	ecs(s)->described = 0;
+	s->published = 0;
+}
+
+static void
+an_end_that_is_told_is_published_at_once_and_without_a_call(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	begin_with_events(&s, 50);
+	assert_true(tell(&s, 7, ROSTER_RUNNING, ROSTER_STOPPED, 4));
+	ecs_watch_take_told(s.watch, 0);
+	assert_int_equal(s.published, 1);
+	assert_int_equal(last_of(&s, 7)->desired_status, ROSTER_STOPPED);
+	assert_int_equal(ecs(&s)->lists + ecs(&s)->describes, 0);
+	assert_true(tell(&s, 7, ROSTER_RUNNING, ROSTER_STOPPED, 4)); /* twice is once */
+	ecs_watch_take_told(s.watch, 0);
+	assert_int_equal(s.published, 1);
+	stage_done(&s);
+}
+
+static void
+an_event_of_another_cluster_is_nobodys(void **state)
+{
+	struct ecs_event event = { .is_of_task = true, .cluster_arn = STR(FAKE_ECS_PREFIX "cluster/other") };
+	struct stage s;
+	char arn_text[128];
+
+	(void)state;
+	begin_with_events(&s, 3);
+	event.task = told_task(&ecs(&s)->tasks[0], arn_text, ROSTER_STOPPED, ROSTER_STOPPED);
+	assert_false(ecs_watch_told(s.watch, 0, &event));
+	event.cluster_arn = STR("arn:aws:ecs:eu-west-1:999999999999:cluster/prod");
+	assert_false(ecs_watch_told(s.watch, 0, &event));
+	ecs_watch_take_told(s.watch, 0);
+	assert_int_equal(s.published, 0);
+	stage_done(&s);
+}
+
+/* The pass that runs has its answers from before; they must not bring it back. */
+static void
+an_end_that_is_told_during_a_pass_outlives_it(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	begin_with_events(&s, 50);
+	ecs_watch_poke(s.watch);
+	fake_loop_pass(s.loop, ANSWER_MS / 2); /* the list is under way */
+	assert_true(s.callers[0].n_open > 0);
+	assert_true(tell(&s, 7, ROSTER_RUNNING, ROSTER_STOPPED, 4));
+	ecs_watch_take_told(s.watch, 0);
+	assert_int_equal(last_of(&s, 7)->desired_status, ROSTER_STOPPED);
+	fake_loop_pass(s.loop, 20 * ANSWER_MS);
+	assert_int_equal(last_of(&s, 7)->desired_status, ROSTER_STOPPED);
+	stage_done(&s);
+}
+
+static void
+a_thousand_starts_are_asked_about_in_ten_calls_and_no_list(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 1000);
+	for (size_t i = 1; i < 1000; i++) /* the first tells which cluster it is */
+		ecs(&s)->tasks[i].forgotten = true;
+	stage_start(&s);
+	fake_loop_pass(s.loop, 1000);
+	ecs(&s)->lists = ecs(&s)->describes = 0;
+	ecs(&s)->described = 0;
+	for (size_t i = 1; i < 1000; i++) {
+		ecs(&s)->tasks[i].forgotten = false;
+		assert_true(tell(&s, i, ROSTER_RUNNING, ROSTER_RUNNING, 3));
+		if (i % 10 == 9)
+			ecs_watch_take_told(s.watch, 0);
+	}
+	fake_loop_pass(s.loop, 500);
+	assert_int_equal(ecs(&s)->lists, 0);
+	assert_int_equal(ecs(&s)->describes, 10);
+	assert_int_equal(ecs(&s)->described, 999);
+	assert_int_equal(s.last->clusters[0].facts->n_tasks, 1000);
+	assert_true(last_of(&s, 999)->listed);
+	stage_done(&s);
+}
+
+static void
+starts_one_by_one_use_half_of_the_rate_limit(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	begin_with_events(&s, 20);
+	s.sources[0].watch_ms = s.sources[0].refresh_ms = 3600000;
+	ecs_watch_poke(s.watch);
+	fake_loop_pass(s.loop, 1000);
+	ecs(&s)->describes = 0;
+	for (unsigned i = 0; i < 100; i++) { /* 10 s */
+		assert_true(tell(&s, i % 20, ROSTER_RUNNING, ROSTER_RUNNING, 100 + i));
+		fake_loop_pass(s.loop, 100);
+	}
+	assert_in_range(ecs(&s)->describes, 9, 11);
+	stage_done(&s);
+}
+
+static void
+the_list_rests_while_events_tell_all_and_refresh_does_not(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	begin_with_events(&s, 20);
+	fake_loop_pass(s.loop, 60000);
+	assert_in_range(ecs(&s)->lists, 25, 36); /* nothing was told yet: as ever */
+	assert_true(tell(&s, 0, ROSTER_RUNNING, ROSTER_STOPPED, 4));
+	ecs(&s)->tasks[0].desired = "STOPPED";
+	ecs(&s)->tasks[0].version = 4;
+	ecs_watch_take_told(s.watch, 0);
+	fake_loop_pass(s.loop, 15000);
+	ecs(&s)->lists = 0;
+	fake_loop_pass(s.loop, 60000);
+	assert_in_range(ecs(&s)->lists, 7, 10);
+	ecs(&s)->tasks[1].desired = "STOPPED"; /* and nothing is told of it */
+	ecs(&s)->tasks[1].version = 4;
+	fake_loop_pass(s.loop, 15000);
+	assert_int_equal(last_of(&s, 1)->desired_status, ROSTER_STOPPED);
+	ecs(&s)->lists = 0;
+	fake_loop_pass(s.loop, 60000);
+	assert_in_range(ecs(&s)->lists, 25, 36);
+	stage_done(&s);
+}
+
+static void
+the_list_is_looked_at_again_once_the_queue_is_lost(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	begin_with_events(&s, 20);
+	assert_true(tell(&s, 0, ROSTER_RUNNING, ROSTER_RUNNING, 4));
+	fake_loop_pass(s.loop, 7000);
+	ecs_watch_listening(s.watch, 0, false);
+	ecs(&s)->lists = 0;
+	fake_loop_pass(s.loop, 2200);
+	assert_int_equal(ecs(&s)->lists, 1);
+	stage_done(&s);
+}
+
 /* ---- schedules ---- */
 
 static void
@@ -1095,6 +1289,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_end_that_is_told_is_published_at_once_and_without_a_call),
+		cmocka_unit_test(an_event_of_another_cluster_is_nobodys),
+		cmocka_unit_test(an_end_that_is_told_during_a_pass_outlives_it),
+		cmocka_unit_test(a_thousand_starts_are_asked_about_in_ten_calls_and_no_list),
+		cmocka_unit_test(starts_one_by_one_use_half_of_the_rate_limit),
+		cmocka_unit_test(the_list_rests_while_events_tell_all_and_refresh_does_not),
+		cmocka_unit_test(the_list_is_looked_at_again_once_the_queue_is_lost),
 		cmocka_unit_test(the_first_pass_is_full_and_published),
 		cmocka_unit_test(an_end_is_told_before_the_pass_is_over_and_full_comes_in_parts),
 		cmocka_unit_test(watch_runs_every_two_seconds_and_refresh_every_fifteen),
