@@ -19,6 +19,7 @@
 #include "control/control_server.h"
 #include "io/notify.h"
 #include "label/label_conf.h"
+#include "sync/reconcile_held.h"
 #include "sync/reload.h"
 
 #define SAID_MAX     ((size_t)4096)
@@ -207,11 +208,17 @@ make_plan(struct app_host *h, struct candidate *c, struct err *e)
 		.overlay = v.overlay,
 		.defaults = c->conf->haproxy.managed_defaults,
 	};
+	struct desired_context in = { .conf = c->conf };
+	struct reconcile_held held;
 	enum err_code code;
 
 	if (v.desired == NULL || v.actual == NULL)
 		return ERR_OK;
-	code = desired_derive(c->conf, v.desired->roster, &c->desired, e);
+	if (!reconcile_held_list(c->arena, v.applied, NULL, &held))
+		return err_set(e, ERR_NOMEM, "reading the configuration");
+	in.held = held.items;
+	in.n_held = held.n;
+	code = desired_derive_in(&in, v.desired->roster, &c->desired, e);
 	if (code == ERR_OK)
 		code = plan_diff(&rules, c->desired, v.actual, &nothing, &c->plan, e);
 	if (code == ERR_OK)

@@ -232,6 +232,7 @@ TESTS += %D%/scenario/play.sh
 tests_scenario_runner_SOURCES = %D%/scenario/runner.c $(fake_loop)
 EXTRA_DIST += %D%/scenario/play.sh %D%/scenario/README.md %D%/scenario/RESULTS.md $(scenarios)
 scenarios = \
+	%D%/scenario/abandoned.scn \
 	%D%/scenario/away.scn \
 	%D%/scenario/baseline.scn \
 	%D%/scenario/clock.scn \
@@ -240,6 +241,7 @@ scenarios = \
 	%D%/scenario/flapping.scn \
 	%D%/scenario/foreign.scn \
 	%D%/scenario/forgotten.scn \
+	%D%/scenario/forsaken.scn \
 	%D%/scenario/keys.scn \
 	%D%/scenario/mass.scn \
 	%D%/scenario/matrix.scn \

@@ -180,6 +180,18 @@ fetch_backend(const struct cli_command_run *run, struct str name, json_t *backen
 	return status;
 }
 
+/* Those of its servers: a backend that does not ask for the task may serve it still. */
+static enum cli_command_exit
+fetch_backends_of(const struct cli_command_run *run, const json_t *endpoint, json_t *backends)
+{
+	const json_t *servers = json_object_get(endpoint, "servers");
+	enum cli_command_exit status = CLI_COMMAND_OK;
+
+	for (size_t i = 0; status == CLI_COMMAND_OK && i < json_array_size(servers); i++)
+		status = fetch_backend(run, cli_why_backend(cli_json_item_text(json_array_get(servers, i))), backends);
+	return status;
+}
+
 static enum cli_command_exit
 fetch_backends(const struct cli_command_run *run, const json_t *task, json_t *backends)
 {
@@ -189,12 +201,8 @@ fetch_backends(const struct cli_command_run *run, const json_t *task, json_t *ba
 	for (size_t c = 0; c < json_array_size(containers); c++) {
 		const json_t *endpoints = json_object_get(json_array_get(containers, c), "endpoints");
 
-		for (size_t i = 0; status == CLI_COMMAND_OK && i < json_array_size(endpoints); i++) {
-			const json_t *endpoint = json_array_get(endpoints, i);
-
-			if (json_array_size(json_object_get(endpoint, "servers")) > 0)
-				status = fetch_backend(run, cli_json_text(endpoint, "backend"), backends);
-		}
+		for (size_t i = 0; status == CLI_COMMAND_OK && i < json_array_size(endpoints); i++)
+			status = fetch_backends_of(run, json_array_get(endpoints, i), backends);
 	}
 	return status;
 }

@@ -349,6 +349,23 @@ add_backend(struct cli_table *t, const json_t *backend, bool with_frozen, bool w
 		add_flag(t, backend, "paused");
 }
 
+/* What the daemon has to say of some of them: behind the table, which has no room for it. */
+static void
+put_messages(struct buf *out, const json_t *backends)
+{
+	for (size_t i = 0; i < json_array_size(backends); i++) {
+		const json_t *backend = json_array_get(backends, i);
+		struct str message = cli_json_text(backend, "message");
+
+		if (message.len == 0)
+			continue;
+		cli_text_put(out, cli_json_text(backend, "name"));
+		buf_put(out, STR(": "));
+		cli_text_put(out, message);
+		buf_put_u8(out, '\n');
+	}
+}
+
 enum err_code
 cli_show_backends(const json_t *backends, const struct cli_text_style *style, struct buf *out, struct err *e)
 {
@@ -366,6 +383,7 @@ cli_show_backends(const json_t *backends, const struct cli_text_style *style, st
 	size_t n_columns = BACKEND_COLUMNS;
 	CLEANUP(cli_table_free_at) struct cli_table *t = NULL;
 	bool with_frozen = any(backends, "frozen"), with_paused = any(backends, "paused");
+	enum err_code code;
 
 	if (json_array_size(backends) == 0) {
 		buf_put(out, STR("no backends: `backends` in the configuration names none\n"));
@@ -380,7 +398,11 @@ cli_show_backends(const json_t *backends, const struct cli_text_style *style, st
 		return err_set(e, ERR_NOMEM, "no memory for a table");
 	for (size_t i = 0; i < json_array_size(backends); i++)
 		add_backend(t, json_array_get(backends, i), with_frozen, with_paused);
-	return cli_table_render(t, style, out, e);
+	code = cli_table_render(t, style, out, e);
+	if (code != ERR_OK)
+		return code;
+	put_messages(out, backends);
+	return buf_failed(out, e);
 }
 
 /* ---- servers ---- */

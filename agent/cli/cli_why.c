@@ -29,10 +29,20 @@ each_endpoint(const json_t *task, endpoint_fn *fn, void *arg)
 	}
 }
 
+struct str
+cli_why_backend(struct str full)
+{
+	size_t at;
+
+	return str_find(full, '/', &at) ? str_first(full, at) : full;
+}
+
 /* full: "BACKEND/NAME".  Null: it went away between two questions. */
 static const json_t *
-find_server(const json_t *backends, struct str backend, struct str full)
+find_server(const json_t *backends, struct str full)
 {
+	struct str backend = cli_why_backend(full);
+
 	for (size_t b = 0; b < json_array_size(backends); b++) {
 		const json_t *candidate = json_array_get(backends, b);
 		const json_t *servers = json_object_get(candidate, "servers");
@@ -81,9 +91,10 @@ put_hold(struct buf *out, const json_t *server)
 }
 
 static void
-put_place(struct heading *h, struct str backend, struct str full)
+put_place(struct heading *h, struct str full)
 {
-	const json_t *server = find_server(h->backends, backend, full);
+	struct str backend = cli_why_backend(full);
+	const json_t *server = find_server(h->backends, full);
 	struct str state = server != NULL ? cli_json_text(server, "state") : STR("gone");
 
 	put_who(h->out, h->task);
@@ -117,7 +128,7 @@ head_endpoint(void *arg, const json_t *container, const json_t *endpoint)
 
 	(void)container;
 	for (size_t i = 0; i < json_array_size(servers); i++)
-		put_place(h, cli_json_text(endpoint, "backend"), cli_json_item_text(json_array_get(servers, i)));
+		put_place(h, cli_json_item_text(json_array_get(servers, i)));
 	if (weight_of(endpoint) > weight_of(h->blocked))
 		h->blocked = endpoint;
 }
@@ -252,7 +263,7 @@ detail_endpoint(void *arg, const json_t *container, const json_t *endpoint)
 	buf_put_u8(d->out, '\n');
 	for (size_t i = 0; i < json_array_size(servers); i++) {
 		struct str full = cli_json_item_text(json_array_get(servers, i));
-		const json_t *server = find_server(d->backends, cli_json_text(endpoint, "backend"), full);
+		const json_t *server = find_server(d->backends, full);
 
 		cli_show_put_label(d->out, "    ", full);
 		if (server != NULL)

@@ -20,6 +20,8 @@
 /* task: a document of /v1/tasks; backends: an array of those its servers are in. */
 NODISCARD enum err_code cli_why_task(
     const json_t *task, const json_t *backends, const struct cli_text_style *style, struct buf *out, struct err *e);
+/* Of "BACKEND/NAME", neither of which has a slash. */
+struct str cli_why_backend(struct str full);
 /* A server that no known task explains. */
 NODISCARD enum err_code cli_why_server(
     const json_t *server, const struct cli_text_style *style, struct buf *out, struct err *e);

@@ -11,16 +11,27 @@ copy_policy(struct arena *a, struct conf_policy *p)
 	       arena_str(a, p->outlier.agent, &p->outlier.agent);
 }
 
-/* No service has an empty name: it matches none. */
+struct conf_backend
+conf_retired(struct str name, const struct conf_policy *policy, bool managed)
+{
+	return (struct conf_backend){
+		.name = name,
+		.match = { .source = STR("*"), .cluster = STR("*"), .service = STR(""), .container = STR("*") },
+		.managed = managed,
+		.retired = true,
+		.rule = STR(""),
+		.policy = *policy,
+	};
+}
+
 static bool
 retire(struct arena *a, const struct conf_backend *b, struct conf_backend *ret)
 {
-	*ret = *b;
-	ret->retired = true;
-	ret->match =
-	    (struct conf_match){ .source = STR("*"), .cluster = STR("*"), .service = STR(""), .container = STR("*") };
-	ret->rule = STR("");
-	ret->entrypoints = (struct conf_list){ .n = 0 };
+	*ret = conf_retired(b->name, &b->policy, b->managed);
+	ret->where = b->where;
+	ret->port = b->port;
+	ret->own = b->own;
+	ret->retries_idempotent = b->retries_idempotent;
 	return arena_str(a, b->name, &ret->name) && copy_policy(a, &ret->policy);
 }
 

@@ -5,6 +5,12 @@
 #include "conf/conf.h"
 
 /*
+ * A backend that no entry names any more: by its name and policy, which it borrows.  It
+ * takes no task, for no service has an empty name, which is all that it matches.
+ */
+struct conf_backend conf_retired(struct str name, const struct conf_policy *policy, bool managed);
+
+/*
  * fresh, with those backends of before behind its own that it does not name and that are
  * in use: they take no task any more, so that their servers leave.  *ret lives in a, and
  * borrows from fresh alone.  False: the arena refuses.

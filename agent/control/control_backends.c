@@ -96,10 +96,21 @@ control_backends_leaving_text(enum evidence ev)
 	return "it leaves";
 }
 
-static const char *
-serving_text(const struct plan_server *s)
+static bool
+is_forsaken(const struct control_facts *f, struct str backend)
 {
-	if (s->desired == NULL)
+	const struct desired_backend *d = f->desired != NULL ? desired_find(f->desired, backend) : NULL;
+
+	return d != NULL && desired_is_forsaken(f->desired, d);
+}
+
+static const char *
+serving_text(const struct control_facts *f, const struct plan_server *s)
+{
+	if (s->desired == NULL && s->evidence == EVIDENCE_NONE && is_forsaken(f, s->backend))
+		return "no entry and no label asks for this backend any more: kept until something proves that its "
+		       "task is gone";
+	if (s->desired == NULL && s->evidence == EVIDENCE_NONE)
 		return "no task that is known explains it: kept until something proves that its task is gone";
 	switch (s->evidence) {
 	case EVIDENCE_NONE:
@@ -177,7 +188,7 @@ put_state_reason(struct control_json *w, const struct control_facts *f, const st
 		control_json_word(w, "reason", "takes calls once HAProxy's health check has passed");
 		break;
 	case PLAN_STATE_UP:
-		control_json_word(w, "reason", serving_text(s));
+		control_json_word(w, "reason", serving_text(f, s));
 		break;
 	case PLAN_STATE_DOWN:
 		put_down_reason(w, s->actual);
@@ -372,6 +383,27 @@ put_shares(struct control_json *w, const struct desired_backend *d)
 	control_json_array_end(w);
 }
 
+/* What it says of itself, empty where it is as others are. */
+static void
+put_retired(struct control_json *w, const struct control_facts *f, const struct conf_backend *conf,
+    const struct plan_backend *p)
+{
+	const bool retired = is_forsaken(f, conf->name) || (f->desired == NULL && conf->retired);
+
+	control_json_bool(w, "retired", retired);
+	if (!retired)
+		control_json_word(w, "message", "");
+	else if (p != NULL && p->is_frozen)
+		control_json_format(w, "message",
+		    "no entry and no label asks for this backend any more, and more than removal_limit of its tasks "
+		    "may still run: `rollcall release %.*s` lets their servers go",
+		    STR_ARG(conf->name));
+	else
+		control_json_word(w, "message",
+		    "no entry and no label asks for this backend any more: nobody enters it, and its servers leave "
+		    "as their tasks end, or within removal_limit");
+}
+
 static void
 put_head(struct control_json *w, const struct control_facts *f, const struct conf_backend *conf,
     const struct plan_backend *p)
@@ -381,6 +413,7 @@ put_head(struct control_json *w, const struct control_facts *f, const struct con
 	control_json_word(w, "kind", conf->managed ? "managed" : "declared");
 	control_json_word(w, "strategy", p != NULL ? plan_strategy_name(p->strategy) : "");
 	control_json_bool(w, "frozen", p != NULL && p->is_frozen);
+	put_retired(w, f, conf, p);
 	put_outlier(w, conf, p);
 	put_pause(w, f, conf->name, p);
 	put_shares(w, f->desired != NULL ? desired_find(f->desired, conf->name) : NULL);

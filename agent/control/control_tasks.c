@@ -233,14 +233,46 @@ put_message(struct control_json *w, const struct control_facts *f, const struct 
 		control_json_word(w, "message", "");
 }
 
+/* "rc_ID_CONTAINER_PORT"; a slot does not say whose it is: then it is shown with the first. */
+static bool
+may_be_of(const struct actual_server *s, const struct desired_endpoint *e, bool is_first)
+{
+	struct str rest = str_skip(s->name, 3 + e->task->id.len + 1); /* "rc_", and "_" */
+	struct str port = str_after_last(s->name, '_');
+
+	if (s->is_slot)
+		return is_first;
+	return rest.len > port.len && str_has_prefix(e->container, str_first(rest, rest.len - port.len - 1));
+}
+
+/* HAProxy may still serve what nobody asks to be served. */
 static void
-put_servers(struct control_json *w, const struct plan_backend *b, const struct desired_endpoint *e)
+put_orphans(struct control_json *w, const struct control_facts *f, const struct desired_endpoint *e, bool is_first)
+{
+	for (size_t i = 0; f->plan != NULL && i < f->plan->n_backends; i++) {
+		const struct plan_backend *b = &f->plan->backends[i];
+
+		for (size_t k = 0; k < b->n_servers; k++) {
+			const struct plan_server *s = &b->servers[k];
+
+			if (s->task != NULL && str_eq(s->task->arn, e->task->arn) &&
+			    may_be_of(s->actual, e, is_first) && (e->backend.len == 0 || str_eq(e->backend, b->name)))
+				control_json_format(w, NULL, "%.*s/%.*s", STR_ARG(b->name), STR_ARG(s->actual->name));
+		}
+	}
+}
+
+static void
+put_servers(struct control_json *w, const struct control_facts *f, const struct plan_backend *b,
+    const struct desired_endpoint *e, bool is_first)
 {
 	control_json_array(w, "servers");
 	for (size_t i = 0; b != NULL && i < b->n_servers; i++)
 		if (stands_for(b->servers[i].desired, e))
 			control_json_format(
 			    w, NULL, "%.*s/%.*s", STR_ARG(b->name), STR_ARG(b->servers[i].actual->name));
+	if (!e->exposed)
+		put_orphans(w, f, e, is_first);
 	control_json_array_end(w);
 }
 
@@ -264,7 +296,7 @@ put_routes(struct control_json *w, const struct control_facts *f, const struct d
 }
 
 static void
-put_endpoint(struct control_json *w, const struct control_facts *f, const struct desired_endpoint *e)
+put_endpoint(struct control_json *w, const struct control_facts *f, const struct desired_endpoint *e, bool is_first)
 {
 	const struct plan_backend *b = f->plan != NULL && e->backend.len > 0 ? plan_find(f->plan, e->backend) : NULL;
 	enum reason reason = reason_of(b, e);
@@ -280,7 +312,7 @@ put_endpoint(struct control_json *w, const struct control_facts *f, const struct
 	control_json_word(w, "reason", reason_name(reason));
 	put_message(w, f, e, b, reason);
 	put_routes(w, f, e);
-	put_servers(w, b, e);
+	put_servers(w, f, b, e, is_first);
 	control_json_object_end(w);
 }
 
@@ -325,7 +357,7 @@ put_container(struct control_json *w, const struct control_facts *f, const struc
 	control_json_array(w, "endpoints");
 	for (size_t i = 0; i < n; i++)
 		if (str_eq(endpoints[i].container, name))
-			put_endpoint(w, f, &endpoints[i]);
+			put_endpoint(w, f, &endpoints[i], i == 0);
 	control_json_array_end(w);
 	control_json_object_end(w);
 }

@@ -105,8 +105,8 @@ const struct applied_server *applied_find_task(const struct applied *a, const st
 /*
  * A new value: before, held against what was read back (of the same process).
  * Asked and seen is confirmed; JOINING that is ready and up becomes SERVING;
- * servers that are gone, or have another address, are dropped.  Findings live in
- * *ret.  seen_wall_ms is now.
+ * servers that are gone, or have another address, are dropped; those of a backend that
+ * was not read stay as they are.  Findings live in *ret.  seen_wall_ms is now.
  */
 NODISCARD enum err_code applied_observe(const struct applied *before, const struct actual *actual, int64_t now_wall_ms,
     struct applied **ret, struct applied_findings *ret_findings, struct err *e);

@@ -160,9 +160,16 @@ is_still_there(const struct applied_server *s, const struct place *place)
 	return place != NULL && str_eq(place->actual->address, s->address) && place->actual->port == s->port;
 }
 
+/* It is gone, or somebody else's; of a backend that was not read nothing is known. */
 static bool
-observe_all(
-    const struct applied *before, const struct places *places, struct applied *made, struct applied_findings *ret)
+is_over(const struct applied_server *s, const struct actual *actual, const struct place *place)
+{
+	return place != NULL ? !is_still_there(s, place) : actual_find(actual, s->backend) != NULL;
+}
+
+static bool
+observe_all(const struct applied *before, const struct actual *actual, const struct places *places,
+    struct applied *made, struct applied_findings *ret)
 {
 	struct applied_server *servers = ARENA_ARRAY(made->arena, struct applied_server, before->n_servers);
 	struct applied_finding *findings = ARENA_ARRAY(made->arena, struct applied_finding, before->n_servers);
@@ -174,12 +181,13 @@ observe_all(
 		const struct place *place = find_place(places, before->servers[i].backend, before->servers[i].server);
 		struct applied_finding found = { .has_admin = false };
 
-		if (!is_still_there(&before->servers[i], place))
+		if (is_over(&before->servers[i], actual, place))
 			continue;
 		*s = before->servers[i];
 		if (!keep_texts(made->arena, s))
 			return false;
-		observe_server(s, place->actual, &found);
+		if (place != NULL)
+			observe_server(s, place->actual, &found);
 		made->n_servers++;
 		if ((!found.has_admin && !found.has_weight) || s->task_arn.len == 0)
 			continue;
@@ -206,8 +214,8 @@ applied_observe(const struct applied *before, const struct actual *actual, int64
 
 	if (a != NULL && scratch != NULL)
 		made = start(a, before->pid, before->start_time_s, now_wall_ms);
-	if (made == NULL || !list_places(scratch, actual, &places) || !observe_all(before, &places, made, &found) ||
-	    !applied_index(made))
+	if (made == NULL || !list_places(scratch, actual, &places) ||
+	    !observe_all(before, actual, &places, made, &found) || !applied_index(made))
 		return out_of_memory(e);
 	(void)MOVE(a);
 	*ret = made;

@@ -14,6 +14,13 @@ desired_free(struct desired *d)
 	arena_free(d->arena); /* d is in it */
 }
 
+/* A label may still join one that no entry names any more, and one that is not read yet may ask for it. */
+bool
+desired_is_forsaken(const struct desired *d, const struct desired_backend *b)
+{
+	return b->conf->retired && b->n_servers == 0 && d->labels_are_known;
+}
+
 const struct desired_backend *
 desired_find(const struct desired *d, struct str backend)
 {

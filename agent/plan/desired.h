@@ -63,7 +63,8 @@ struct desired_share {
 };
 
 struct desired_backend {
-	/* Its entry; or, where labels made it, what the most recently created running task says. */
+	/* Its entry; where labels made it, what the most recently created running task says; of one that
+	 * nobody asks for any more the defaults. */
 	const struct conf_backend *conf;
 	bool is_label_made;
 	const struct desired_share *shares;
@@ -106,22 +107,34 @@ struct desired_labels; /* see desired_label.h */
 
 struct desired {
 	const struct desired_backend
-	    *backends; /* in the order of the configuration, then those that labels made, by name */
+	    *backends; /* in the order of the configuration, then those that labels join, those that they made, and
+			* those that nobody asks for any more, each by name */
 	size_t n_backends;
 	const struct desired_endpoint *endpoints; /* by cluster, task ARN, container as the task lists them, entry */
 	size_t n_endpoints;
 	const struct desired_route *routes; /* sorted by place, one for each */
 	size_t n_routes;
 	bool routes_are_cut;                 /* labels ask for too many: those that are not among routes are not over */
+	bool labels_are_known;               /* those of all tasks that run: every cluster and definition is read */
 	const struct desired_labels *labels; /* what labels say, container by container */
 	int64_t next_wall_ms;                /* time alone changes it then; INT64_MAX: it does not */
 	struct roster *roster;               /* a reference */
 	struct arena *arena;
 };
 
+/* A backend with servers that rollcall put there (applied.json says so), whoever asks for it now. */
+struct desired_held {
+	struct str name;
+	bool is_managed; /* its section is ours */
+};
+
 struct desired_context {
 	const struct conf *conf;
 	int64_t now_wall_ms;
+	/* Those that neither an entry nor a label asks for are there as retired backends: their
+	 * servers stay under the rules of evidence.  No two of one name; copied. */
+	const struct desired_held *held;
+	size_t n_held;
 	/* Backends that are in HAProxy and neither ours nor the configuration's: labels may not have them. */
 	const struct str *foreign;
 	size_t n_foreign;
@@ -135,6 +148,8 @@ NODISCARD enum err_code desired_derive(
     const struct conf *conf, struct roster *roster, struct desired **ret, struct err *e);
 void desired_free(struct desired *d); /* null is fine */
 CLEANUP_DEFINE(struct desired, desired_free);
+/* For sure no entry and no label asks for it: it takes nobody, and who is in it leaves by the rules of evidence. */
+bool desired_is_forsaken(const struct desired *d, const struct desired_backend *b);
 const struct desired_backend *desired_find(const struct desired *d, struct str backend);
 /* The first endpoint of this task of d's roster, and how many: they stand together.
  * Null and 0 for any other task. */

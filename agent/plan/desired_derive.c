@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "conf/conf_retire.h"
 #include "ecs/arn.h"
 #include "plan/desired.h"
 #include "plan/desired_label.h"
@@ -32,6 +33,7 @@ struct row { /* of an endpoint; exposed, reason and message come from its draft,
 
 /* Everything on the way from the inputs to the result. */
 struct derive {
+	const struct desired_context *context;
 	const struct conf *conf;
 	struct roster *roster;
 	struct arena *arena;   /* of the result */
@@ -39,7 +41,7 @@ struct derive {
 	struct desired_labels *labels;
 	size_t *backend_of; /* by entry: entries of one name share a backend */
 	struct desired_backend *backends;
-	size_t n_backends, first_made; /* from there on labels made them */
+	size_t n_backends, first_made, end_made; /* those between them labels made; nobody asks for those after */
 	struct plan_list drafts, rows, shadows;
 	struct desired_draft **order;        /* of drafts, sorted */
 	struct str own_service, own_cluster; /* rollcall's; may be empty */
@@ -88,11 +90,54 @@ backend_index(const struct derive *dv, struct str name)
 	return i;
 }
 
+static int
+by_backend_name(const void *key, const void *item)
+{
+	const struct str *name = key;
+	const struct desired_backend *b = item;
+
+	return str_cmp(*name, b->name);
+}
+
+/* That somebody asks for; n_backends: none has this name. */
+static size_t
+backend_by_name(const struct derive *dv, struct str name)
+{
+	const struct desired_backend *made = dv->backends + dv->first_made, *hit = NULL;
+	size_t i;
+
+	if (dv->end_made > dv->first_made)
+		hit = bsearch(&name, made, dv->end_made - dv->first_made, sizeof(*made), by_backend_name);
+	if (hit != NULL)
+		return (size_t)(hit - dv->backends);
+	i = backend_index(dv, name);
+	return i < dv->end_made ? i : dv->n_backends;
+}
+
 static void
 add_backend(struct derive *dv, const struct conf_backend *conf, bool is_label_made)
 {
 	dv->backends[dv->n_backends++] =
 	    (struct desired_backend){ .conf = conf, .name = conf->name, .is_label_made = is_label_made };
+}
+
+/* Of a name that is asked for nothing is held: what takes it now decides. */
+static bool
+list_held(struct derive *dv)
+{
+	const struct desired_context *in = dv->context;
+	struct conf_backend *held = ARENA_ARRAY(dv->arena, struct conf_backend, in->n_held);
+	struct str name;
+
+	for (size_t i = 0; held != NULL && i < in->n_held; i++) {
+		if (backend_by_name(dv, in->held[i].name) < dv->end_made)
+			continue;
+		if (!arena_str(dv->arena, in->held[i].name, &name))
+			return false;
+		held[i] = conf_retired(name, &dv->conf->defaults, in->held[i].is_managed);
+		add_backend(dv, &held[i], false);
+	}
+	return held != NULL;
 }
 
 static bool
@@ -102,7 +147,8 @@ list_backends(struct derive *dv)
 	const struct desired_labels *l = dv->labels;
 
 	dv->backend_of = ARENA_ARRAY(dv->scratch, size_t, conf->n_backends);
-	dv->backends = ARENA_ARRAY(dv->arena, struct desired_backend, conf->n_backends + l->n_joined + l->n_made);
+	dv->backends = ARENA_ARRAY(
+	    dv->arena, struct desired_backend, conf->n_backends + l->n_joined + l->n_made + dv->context->n_held);
 	if (dv->backend_of == NULL || dv->backends == NULL)
 		return false;
 	for (size_t i = 0; i < conf->n_backends; i++) {
@@ -117,33 +163,14 @@ list_backends(struct derive *dv)
 	dv->first_made = dv->n_backends;
 	for (size_t i = 0; i < l->n_made; i++)
 		add_backend(dv, &l->made[i], true);
-	return true;
+	dv->end_made = dv->n_backends;
+	return list_held(dv);
 }
 
 static size_t
 backend_of(const struct derive *dv, const struct conf_backend *entry)
 {
 	return dv->backend_of[entry - dv->conf->backends];
-}
-
-static int
-by_backend_name(const void *key, const void *item)
-{
-	const struct str *name = key;
-	const struct desired_backend *b = item;
-
-	return str_cmp(*name, b->name);
-}
-
-/* n_backends: none has this name. */
-static size_t
-backend_by_name(const struct derive *dv, struct str name)
-{
-	const struct desired_backend *made = dv->backends + dv->first_made, *hit = NULL;
-
-	if (dv->n_backends > dv->first_made)
-		hit = bsearch(&name, made, dv->n_backends - dv->first_made, sizeof(*made), by_backend_name);
-	return hit != NULL ? (size_t)(hit - dv->backends) : backend_index(dv, name);
 }
 
 /* ---- rows ---- */
@@ -739,6 +766,24 @@ freeze_endpoint(struct derive *dv, const struct row *r, struct desired_endpoint 
 }
 
 static bool
+is_read(const struct roster_cluster *c)
+{
+	for (size_t i = 0; c->facts != NULL && i < c->facts->n_tasks; i++)
+		if (c->facts->tasks[i].definition == NULL && desired_verdict_is_holder(&c->facts->tasks[i]))
+			return false;
+	return c->was_read;
+}
+
+static bool
+all_are_read(const struct roster *r)
+{
+	for (size_t i = 0; i < r->n_clusters; i++)
+		if (!is_read(&r->clusters[i]))
+			return false;
+	return true;
+}
+
+static bool
 freeze(struct derive *dv, struct desired *d)
 {
 	const struct row *rows = dv->rows.items;
@@ -757,6 +802,7 @@ freeze(struct derive *dv, struct desired *d)
 	d->n_routes = dv->labels->n_routes;
 	d->routes_are_cut = dv->labels->routes_are_cut;
 	d->labels = dv->labels;
+	d->labels_are_known = all_are_read(dv->roster);
 	d->next_wall_ms = dv->labels->next_wall_ms;
 	return true;
 }
@@ -789,6 +835,7 @@ desired_derive_in(const struct desired_context *in, struct roster *roster, struc
 	struct arena *a CLEANUP(arena_free_at) = arena_new(DESIRED_ARENA_MAX);
 	struct arena *scratch CLEANUP(arena_free_at) = arena_new(DESIRED_ARENA_MAX);
 	struct derive dv CLEANUP(free_lists_at) = {
+		.context = in,
 		.conf = in->conf,
 		.roster = roster,
 		.arena = a,

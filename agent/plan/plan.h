@@ -184,6 +184,7 @@ struct plan_backend {
 	 * of how many, and whether that is too many: then none of them goes. */
 	size_t n_reported, n_counted;
 	bool is_frozen;
+	bool is_retired;        /* no entry names it any more, nor does a label ask for it, as far as is known */
 	size_t n_without_agent; /* servers that should serve, and cannot be ejected */
 	bool is_over;   /* retired, nothing is left of it, and HAProxy lacks it, or can't be told: its section goes */
 	bool is_paused; /* by the operator: only what is proven to end is touched */

@@ -107,7 +107,7 @@ unheeded_by(const struct plan_pass *p)
 	const struct conf_policy *policy = &p->desired->conf->policy;
 	enum conf_check_type check = policy->check.type;
 
-	if (p->desired->conf->managed)
+	if (p->desired->conf->managed || p->desired->conf->retired)
 		return 0;
 	switch (p->strategy) {
 	case PLAN_STRATEGY_SLOTS:
@@ -170,6 +170,7 @@ plan_backend(struct plan_draft *d, const struct desired_backend *desired, struct
 	p.strategy = strategy_of(d->actual, p.actual);
 	ret->name = desired->name;
 	ret->keep_percent = desired->conf->policy.outlier.panic_threshold_percent;
+	ret->is_retired = desired->conf->retired && desired->n_servers == 0;
 	ret->removal_limit = desired->conf->policy.removal_limit_percent;
 	ret->exists = p.actual != NULL && p.actual->exists;
 	ret->strategy = p.strategy;

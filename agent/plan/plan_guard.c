@@ -277,15 +277,22 @@ judge_limit(const struct plan_rules *rules, struct plan_backend *b)
 		b->n_counted++;
 		n_now += is_reported_against(&b->servers[i]) ? 1 : 0;
 	}
+	/* That nobody asks for the backend is said against all that are in it, read or not. */
+	if (b->is_retired && n_now > 0)
+		n_now = b->n_counted - n_left;
 	b->n_reported = n_left + n_now;
 	b->is_frozen = n_now > 0 && b->n_reported * 100 > b->n_counted * b->removal_limit;
 }
 
-/* An operator let it go, and it runs on: nothing else will ever take it away. */
+/* An operator let it go, and it runs on, or is in a backend that nobody asks for: nothing else will ever
+ * take it away. */
 static bool
-may_be_last(const struct plan_rules *rules, const struct plan_step *st)
+may_be_last(const struct plan_rules *rules, const struct plan *p, const struct plan_step *st)
 {
-	return st->kind == PLAN_MAINT && st->actual != NULL && is_reported(st) && st->evidence == EVIDENCE_UNEXPOSED &&
+	const struct plan_backend *b = plan_find(p, st->backend);
+
+	return st->kind == PLAN_MAINT && st->actual != NULL && is_reported(st) &&
+	       (st->evidence == EVIDENCE_UNEXPOSED || (b != NULL && b->is_retired)) &&
 	       is_released(rules, st->backend, st->actual);
 }
 
@@ -294,9 +301,9 @@ enum hold_back { MAY_GO, NO_EVIDENCE, OVER_LIMIT, THE_LAST, TOO_FEW };
 /* The last is kept even where HAProxy's checks say that it is down: they may be wrong.  One
  * that is about to end, and only waits, is no other. */
 static enum hold_back
-judge_reported(
-    const struct plan_rules *rules, const struct plan_backend *b, const struct plan_step *st, const struct tally *t)
+judge_reported(const struct plan_rules *rules, const struct plan *p, const struct plan_step *st, const struct tally *t)
 {
+	const struct plan_backend *b = plan_find(p, st->backend);
 	const struct actual_server *a = st->actual;
 	const size_t others = t->lasting - (st->takes_calls && t->lasting > 0 ? 1 : 0);
 
@@ -308,7 +315,7 @@ judge_reported(
 		return b->is_frozen && leave_of(rules, b->name, a) == NULL ? OVER_LIMIT : MAY_GO;
 	if (b->is_frozen && !is_released(rules, b->name, a))
 		return OVER_LIMIT;
-	return others > 0 || may_be_last(rules, st) ? MAY_GO : THE_LAST;
+	return others > 0 || may_be_last(rules, p, st) ? MAY_GO : THE_LAST;
 }
 
 static enum hold_back
@@ -330,7 +337,7 @@ judge_soft(const struct plan_rules *rules, const struct plan *p, const struct pl
 		return NO_EVIDENCE;
 	if (is_for_health(st))
 		return judge_health(b, st, t);
-	return is_reported(st) ? judge_reported(rules, b, st, t) : NO_EVIDENCE;
+	return is_reported(st) ? judge_reported(rules, p, st, t) : NO_EVIDENCE;
 }
 
 static void
@@ -438,11 +445,11 @@ may_go_now(const struct plan *p, const struct plan_step *st, struct tally *talli
 enum turn { OF_PROOF, OF_RELEASED, OF_THE_REST, N_TURNS };
 
 static enum turn
-turn_of(const struct plan_rules *rules, const struct plan_step *st)
+turn_of(const struct plan_rules *rules, const struct plan *p, const struct plan_step *st)
 {
 	if (is_proven(st))
 		return OF_PROOF;
-	return may_be_last(rules, st) ? OF_RELEASED : OF_THE_REST;
+	return may_be_last(rules, p, st) ? OF_RELEASED : OF_THE_REST;
 }
 
 static void
@@ -465,7 +472,7 @@ judge(const struct plan_rules *rules, const struct plan *p, struct tally *tallie
 {
 	for (enum turn turn = OF_PROOF; turn < N_TURNS; turn++)
 		for (size_t i = 0; i < p->n_steps; i++)
-			if (turn_of(rules, &p->steps[i]) == turn)
+			if (turn_of(rules, p, &p->steps[i]) == turn)
 				judge_step(rules, p, &p->steps[i], tallies, &ret[i]);
 }
 

@@ -251,12 +251,22 @@ is_left_out(enum reason r)
 	return r == REASON_NOT_SELECTED || r == REASON_DISABLED || r == REASON_CONSTRAINT;
 }
 
+/* The configuration keeps its labels' claim on the backend out, whatever becomes of the task. */
+static bool
+is_refused(const struct desired_endpoint *row)
+{
+	return row->port == 0 && (row->reason == REASON_NAME_CONFLICT || row->reason == REASON_HOST_NOT_ALLOWED ||
+				     row->reason == REASON_UNHONOURED || row->reason == REASON_NO_ROUTE ||
+				     row->reason == REASON_NO_BACKEND || row->reason == REASON_DISABLED);
+}
+
 static bool
 is_in_doubt(const struct desired_endpoint *row, struct str backend, uint16_t port)
 {
 	if (row->backend.len == 0)
 		return !is_left_out(row->reason);
-	return str_eq(row->backend, backend) && (!row->exposed || row->port == 0 || row->port == port);
+	return !is_refused(row) && str_eq(row->backend, backend) &&
+	       (!row->exposed || row->port == 0 || row->port == port);
 }
 
 static bool

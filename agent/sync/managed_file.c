@@ -3,6 +3,7 @@
 
 #include "sync/managed_file.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "sync/managed.h"
@@ -173,15 +174,71 @@ was_all_read(const struct roster *r)
 	return true;
 }
 
-static enum err_code
-keep_unexplained(const struct desired *d, const struct hap_render_outline *before, struct buf *out, struct err *e)
+/* Nothing asks for it any more, and nothing of it is left. */
+static bool
+is_over(const struct conf_backend *conf, const struct plan_backend *p)
 {
-	for (size_t i = 0; i < before->n_sections && !was_all_read(d->roster); i++)
-		if (desired_find(d, before->sections[i].name) == NULL) {
-			buf_put(out, STR("\n"));
-			buf_put(out, str_trim(before->sections[i].text));
-			buf_put(out, STR("\n"));
-		}
+	return conf->retired && p != NULL && (p->is_over || !p->exists);
+}
+
+/* Nobody asks for it any more, and how its servers are reached is written in its section alone. */
+static bool
+is_left_as_written(const struct conf *conf, const struct desired_backend *d)
+{
+	return d->conf->retired && conf_backend_by_name(conf, d->name) == NULL;
+}
+
+/* "NAME ADDRESS:PORT ..." of a server that HAProxy has, and that does not leave.  In HAProxy it may have a
+ * slot's name. */
+static bool
+serves_at(const struct plan_backend *p, struct str words)
+{
+	struct str name, place = STR("");
+
+	(void)(str_next(&words, ' ', &name) && str_next(&words, ' ', &place));
+	for (size_t i = 0; i < p->n_servers; i++) {
+		const struct actual_server *a = p->servers[i].actual;
+		const bool is_v6 = str_find(a->address, ':', &(size_t){ 0 });
+		char text[80];
+
+		(void)snprintf(text, sizeof(text), "%s" STR_FMT "%s:%u", is_v6 ? "[" : "", STR_ARG(a->address),
+		    is_v6 ? "]" : "", a->port);
+		if (p->servers[i].state != PLAN_STATE_DRAINING && str_eq(place, str_from_cstr(text)))
+			return true;
+	}
+	return false;
+}
+
+/* p null: what HAProxy has of it was not asked. */
+static void
+put_section(const struct hap_render_section *s, const struct plan_backend *p, struct buf *out)
+{
+	struct str rest = str_trim(s->text), line;
+
+	buf_put(out, STR("\n"));
+	while (rest.len > 0 && str_next(&rest, '\n', &line)) {
+		struct str words = str_trim(line);
+
+		if (p != NULL && str_has_prefix(words, STR("server ")) && !serves_at(p, str_skip(words, 7)))
+			continue;
+		buf_put(out, line);
+		buf_put(out, STR("\n"));
+	}
+}
+
+/* Sections of which a cluster may still tell, and those with servers whose tasks may run. */
+static enum err_code
+keep_sections(const struct conf *conf, const struct reconcile_view *v, const struct hap_render_outline *before,
+    struct buf *out, struct err *e)
+{
+	for (size_t i = 0; i < before->n_sections; i++) {
+		const struct hap_render_section *s = &before->sections[i];
+		const struct desired_backend *d = desired_find(v->desired, s->name);
+		const struct plan_backend *p = plan_find(v->plan, s->name);
+
+		if (d == NULL ? !was_all_read(v->desired->roster) : is_left_as_written(conf, d) && !is_over(d->conf, p))
+			put_section(s, p, out);
+	}
 	return buf_failed(out, e);
 }
 
@@ -191,13 +248,6 @@ static bool
 is_only_asked_for(const struct reconcile_view *v, const struct writer *w)
 {
 	return w->section == NULL && (w->plan == NULL || !w->plan->exists) && plan_makes(v->plan, w->desired->name);
-}
-
-/* Nothing asks for it any more, and nothing of it is left. */
-static bool
-is_over(const struct writer *w)
-{
-	return w->conf->retired && w->plan != NULL && (w->plan->is_over || !w->plan->exists);
 }
 
 enum err_code
@@ -226,7 +276,8 @@ managed_file_render(const struct conf *conf, const struct reconcile_view *v, con
 			.arena = a,
 		};
 
-		if (!w.conf->managed || is_only_asked_for(v, &w) || is_over(&w))
+		if (!w.conf->managed || is_only_asked_for(v, &w) || is_over(w.conf, w.plan) ||
+		    is_left_as_written(conf, d))
 			continue;
 		if ((code = collect(&w, e)) != ERR_OK)
 			return code;
@@ -236,7 +287,7 @@ managed_file_render(const struct conf *conf, const struct reconcile_view *v, con
 	file.backends = backends;
 	code = hap_render(&file, out, e);
 	if (code == ERR_OK)
-		code = keep_unexplained(v->desired, before, out, e);
+		code = keep_sections(conf, v, before, out, e);
 	return code;
 }
 

@@ -9,6 +9,7 @@
 
 #include "sync/name_set.h"
 #include "sync/reconcile.h"
+#include "sync/reconcile_held.h"
 #include "sync/reconcile_sought.h"
 #include "sync/reconcile_state.h"
 
@@ -71,7 +72,8 @@ struct reconcile {
 	/* Label-made backends: those that we, or an earlier run, made, as HAProxy did not have them before;
 	 * and those that it has of itself, which labels may not have. */
 	struct name_set made, foreign;
-	struct name_set named; /* that this process keeps, as lines of its configuration name them */
+	struct name_set named;    /* that this process keeps, as lines of its configuration name them */
+	struct name_set forsaken; /* told of: nobody asks for them, and they hold servers of ours */
 };
 
 /* ---- whom the roster does not know ---- */
@@ -154,6 +156,7 @@ reconcile_free(struct reconcile *r)
 	name_set_free(&r->made);
 	name_set_free(&r->foreign);
 	name_set_free(&r->named);
+	name_set_free(&r->forsaken);
 	free(r);
 }
 
@@ -372,7 +375,7 @@ blame_places(const struct reconcile *r, const struct plan_backend *b, struct err
 	bool is_managed =
 	    desired != NULL && desired->conf->managed; /* sync/managed.c makes it, and says why it can't */
 
-	if (desired != NULL && desired->conf->retired)
+	if (b->is_retired)
 		return; /* nobody enters it, and it may be gone from there as well */
 	if (!b->exists && !is_managed)
 		err_fill(ret, ERR_CONF, 0,
@@ -418,10 +421,9 @@ blame_frozen(const struct plan_backend *b, struct err *ret)
 {
 	err_fill(ret, ERR_REFUSED, 0,
 	    "backend `" STR_FMT
-	    "` is frozen: %zu of %zu servers are reported missing or not exposed within 10 minutes, "
-	    "more than its removal_limit of %u %%: none of them leaves without proof; `rollcall why` tells of each, "
-	    "`rollcall release " STR_FMT "` lets them go",
-	    STR_ARG(b->name), b->n_reported, b->n_counted, b->removal_limit, STR_ARG(b->name));
+	    "` is frozen: %zu of %zu servers are reported missing or not exposed within 10 minutes, over "
+	    "removal_limit (%u %%): `rollcall release` lets them go",
+	    STR_ARG(b->name), b->n_reported, b->n_counted, b->removal_limit);
 }
 
 static void
@@ -479,22 +481,62 @@ judge_backends(struct reconcile *r, const struct reconcile_event *ev, struct rec
 		note(out, LOG_INFO, "the backends of labels: mended");
 }
 
+/* Said once: what becomes of them follows from evidence, and that is told as it comes. */
+static void
+note_forsaken(struct reconcile *r, struct reconcile_actions *out)
+{
+	for (size_t i = 0; i < r->plan->n_backends && out->n_notes < RECONCILE_NOTES_MAX; i++) {
+		const struct plan_backend *b = &r->plan->backends[i];
+		const bool is_forsaken = desired_is_forsaken(r->desired, &r->desired->backends[i]) && b->n_servers > 0;
+
+		if (is_forsaken == name_set_has(&r->forsaken, b->name))
+			continue;
+		if (!is_forsaken) {
+			name_set_drop(&r->forsaken, b->name);
+			continue;
+		}
+		if (!name_set_add(&r->forsaken, b->name))
+			continue;
+		note(out, LOG_WARN,
+		    "backend `" STR_FMT "`: no entry of `backends` and no label asks for it any more: of its %zu "
+		    "server(s) those leave whose task has ended, and those whose task may run only within "
+		    "removal_limit",
+		    STR_ARG(b->name), b->n_servers);
+		out->notes[out->n_notes - 1].backend = b->name;
+	}
+}
+
+/* What was applied under the process before is looked for until a plan was made under this one. */
+static enum err_code
+derive_held(struct reconcile *r, int64_t now_wall_ms, struct desired **ret, struct err *e)
+{
+	const struct applied *known = r->state.applied != NULL ? r->state.applied : r->state.former;
+	struct arena *a CLEANUP(arena_free_at) = arena_new(APPLIED_ARENA_MAX);
+	struct desired_context in = {
+		.conf = r->conf,
+		.now_wall_ms = now_wall_ms,
+		.foreign = r->foreign.names,
+		.n_foreign = r->foreign.n,
+	};
+	struct reconcile_held held;
+
+	if (a == NULL || !reconcile_held_list(a, known, &r->made, &held))
+		return err_set(e, ERR_NOMEM, "the backends of what was applied: %s", err_text(ERR_NOMEM));
+	in.held = held.items;
+	in.n_held = held.n;
+	return desired_derive_in(&in, r->roster, ret, e);
+}
+
 /* Time alone may change it, too: routes of tasks that ended a while ago go. */
 static bool
 derive(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_actions *out)
 {
-	const struct desired_context in = {
-		.conf = r->conf,
-		.now_wall_ms = ev->wall_ms,
-		.foreign = r->foreign.names,
-		.n_foreign = r->foreign.n,
-	};
 	struct desired *fresh;
 	struct err e = ERR_INIT;
 
 	if (!r->roster_is_new && ev->wall_ms < r->desired->next_wall_ms)
 		return true;
-	if (desired_derive_in(&in, r->roster, &fresh, &e) != ERR_OK) {
+	if (derive_held(r, ev->wall_ms, &fresh, &e) != ERR_OK) {
 		err_prefix(&e, "deriving what HAProxy should hold");
 		note_fault(out, &r->derive_fault, ev->mono_ms, &e, "keeping what it holds");
 		return false;
@@ -595,6 +637,8 @@ fate_of(void *arg, struct str backend)
 
 	if (name_set_has(&r->named, backend))
 		return PLAN_FATE_REMAINS;
+	if (!r->desired->labels_are_known && conf_backend_by_name(r->conf, backend) == NULL)
+		return PLAN_FATE_WAITS; /* one that is not read yet may ask for it */
 	if (r->config.is_routed == NULL || r->config.is_routed(r->config.is_routed_arg, backend))
 		return PLAN_FATE_WAITS;
 	return may_be_named(r, backend) ? PLAN_FATE_WAITS : PLAN_FATE_GOES;
@@ -901,6 +945,7 @@ on_actual(struct reconcile *r, const struct reconcile_event *ev, struct reconcil
 	}
 	(void)fault_clear(&r->derive_fault);
 	judge_backends(r, ev, out);
+	note_forsaken(r, out);
 	carry_on(r, ev, out);
 	look_when_a_hold_ends(r, ev);
 }

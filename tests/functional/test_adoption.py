@@ -14,7 +14,7 @@ from typing import Any, Callable
 
 import pytest
 
-from conftest import Aws
+from conftest import Aws, base_configuration
 from rng import client
 from rollcall_testlib.daemon import Rollcalld
 from rollcall_testlib.haproxy import HAProxy, version, wait_serving
@@ -105,6 +105,32 @@ def test_a_task_that_was_told_to_stop_while_nobody_looked_drains_at_once(
     wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
     wait_until(lambda: daemon.messages(f"{server.name}: drains.*{victim['id']}.*evidence stopping"), what="the log line")
     assert victim["id"] in [task["id"] for task in aws.control.tasks(**SERVICE) if task["last_status"] != "STOPPED"]
+
+
+@pytest.mark.one_haproxy
+def test_an_entry_that_was_dropped_meanwhile_leaves_no_server_to_itself(
+        aws: Aws, haproxy: HAProxy, service: str, rollcalld: Rollcalld) -> None:
+    """Who may run serves on, who has ended leaves, and an operator lets the others go."""
+    entries = [{"name": "other", "match": {"service": "nobody"}}]
+    rollcalld.kill()
+    rollcalld.write({**base_configuration(aws, haproxy, rollcalld.control_socket.parent), "backends": entries})
+    rollcalld.restart()
+
+    def backend() -> dict[str, Any]:
+        return next((b for b in rollcalld.get("/v1/backends") if b["name"] == "grpc"), {})
+
+    wait_until(lambda: backend().get("frozen"), 30, "more than removal_limit is not exposed any more")
+    assert backend()["retired"] and "rollcall release grpc" in backend()["message"]
+    wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
+    why = rollcalld.rollcall("why", aws.control.running(**SERVICE)[0]["id"])
+    first = (why.stdout + why.stderr).splitlines()[0]
+    assert " in grpc as rc_" in first, why
+    aws.control.scale(**SERVICE, desired=1)
+    aws.control.wait_steady(**SERVICE)
+    wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
+    assert rollcalld.rollcall("release", "grpc").returncode == 0
+    wait_serving(haproxy, "grpc", [])
+    wait_until(lambda: not backend(), 30, "nothing of ours is in it")
 
 
 @pytest.mark.skipif(version() < (3, 0), reason="no server can be added at run time")

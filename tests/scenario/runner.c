@@ -68,7 +68,7 @@ struct play {
 	void *key_arg;
 
 	struct arena *conf_arena;
-	const struct conf *conf;
+	const struct conf *conf, *emptied; /* as it began, and without its entry */
 	struct bucket bucket;
 	struct prng rnd;
 	struct aws_caller *caller;
@@ -654,6 +654,17 @@ no_variable(void *arg, const char *name)
 	return NULL;
 }
 
+static const struct conf *
+without_entry(struct play *p)
+{
+	struct conf *emptied = ARENA_NEW(p->conf_arena, struct conf);
+
+	assert(emptied != NULL);
+	*emptied = *p->conf;
+	emptied->n_backends = 0;
+	return emptied;
+}
+
 static void
 begin(struct play *p)
 {
@@ -672,11 +683,52 @@ begin(struct play *p)
 	assert(ok);
 	p->clk = loop_clk(p->loop);
 	p->began_ms = clk_mono_ms(&p->clk);
+	p->emptied = without_entry(p);
 	p->http = (struct http){ .send = http_send, .cancel = http_cancel };
 	p->keys =
 	    (struct creds_source){ .get = keys_get, .cancel = keys_cancel, .expire = keys_expire, .view = keys_view };
 	p->haproxy = make_haproxy();
 	p->bucket = bucket_make(p->conf->sources[0].rate_limit_milli, p->began_ms);
+}
+
+static void
+watch(struct play *p)
+{
+	const struct ecs_watch_listener listener = {
+		.published = on_published, .is_held = is_held, .sought = list_sought, .arg = p
+	};
+	const struct ecs_watch_callers callers = { .ecs = p->caller, .ec2 = p->caller, .ssm = p->caller };
+	struct err e = ERR_INIT;
+	bool ok = ecs_watch_new(p->loop, p->conf, &callers, &p->rnd, listener, &p->watch, &e) == ERR_OK;
+
+	assert(ok);
+	(void)ok;
+	on_wake(p);
+	ecs_watch_start(p->watch);
+}
+
+/* rollcalld is killed, and comes back with its files. */
+static void
+restart(struct play *p)
+{
+	const struct reconcile_view v = reconcile_view(p->r);
+	struct reconcile_config config = { .conf = p->conf };
+	struct buf applied = buf_make(APPLIED_TEXT_MAX), overlay = buf_make(OVERLAY_TEXT_MAX);
+	struct err e = ERR_INIT;
+	bool ok = (v.applied == NULL || (applied_write(v.applied, &applied, &e) == ERR_OK &&
+					    applied_read(buf_str(&applied), &config.applied, &e) == ERR_OK)) &&
+		  overlay_write(v.overlay, &overlay, &e) == ERR_OK &&
+		  overlay_read(buf_str(&overlay), &config.overlay, &e) == ERR_OK;
+
+	ecs_watch_close(p->watch);
+	reconcile_free(p->r);
+	p->under_way = false;
+	ok = ok && reconcile_new(&config, &p->r, &e) == ERR_OK;
+	assert(ok);
+	(void)ok;
+	buf_free(&applied);
+	buf_free(&overlay);
+	watch(p);
 }
 
 static void
@@ -689,11 +741,7 @@ start(struct play *p)
 		.timeout_ms = 15000,
 		.max_in_flight = 8,
 		.max_response = ECS_ANSWER_MAX };
-	const struct ecs_watch_listener listener = {
-		.published = on_published, .is_held = is_held, .sought = list_sought, .arg = p
-	};
 	struct err e = ERR_INIT;
-	struct ecs_watch_callers callers;
 	bool ok;
 
 	ok = loop_timer_new(p->loop, tell_key, p, &p->key_timer, &e) == ERR_OK &&
@@ -701,12 +749,8 @@ start(struct play *p)
 	     reconcile_new(&config, &p->r, &e) == ERR_OK &&
 	     aws_caller_new(p->loop, &p->http, &p->keys, &p->bucket, &p->rnd, &to, &p->caller, &e) == ERR_OK;
 	assert(ok);
-	callers = (struct ecs_watch_callers){ .ecs = p->caller, .ec2 = p->caller, .ssm = p->caller };
-	ok = ecs_watch_new(p->loop, p->conf, &callers, &p->rnd, listener, &p->watch, &e) == ERR_OK;
-	assert(ok);
 	(void)ok;
-	on_wake(p);
-	ecs_watch_start(p->watch);
+	watch(p);
 }
 
 static void
@@ -856,6 +900,10 @@ act(struct play *p, char *const *w)
 		p->haproxy_away = strcmp(w[1], "away") == 0;
 	} else if (strcmp(w[0], "release") == 0) {
 		release(p);
+	} else if (strcmp(w[0], "restart") == 0) {
+		if (strcmp(w[1], "emptied") == 0)
+			p->conf = p->emptied;
+		restart(p);
 	} else if (strcmp(w[0], "plant") == 0) {
 		p->is_planted = true;
 	} else if (strcmp(w[0], "expect") == 0) {

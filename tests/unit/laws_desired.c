@@ -117,6 +117,8 @@ laws_check_desired(const struct desired *d)
 	for (size_t i = 0; i < d->n_backends; i++) {
 		const char *broken = check_backend(&d->backends[i]);
 
+		if (broken == NULL && d->backends[i].conf->retired && d->backends[i].n_servers > 0)
+			broken = "somebody enters a backend that nobody asks for";
 		if (broken != NULL)
 			return broken;
 	}

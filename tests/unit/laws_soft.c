@@ -307,6 +307,7 @@ static bool
 is_over_limit(const struct laws_round *r, const struct plan_backend *b)
 {
 	size_t n = 0, reported = 0;
+	bool is_any;
 
 	for (size_t i = 0; i < b->n_servers; i++) {
 		const struct plan_server *v = &b->servers[i];
@@ -317,6 +318,7 @@ is_over_limit(const struct laws_round *r, const struct plan_backend *b)
 		n++;
 		reported += is_soft_case(v) && is_reported(evidence_of(v)) ? 1 : 0;
 	}
+	is_any = reported > 0;
 	for (size_t i = 0; r->rules->overlay != NULL && i < overlay_count_leaves(r->rules->overlay); i++) {
 		const struct overlay_leave *l = overlay_leave_at(r->rules->overlay, i);
 		const struct actual_server *s = now_at(b, l);
@@ -326,6 +328,8 @@ is_over_limit(const struct laws_round *r, const struct plan_backend *b)
 		n++;
 		reported++;
 	}
+	if (desired_find(r->desired, b->name)->conf->retired && is_any)
+		reported = n; /* it is asked for by nobody */
 	return reported * 100 > n * desired_find(r->desired, b->name)->conf->policy.removal_limit_percent;
 }
 
@@ -375,7 +379,8 @@ check_reported(const struct laws_round *r, const struct plan_backend *b, const s
 
 	if (went && is_over_limit(r, b) && !released)
 		return "more than removal_limit are reported, and one goes";
-	if (went && others == 0 && !(released && evidence_of(v) == EVIDENCE_UNEXPOSED))
+	if (went && others == 0 &&
+	    !(released && (evidence_of(v) == EVIDENCE_UNEXPOSED || desired_find(r->desired, b->name)->conf->retired)))
 		return "the last goes on what is only reported";
 	if (!went && (!is_over_limit(r, b) || released) && others > 1 && !laws_is_paused(r, b->name))
 		return "what is reported is within the limit, and held";

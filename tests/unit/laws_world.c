@@ -79,6 +79,20 @@ make_entry(struct world *w, struct laws_dice *d)
 		b->match.cluster = STR("main");
 }
 
+/* What nobody asks for any more, and servers of ours are in. */
+static void
+make_retired(struct world *w, struct laws_dice *d)
+{
+	struct conf_backend *b;
+
+	if (one_in(d, 2))
+		return;
+	b = world_entry(w, "unasked", "", 0);
+	b->retired = true;
+	b->managed = one_in(d, 2);
+	b->policy.drain_timeout_ms = one_in(d, 2) ? CONF_DRAIN_AUTO : 20000;
+}
+
 /* ---- roster ---- */
 
 static struct taskdef *
@@ -383,6 +397,7 @@ laws_world(struct laws_dice *d)
 	make_rules(w, d);
 	for (unsigned i = 0; i < n_entries; i++)
 		make_entry(w, d);
+	make_retired(w, d);
 	make_roster(w, d);
 	known = world_desired(w);
 	make_backend(w, d, known, "grpc");

@@ -175,6 +175,23 @@ a_frozen_backend_adds_a_column(void **state)
 }
 
 static void
+what_is_said_of_a_backend_stands_behind_the_table(void **state)
+{
+	CLEANUP(cli_json_free_at)
+	json_t *backends =
+	    parse("[{\"name\":\"a\",\"kind\":\"declared\",\"strategy\":\"\",\"message\":\"nobody asks for it\","
+		  "\"servers\":[]},{\"name\":\"b\",\"kind\":\"managed\",\"strategy\":\"slots\",\"message\":\"\","
+		  "\"servers\":[]}]");
+
+	(void)state;
+	assert_shown(cli_show_backends, backends, &SCRIPT,
+	    "BACKEND  KIND      STRATEGY  READY  JOINING  DOWN  DRAINING  EJECTED  HELD\n"
+	    "a        declared  -             0        0     0         0        0     0\n"
+	    "b        managed   slots         0        0     0         0        0     0\n"
+	    "a: nobody asks for it\n");
+}
+
+static void
 a_paused_backend_adds_a_column(void **state)
 {
 	CLEANUP(cli_json_free_at)
@@ -382,6 +399,7 @@ main(void)
 		cmocka_unit_test(what_is_not_a_document_is_said_to_be_none),
 		cmocka_unit_test(backends_count_their_servers_by_state),
 		cmocka_unit_test(a_frozen_backend_adds_a_column),
+		cmocka_unit_test(what_is_said_of_a_backend_stands_behind_the_table),
 		cmocka_unit_test(a_paused_backend_adds_a_column),
 		cmocka_unit_test(servers_are_whole_for_scripts_and_fit_for_people),
 		cmocka_unit_test(nothing_to_show_is_said),

@@ -275,7 +275,7 @@ a_server_has_all_its_fields_with_and_without_a_task(void **state)
 	json_t *servers = json_object_get(v.json, "servers"), *stray = json_array_get(servers, 1);
 
 	(void)state;
-	assert_members(v.json, "name kind strategy frozen outlier paused paused_until shares servers");
+	assert_members(v.json, "name kind strategy frozen retired message outlier paused paused_until shares servers");
 	assert_int_equal(json_array_size(servers), 2);
 	for (size_t i = 0; i < 2; i++)
 		assert_members(json_array_get(servers, i),

@@ -272,6 +272,43 @@ what_is_foreign_in_haproxy_is_not_to_be_had(void **state)
 }
 
 static void
+what_is_held_and_nobody_asks_for_is_there_and_takes_nobody(void **state)
+{
+	static const struct desired_held held[] = { { { "asked", 5 }, false }, { { "declared", 8 }, false },
+		{ { "left", 4 }, false }, { { "made", 4 }, true }, { { "never-ran", 9 }, true } };
+	struct world *w = new_world();
+	struct desired_context in = { .now_wall_ms = NOW, .held = held, .n_held = 5 };
+	const struct desired_backend *b;
+	struct desired *d = NULL;
+	struct roster_task *pending;
+
+	(void)state;
+	(void)world_entry(w, "declared", "somebody", 0);
+	(void)task(w, "t1", "a", labelled(w, "a", "1", LABELS("rollcall.backend=asked", "rollcall.rule=Host(`a`)")),
+	    "10.0.0.1");
+	pending = task(w, "t2", "b",
+	    labelled(w, "b", "1", LABELS("rollcall.backend=never-ran", "rollcall.rule=Host(`b`)")), "10.0.0.2");
+	pending->last_status = ROSTER_PENDING;
+	pending->started_ms = 0;
+	in.conf = world_conf(w);
+	assert_int_equal(desired_derive_in(&in, world_roster(w), &d, NULL), ERR_OK);
+	assert_int_equal(d->n_backends, 5);
+	assert_false(desired_is_forsaken(d, desired_find(d, STR("asked"))));
+	assert_true(desired_find(d, STR("asked"))->is_label_made);
+	assert_false(desired_is_forsaken(d, desired_find(d, STR("declared"))));
+	b = desired_find(d, STR("left"));
+	assert_true(desired_is_forsaken(d, b) && !b->conf->managed && !b->is_label_made);
+	b = desired_find(d, STR("made"));
+	assert_true(desired_is_forsaken(d, b) && b->conf->managed);
+	b = desired_find(d, STR("never-ran"));
+	assert_true(desired_is_forsaken(d, b));
+	assert_int_equal(b->n_servers, 0);
+	check_endpoint(d, "t2", "not_running", "never-ran");
+	desired_free(d);
+	forget(w);
+}
+
+static void
 the_managed_defaults_section_has_its_name(void **state)
 {
 	struct world *w = new_world();
@@ -606,6 +643,7 @@ main(void)
 		cmocka_unit_test(reasons),
 		cmocka_unit_test(labels_join_what_the_operator_allows),
 		cmocka_unit_test(what_is_foreign_in_haproxy_is_not_to_be_had),
+		cmocka_unit_test(what_is_held_and_nobody_asks_for_is_there_and_takes_nobody),
 		cmocka_unit_test(the_managed_defaults_section_has_its_name),
 		cmocka_unit_test(a_backend_is_shared_by_name_within_its_cluster_only),
 		cmocka_unit_test(no_label_takes_the_backend_of_another),

@@ -317,6 +317,42 @@ nothing_is_forgotten_before_every_cluster_was_read(void **state)
 	end(s);
 }
 
+/* How its servers are reached only its section says. */
+static void
+a_section_that_nobody_asks_for_stays_for_those_who_serve(void **state)
+{
+	struct stage *s = stage();
+
+	(void)state;
+	start(s,
+	    "backend web from rollcall\n\tmode http\n\tserver rc_a 10.0.0.1:1000 proto h1\n"
+	    "\tserver rc_b 10.0.0.1:1001 proto h1\n\tserver-template rc_ 1-8 0.0.0.0:0 disabled\n",
+	    NULL);
+	(void)task(s, "rc_1", PLAN_STATE_UP); /* a slot, in HAProxy */
+	(void)task(s, "rc_b", PLAN_STATE_UP);
+	s->plan_servers[0].desired = s->plan_servers[1].desired = NULL;
+	s->desired_backends[0].n_servers = s->desired_backends[0].n_serve = 0;
+	s->entries[0].retired = true;
+	s->conf.backends = s->entries + 1; /* "web" is in no configuration */
+	s->conf.n_backends = 2;
+	pass(s);
+	write_it(s);
+	assert_true(says(s, "backend web from rollcall\n\tmode http\n\tserver rc_a 10.0.0.1:1000 proto h1\n"
+			    "\tserver rc_b 10.0.0.1:1001 proto h1\n\tserver-template rc_ 1-8"));
+	is_calm(s);
+	s->plan_servers[0].state = PLAN_STATE_DRAINING;
+	wait_for_action(s, 10000);
+	write_it(s);
+	assert_true(says(s, "backend web from rollcall\n\tmode http\n\tserver rc_b 10.0.0.1:1001 proto h1\n"));
+	assert_int_equal(s->reloads, 0);
+	s->desired.backends = s->desired_backends + 1;
+	s->desired.n_backends = 2;
+	wait_for_action(s, 10000);
+	write_it(s);
+	assert_false(says(s, "backend web"));
+	end(s);
+}
+
 static void
 servers_alone_never_reload_haproxy(void **state)
 {
@@ -735,6 +771,7 @@ main(void)
 		cmocka_unit_test(the_file_names_what_serves_and_not_what_joins_or_leaves),
 		cmocka_unit_test(what_was_named_stays_while_it_joins_again),
 		cmocka_unit_test(nothing_is_forgotten_before_every_cluster_was_read),
+		cmocka_unit_test(a_section_that_nobody_asks_for_stays_for_those_who_serve),
 		cmocka_unit_test(servers_alone_never_reload_haproxy),
 		cmocka_unit_test(writes_are_coalesced),
 		cmocka_unit_test(a_new_backend_is_written_then_reloaded_once),

@@ -35,6 +35,7 @@ struct stage {
 	/* How HAProxy is today. */
 	uint64_t pid, start_time_s;
 	bool silent, deaf, cuts_short;
+	bool only_asked;     /* as HAProxy does: it tells of backends that desired has, or else the configuration */
 	bool one_by_one;     /* each run sees one more check pass behind it */
 	const char *refuses; /* a server, or null */
 	const char *taken;   /* a backend that it never makes, or null */
@@ -52,6 +53,14 @@ struct stage {
 
 /* ---- HAProxy ---- */
 
+static bool
+is_asked(const struct stage *s, struct str backend)
+{
+	const struct desired *d = reconcile_view(s->r).desired;
+
+	return d != NULL && desired_find(d, backend) != NULL;
+}
+
 static struct actual *
 read_back(struct stage *s)
 {
@@ -64,16 +73,21 @@ read_back(struct stage *s)
 	copy = ARENA_NEW(a, struct actual);
 	backends = ARENA_ARRAY(a, struct actual_backend, from->n_backends);
 	assert_true(copy != NULL && backends != NULL);
+	*copy = *from;
+	copy->n_backends = 0;
 	for (size_t i = 0; i < from->n_backends; i++) {
 		struct actual_server *servers = ARENA_ARRAY(a, struct actual_server, from->backends[i].n_servers);
+		struct actual_backend *to = &backends[copy->n_backends];
 
 		assert_non_null(servers);
-		backends[i] = from->backends[i];
-		if (backends[i].n_servers > 0)
-			memcpy(servers, from->backends[i].servers, backends[i].n_servers * sizeof(*servers));
-		backends[i].servers = servers;
+		if (s->only_asked && !is_asked(s, from->backends[i].name))
+			continue;
+		copy->n_backends++;
+		*to = from->backends[i];
+		if (to->n_servers > 0)
+			memcpy(servers, from->backends[i].servers, to->n_servers * sizeof(*servers));
+		to->servers = servers;
 	}
-	*copy = *from;
 	copy->backends = backends;
 	copy->pid = s->pid;
 	copy->start_time_s = s->start_time_s;
@@ -433,9 +447,9 @@ disturb(struct stage *s)
 /* The daemon is killed, and started again after a while: all that is left of it is in
  * its files. */
 static void
-restart(struct stage *s, int64_t after_ms)
+restart_with(struct stage *s, const struct conf *conf, int64_t after_ms)
 {
-	struct reconcile_config config = { .conf = world_conf(s->w) };
+	struct reconcile_config config = { .conf = conf };
 
 	if (s->applied_text != NULL)
 		assert_int_equal(applied_read(str_from_cstr(s->applied_text), &config.applied, NULL), ERR_OK);
@@ -450,6 +464,12 @@ restart(struct stage *s, int64_t after_ms)
 	s->notes[0] = '\0';
 	s->steps[0] = '\0';
 	tick(s);
+}
+
+static void
+restart(struct stage *s, int64_t after_ms)
+{
+	restart_with(s, world_conf(s->w), after_ms);
 }
 
 /* ---- tests ---- */
@@ -1838,6 +1858,183 @@ what_labels_made_stays_ours_with_another_configuration(void **state)
 	end(s);
 }
 
+/* ---- backends that nobody asks for any more ---- */
+
+/* The same without its entries. */
+static struct conf
+without_entries(struct stage *s)
+{
+	struct conf conf = *world_conf(s->w);
+
+	conf.n_backends = 0;
+	return conf;
+}
+
+static void
+the_servers_of_an_entry_that_was_dropped_meanwhile_stay_under_the_rules(void **state)
+{
+	struct stage *s = stage_with(3);
+	struct roster_task *gone = world_task(s->w, "bbbb2222", ROSTER_RUNNING, "10.0.0.2");
+	const struct desired_backend *held;
+	struct conf conf;
+
+	(void)state;
+	(void)begin_serving(s);
+	let_checks_pass(s);
+	wait_ms(s, 10000);
+	assert_int_equal(s->slots[1]->admin, ACTUAL_READY);
+	conf = without_entries(s);
+	restart_with(s, &conf, 600000);
+	publish(s);
+	wait_ms(s, 60000);
+	/* Both are unexposed: more than removal_limit. */
+	assert_int_equal(s->runs, 0);
+	held = desired_find(reconcile_view(s->r).desired, STR("grpc"));
+	assert_non_null(held);
+	assert_true(desired_is_forsaken(reconcile_view(s->r).desired, held));
+	assert_true(plan_find(reconcile_view(s->r).plan, STR("grpc"))->is_frozen);
+	assert_int_equal(
+	    count_notes(s, "warn: backend `grpc`: no entry of `backends` and no label asks for it any more"), 1);
+	gone->last_status = gone->desired_status = ROSTER_STOPPED;
+	publish(s);
+	wait_ms(s, 10000);
+	assert_int_equal(s->slots[1]->admin + s->slots[0]->admin, ACTUAL_READY + ACTUAL_MAINT);
+	assert_string_equal(strstr(s->steps, "maint (stopped)") != NULL ? "" : s->steps, "");
+	end(s);
+}
+
+static void
+a_release_lets_a_dropped_backend_go_and_it_is_forgotten(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct reconcile_order release = { .kind = RECONCILE_RELEASE_BACKEND, .backend = STR("grpc") };
+	struct buf said = buf_make(512);
+	struct conf conf;
+
+	(void)state;
+	(void)begin_serving(s);
+	conf = without_entries(s);
+	restart_with(s, &conf, 1000);
+	publish(s);
+	wait_ms(s, 10000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_READY);
+	assert_int_equal(reconcile_order(s->r, &release, WALL_MS + s->now_ms, &said, NULL), ERR_OK);
+	buf_free(&said);
+	wait_ms(s, 10000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_MAINT);
+	assert_int_equal(plan_find(reconcile_view(s->r).plan, STR("grpc"))->n_servers, 0);
+	restart_with(s, &conf, 1000);
+	publish(s);
+	wait_ms(s, 10000);
+	assert_null(desired_find(reconcile_view(s->r).desired, STR("grpc")));
+	end(s);
+}
+
+/* Nor does a new HAProxy make them anybody else's. */
+static void
+a_dropped_backend_is_looked_for_in_the_next_process_too(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct roster_task *task;
+	struct conf conf;
+
+	(void)state;
+	task = begin_serving(s);
+	conf = without_entries(s);
+	s->pid = 101;
+	restart_with(s, &conf, 1000);
+	publish(s);
+	wait_ms(s, 10000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_READY);
+	task->last_status = task->desired_status = ROSTER_STOPPED;
+	publish(s);
+	wait_ms(s, 10000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_MAINT);
+	end(s);
+}
+
+/* A world in which a label joins `grpc`. */
+static struct stage *
+stage_with_label(struct conf_list *allowed)
+{
+	static const struct str labels[] = { { "rollcall", 8 } };
+	static const struct taskdef_label asked[] = { { { "rollcall.backend", 16 }, { "grpc", 4 } } };
+	struct stage *s = stage_with(2);
+	struct conf *conf = world_first_conf(s->w);
+	struct taskdef *d = world_definition(s->w, "shop");
+	struct taskdef_container *c = world_publishes(s->w, d, "app", "50051");
+	struct roster_task *t = world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+
+	conf->haproxy.allow_backends = *allowed;
+	world_first_source(s->w)->labels = (struct conf_list){ labels, 1 };
+	c->labels = asked;
+	c->n_labels = 1;
+	t->definition = d;
+	t->family = d->family;
+	t->service = STR("shop");
+	return s;
+}
+
+static void
+a_backend_that_labels_may_not_join_any_more_keeps_who_serves(void **state)
+{
+	static const struct str name[] = { { "grpc", 4 } };
+	struct conf_list allowed = { name, 1 };
+	struct stage *s = stage_with_label(&allowed);
+	struct reconcile_order release = { .kind = RECONCILE_RELEASE_BACKEND, .backend = STR("grpc") };
+	struct buf said = buf_make(512);
+	struct conf conf;
+
+	(void)state;
+	conf = without_entries(s);
+	assert_int_equal(reconcile_new(&(struct reconcile_config){ .conf = &conf }, &s->r, NULL), ERR_OK);
+	s->wake_ms = s->now_ms;
+	tick(s);
+	publish(s);
+	let_checks_pass(s);
+	wait_ms(s, 10000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_READY);
+	conf.haproxy.allow_backends.n = 0;
+	restart_with(s, &conf, 1000);
+	publish(s);
+	wait_ms(s, 60000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_READY);
+	assert_true(plan_find(reconcile_view(s->r).plan, STR("grpc"))->is_frozen);
+	assert_int_equal(reconcile_order(s->r, &release, WALL_MS + s->now_ms, &said, NULL), ERR_OK);
+	buf_free(&said);
+	wait_ms(s, 10000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_MAINT);
+	end(s);
+}
+
+/* The first read does not ask for backends of labels: it says nothing of them. */
+static void
+a_hand_on_a_backend_of_labels_is_found_after_a_restart(void **state)
+{
+	static const struct str name[] = { { "grpc", 4 } };
+	struct conf_list allowed = { name, 1 };
+	struct stage *s = stage_with_label(&allowed);
+	struct conf conf;
+
+	(void)state;
+	conf = without_entries(s);
+	assert_int_equal(reconcile_new(&(struct reconcile_config){ .conf = &conf }, &s->r, NULL), ERR_OK);
+	s->wake_ms = s->now_ms;
+	tick(s);
+	publish(s);
+	let_checks_pass(s);
+	wait_ms(s, 10000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_READY);
+	set_admin(s->slots[0], ACTUAL_MAINT);
+	s->only_asked = true;
+	restart_with(s, &conf, 1000);
+	publish(s);
+	wait_ms(s, 60000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_MAINT);
+	assert_int_equal(count_notes(s, "state maint was set on HAProxy's socket"), 1);
+	end(s);
+}
+
 static void
 a_backend_without_slots_is_told_what_to_add(void **state)
 {
@@ -1959,6 +2156,11 @@ main(void)
 		cmocka_unit_test(a_backend_that_is_not_there_is_said_once_and_mended_once),
 		cmocka_unit_test(a_retired_backend_that_is_not_there_is_no_fault),
 		cmocka_unit_test(what_labels_made_stays_ours_with_another_configuration),
+		cmocka_unit_test(the_servers_of_an_entry_that_was_dropped_meanwhile_stay_under_the_rules),
+		cmocka_unit_test(a_release_lets_a_dropped_backend_go_and_it_is_forgotten),
+		cmocka_unit_test(a_dropped_backend_is_looked_for_in_the_next_process_too),
+		cmocka_unit_test(a_backend_that_labels_may_not_join_any_more_keeps_who_serves),
+		cmocka_unit_test(a_hand_on_a_backend_of_labels_is_found_after_a_restart),
 		cmocka_unit_test(a_backend_without_slots_is_told_what_to_add),
 		cmocka_unit_test(slots_that_are_used_up_are_said_with_their_count),
 		cmocka_unit_test(more_faults_than_notes_are_all_said),
