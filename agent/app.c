@@ -262,7 +262,7 @@ app_refresh(struct app *a)
 void
 app_examine(struct app *a)
 {
-	app_probe_start(a->probe, app_view(a).roster);
+	app_probe_start(a->probe, app_view(a).roster, a->watch);
 }
 
 bool
@@ -355,7 +355,8 @@ make_source(struct app *a, size_t i, struct err *e)
 		code = make_caller(a, i, &aws_service_ssm, &made->ssm, e);
 	if (code == ERR_OK)
 		code = make_caller(a, i, &aws_service_sts, &made->sts_caller, e);
-	a->probe_callers[i] = (struct app_probe_callers){ .ecs = made->ecs, .ec2 = made->ec2, .sts = made->sts_caller };
+	a->probe_callers[i] =
+	    (struct app_probe_callers){ .ecs = made->ecs, .ec2 = made->ec2, .ssm = made->ssm, .sts = made->sts_caller };
 	a->callers[i] = (struct ecs_watch_callers){ .ecs = made->ecs, .ec2 = made->ec2, .ssm = made->ssm };
 	return code;
 }

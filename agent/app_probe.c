@@ -10,13 +10,15 @@
 #include "aws/creds_answer.h"
 #include "base/arena.h"
 #include "ecs/ecs_body.h"
+#include "ecs/ecs_hosts.h"
 
 /* As long as ids are, and of nobody: MISSING is an answer, too. */
 #define NO_TASK     STR("00000000000000000000000000000000")
 #define NO_INSTANCE STR("i-00000000000000000")
-/* GetCallerIdentity, ListClusters, DescribeTaskDefinition, DescribeInstances; and of each
- * cluster ListTasks, DescribeTasks, DescribeClusters, DescribeContainerInstances. */
-#define SOURCE_PROBES  4
+/* GetCallerIdentity, ListClusters, DescribeTaskDefinition, DescribeInstances,
+ * DescribeInstanceInformation; and of each cluster ListTasks, DescribeTasks,
+ * DescribeClusters, DescribeContainerInstances. */
+#define SOURCE_PROBES  5
 #define CLUSTER_PROBES 4
 
 enum kind {
@@ -27,7 +29,8 @@ enum kind {
 	DESCRIBE_CLUSTERS,
 	DESCRIBE_DEFINITION,
 	DESCRIBE_MACHINES,
-	DESCRIBE_INSTANCES
+	DESCRIBE_INSTANCES,
+	DESCRIBE_MANAGED
 };
 
 static const char *const actions[] = {
@@ -39,13 +42,14 @@ static const char *const actions[] = {
 	[DESCRIBE_DEFINITION] = "DescribeTaskDefinition",
 	[DESCRIBE_MACHINES] = "DescribeContainerInstances",
 	[DESCRIBE_INSTANCES] = "DescribeInstances",
+	[DESCRIBE_MANAGED] = "DescribeInstanceInformation",
 };
 
 struct probe { /* one call */
 	struct app_probe *of;
 	size_t at; /* in shown */
 	enum kind kind;
-	struct str cluster, arn; /* arn: of what is described */
+	struct str cluster, arn; /* arn: of what is described; of a machine of ECS Anywhere its id */
 	struct aws_call *call;
 };
 
@@ -85,6 +89,27 @@ app_probe_new(const struct clk *clk, const struct conf *conf, const struct app_p
 
 /* ---- what is asked ---- */
 
+static const char *
+service_of(enum kind kind)
+{
+	switch (kind) {
+	case WHO:
+		return "sts";
+	case DESCRIBE_INSTANCES:
+		return "ec2";
+	case DESCRIBE_MANAGED:
+		return "ssm";
+	case LIST_CLUSTERS:
+	case LIST_TASKS:
+	case DESCRIBE_TASKS:
+	case DESCRIBE_CLUSTERS:
+	case DESCRIBE_DEFINITION:
+	case DESCRIBE_MACHINES:
+		break;
+	}
+	return "ecs";
+}
+
 static void
 add(struct app_probe *p, size_t source, enum kind kind, struct str cluster, struct str arn)
 {
@@ -99,9 +124,7 @@ add(struct app_probe *p, size_t source, enum kind kind, struct str cluster, stru
 	*shown = (struct control_probe){
 		.source = source,
 		.action = actions[kind],
-		.service = kind == WHO                  ? "sts"
-			   : kind == DESCRIBE_INSTANCES ? "ec2"
-							: "ecs",
+		.service = service_of(kind),
 		.cluster = made->cluster,
 		.is_spare = kind == DESCRIBE_CLUSTERS || kind == WHO,
 	};
@@ -122,6 +145,30 @@ find_on_machine(const struct roster_cluster *c)
 		if (is_on_machine(&c->facts->tasks[i]))
 			return &c->facts->tasks[i];
 	return NULL;
+}
+
+/* The machines of a source, by who knows their addresses. */
+struct machines {
+	bool any_of_ec2;     /* or nobody told yet what one is */
+	struct str external; /* the id of one of ECS Anywhere; empty: there is none */
+};
+
+static void
+note_machines(const struct ecs_watch *w, const struct roster_cluster *c, struct machines *m)
+{
+	for (size_t i = 0; c->facts != NULL && i < c->facts->n_tasks; i++) {
+		const struct roster_task *t = &c->facts->tasks[i];
+		struct str id = STR("");
+
+		if (!is_on_machine(t))
+			continue;
+		if (w != NULL)
+			id = ecs_watch_machine(w, t->container_instance_arn);
+		if (ecs_hosts_is_external(id))
+			m->external = id;
+		else
+			m->any_of_ec2 = true;
+	}
 }
 
 static struct str
@@ -145,34 +192,44 @@ add_cluster(struct app_probe *p, size_t source, const struct roster_cluster *c)
 		add(p, source, DESCRIBE_MACHINES, c->name, t->container_instance_arn);
 }
 
+/* The roster shows the list itself only while it is not known. */
+static bool
+lists_clusters(const struct conf_source *s)
+{
+	for (size_t i = 0; i < s->clusters.n; i++)
+		if (str_eq(s->clusters.items[i], STR("*")))
+			return true;
+	return false;
+}
+
 static void
-add_source(struct app_probe *p, size_t source, const struct roster *r)
+add_source(struct app_probe *p, size_t source, const struct roster *r, const struct ecs_watch *w)
 {
 	const struct conf_source *s = &p->conf->sources[source];
 	struct str definition = STR("");
-	bool has_machines = false;
+	struct machines machines = { .external = STR("") };
 	unsigned n = 0;
 
 	add(p, source, WHO, STR(""), STR(""));
+	if (lists_clusters(s))
+		add(p, source, LIST_CLUSTERS, STR(""), STR(""));
 	for (size_t i = 0; r != NULL && i < r->n_clusters; i++) {
 		const struct roster_cluster *c = &r->clusters[i];
 
-		if (!str_eq(c->source, s->name))
+		if (!str_eq(c->source, s->name) || str_eq(c->name, STR("*"))) /* a list that is not known */
 			continue;
-		if (str_eq(c->name, STR("*"))) {
-			add(p, source, LIST_CLUSTERS, STR(""), STR(""));
-			continue;
-		}
 		if (definition.len == 0)
 			definition = find_definition(c);
-		has_machines = has_machines || find_on_machine(c) != NULL;
+		note_machines(w, c, &machines);
 		if (n++ < APP_PROBE_CLUSTERS_MAX)
 			add_cluster(p, source, c);
 	}
 	if (definition.len > 0)
 		add(p, source, DESCRIBE_DEFINITION, STR(""), definition);
-	if (has_machines)
+	if (machines.any_of_ec2)
 		add(p, source, DESCRIBE_INSTANCES, STR(""), STR(""));
+	if (machines.external.len > 0)
+		add(p, source, DESCRIBE_MANAGED, STR(""), machines.external);
 }
 
 /* ---- calls ---- */
@@ -211,6 +268,11 @@ put_body(const struct probe *x, struct buf *out)
 		aws_query_put(out, "Filter.1.Name", STR("instance-id"));
 		aws_query_put_nth(out, "Filter.1.Value", 1, NO_INSTANCE);
 		break;
+	case DESCRIBE_MANAGED: /* Systems Manager may refuse an id that it does not know */
+		ecs_body_managed_begin(out);
+		ecs_body_item(out, true, x->arn);
+		ecs_body_managed_end(out, STR(""));
+		break;
 	}
 }
 
@@ -219,7 +281,22 @@ caller_of(const struct probe *x)
 {
 	const struct app_probe_callers *c = &x->of->callers[x->of->shown[x->at].source];
 
-	return x->kind == WHO ? c->sts : x->kind == DESCRIBE_INSTANCES ? c->ec2 : c->ecs;
+	switch (x->kind) {
+	case WHO:
+		return c->sts;
+	case DESCRIBE_INSTANCES:
+		return c->ec2;
+	case DESCRIBE_MANAGED:
+		return c->ssm;
+	case LIST_CLUSTERS:
+	case LIST_TASKS:
+	case DESCRIBE_TASKS:
+	case DESCRIBE_CLUSTERS:
+	case DESCRIBE_DEFINITION:
+	case DESCRIBE_MACHINES:
+		break;
+	}
+	return c->ecs;
 }
 
 static void
@@ -281,7 +358,7 @@ ask(struct probe *x)
 }
 
 void
-app_probe_start(struct app_probe *p, const struct roster *r)
+app_probe_start(struct app_probe *p, const struct roster *r, const struct ecs_watch *w)
 {
 	const int64_t now_ms = clk_mono_ms(&p->clk);
 
@@ -294,7 +371,7 @@ app_probe_start(struct app_probe *p, const struct roster *r)
 	if (p->arena == NULL)
 		return;
 	for (size_t i = 0; i < p->conf->n_sources; i++)
-		add_source(p, i, r);
+		add_source(p, i, r, w);
 	p->n_waiting = p->n;
 	for (size_t i = 0; i < p->n; i++)
 		ask(&p->probes[i]);

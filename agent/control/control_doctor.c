@@ -217,11 +217,27 @@ check_agent(struct doctor *d, const struct control_facts *f, const struct plan_b
 }
 
 static void
+check_retired(struct doctor *d, const struct control_facts *f, const struct plan_backend *b)
+{
+	const struct desired_backend *of = f->desired != NULL ? desired_find(f->desired, b->name) : NULL;
+
+	if (b->n_servers > 0 && of != NULL && desired_is_forsaken(f->desired, of))
+		find(d, WARNING,
+		    "name it in `backends` or in a label again, or let its servers go with `rollcall release`",
+		    "no entry and no label asks for backend `" STR_FMT "` any more, and %zu servers of ours are in it",
+		    STR_ARG(b->name), b->n_servers);
+}
+
+static void
 check_backends(struct doctor *d, const struct control_facts *f)
 {
 	for (size_t i = 0; f->plan != NULL && f->actual != NULL && i < f->plan->n_backends; i++) {
 		const struct plan_backend *b = &f->plan->backends[i];
 
+		if (b->is_retired) {
+			check_retired(d, f, b);
+			continue;
+		}
 		if (!b->exists) {
 			find(d, FAULT, fix_of_missing(f, b->name), "HAProxy has no backend `" STR_FMT "`",
 			    STR_ARG(b->name));

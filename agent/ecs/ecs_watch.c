@@ -655,6 +655,14 @@ ecs_watch_seek(struct ecs_watch *w)
 		ecs_watch_cluster_seek(w->clusters[i].watch);
 }
 
+struct str
+ecs_watch_machine(const struct ecs_watch *w, struct str container_instance_arn)
+{
+	const struct ecs_host *host = ecs_hosts_find(w->hosts, container_instance_arn);
+
+	return host != NULL ? host->id : STR("");
+}
+
 void
 ecs_watch_close(struct ecs_watch *w)
 {

@@ -59,6 +59,9 @@ void ecs_watch_take_told(struct ecs_watch *w, size_t source);
 /* True: the rate limit of conf->sources[source] (or a slow AWS) makes its slowest cluster
  * wait noticeably longer than `watch` or `refresh` say: *ret is how long. */
 bool ecs_watch_stretched(const struct ecs_watch *w, size_t source, struct ecs_watch_pace *ret);
+/* "i-..." of EC2, "mi-..." of ECS Anywhere, by the ARN of its container instance; empty: not known.
+ * Borrowed until the next event. */
+struct str ecs_watch_machine(const struct ecs_watch *w, struct str container_instance_arn);
 void ecs_watch_close(struct ecs_watch *w); /* no callback comes after; null is fine */
 
 #endif

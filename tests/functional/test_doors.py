@@ -7,12 +7,15 @@ import os
 import re
 import socket
 import subprocess
+from pathlib import Path
 from typing import Any, Callable
 
-from conftest import Aws
+import pytest
+
+from conftest import Aws, base_configuration
 from fakeaws.control import ACCESS_KEY_ID
 from rollcall_testlib import paths
-from rollcall_testlib.daemon import Rollcalld
+from rollcall_testlib.daemon import Rollcalld, to_yaml
 from rollcall_testlib.haproxy import HAProxy
 from rollcall_testlib.waiting import wait_until
 
@@ -201,6 +204,31 @@ def test_the_doctor_names_the_action_that_is_denied(aws: Aws, rollcalld: Rollcal
     assert re.search("^fault +permissions: .*: ecs:DescribeTasks in `main` is denied .*AccessDenied", done.stdout, re.M)
     assert re.search("^warning +permissions: .*: ecs:DescribeClusters in `main` is denied", done.stdout, re.M)
     assert re.search("^ok +permissions: .*: ecs:ListTasks in `main` is allowed", done.stdout, re.M)
+
+
+@pytest.mark.one_haproxy
+def test_the_doctor_tries_what_machines_and_a_list_of_clusters_need(aws: Aws, haproxy: HAProxy, directory: Path) -> None:
+    """One of EC2's, one of ECS Anywhere, each with a bridge task: each is asked about where it is known."""
+    for external in (False, True):
+        aws.control.add_host(cluster="main", external=external)
+    aws.control.register(family="m", network_mode="bridge", process="none")
+    for _ in range(2):
+        aws.control.run_tasks(cluster="main", definition="m", instantly=True)
+    for action in ("DescribeInstances", "DescribeInstanceInformation"):
+        aws.control.deny(access_key_id=ACCESS_KEY_ID, action=action)
+    configuration = base_configuration(aws, haproxy, directory)
+    configuration["ecs"]["clusters"] = ["*"]
+    (directory / "doctor.yaml").write_text(to_yaml(configuration) + "\n")
+    done = subprocess.run([paths.ROLLCALLD, "--doctor", "-f", str(directory / "doctor.yaml")], capture_output=True,
+                          text=True, timeout=90, check=False)
+    found = dict(re.findall(r"^(?:ok|fault|warning) +permissions: source `eu-west-1`: (.*?) is (allowed|denied)",
+                            done.stdout, re.M))
+    assert found == {
+        "sts:GetCallerIdentity": "allowed", "ecs:ListClusters": "allowed", "ecs:ListTasks in `main`": "allowed",
+        "ecs:DescribeTasks in `main`": "allowed", "ecs:DescribeClusters in `main`": "allowed",
+        "ecs:DescribeContainerInstances in `main`": "allowed", "ecs:DescribeTaskDefinition": "allowed",
+        "ec2:DescribeInstances": "denied", "ssm:DescribeInstanceInformation": "denied"}, done.stdout + done.stderr
+    assert len(re.findall("^fault +permissions", done.stdout, re.M)) == 2 and done.returncode == 1
 
 
 def test_orders_to_the_daemon(aws: Aws, rollcalld: Rollcalld) -> None:
