@@ -148,6 +148,9 @@ def test_a_run_done_again_replaces_its_row(directory: Path) -> None:
     results.merge(file, [results.skipped(("kill", "serving", "2.6.12", "dynamic", "no"), "there is none", "2026-01-02")])
     results.merge(file, [])
     assert "there is none" not in file.read_text(), "what cannot be is not listed"
+    file.write_text(file.read_text() + "\n# Of another command\n\nkept\n")
+    results.merge(file, [])
+    assert file.read_text().endswith(" runs.\n\n# Of another command\n\nkept\n")
 
 
 # ---- the cases ----

@@ -6,4 +6,5 @@
 - cases: what happens during a run
 - results: the table in tests/functional/RESULTS.md
 - run: the command
+- agent_cases, spop_agent: what the SPOE agent does under such a load, and an agent that misbehaves; spoe: the command
 """

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import re
 from pathlib import Path
+from typing import Callable
 
 from .cases import CASES
 from .stage import unsupported
@@ -106,15 +108,29 @@ def skipped(key: tuple[str, ...], why: str, date: str) -> Row:
     return Row((*key, *["-"] * (len(COLUMNS) - KEY - 2), f"skipped: {why}", date))
 
 
-def merge(file: Path, new: list[Row]) -> None:
-    """Replaces the rows of the same runs. Two commands may do so at a time."""
+def sections(text: str) -> list[str]:
+    """A file's chapters, each from its `# ` line on; the first one is ours, the others come from other commands."""
+    return [part for part in re.split(r"(?m)^(?=# )", text) if part]
+
+
+def rewrite(file: Path, change: Callable[[list[str]], list[str]]) -> None:
+    """Chapters in, chapters out. Two commands may do so at a time."""
     with open(file, "a+") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         stream.seek(0)
-        rows = {found.key: found for found in map(_read, stream.read().splitlines()) if found}
-        rows.update({made.key: made for made in new})
+        made = change(sections(stream.read()))
         stream.truncate(0)
-        stream.write(document(list(rows.values())))
+        stream.write("\n".join(part.strip("\n") + "\n" for part in made))
+
+
+def merge(file: Path, new: list[Row]) -> None:
+    """Replaces the rows of the same runs."""
+    def change(parts: list[str]) -> list[str]:
+        ours, others = "".join(parts[:1]), parts[1:]
+        rows = {found.key: found for found in map(_read, ours.splitlines()) if found}
+        rows.update({made.key: made for made in new})
+        return [document(list(rows.values())), *others]
+    rewrite(file, change)
 
 
 def _read(line: str) -> Row | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -36,6 +37,28 @@ BACKENDS = ("slots", "dynamic", "managed", "managed-reload", "shipped")
 
 class Skip(Exception):
     """This version, or this rollcalld, has no such kind of backend."""
+
+
+def haproxies() -> list[str]:
+    """The machine's own, and those of other versions that tests/haproxy/fetch has fetched."""
+    had = Path(os.environ.get("ROLLCALL_HAPROXIES", paths.TOP / "tests" / "haproxy" / "had"))
+    by_version = {version_text(found): found for found in [*sorted(map(str, had.glob("*/haproxy"))), paths.HAPROXY]}
+    return [by_version[version] for version in sorted(by_version)]
+
+
+def version_text(haproxy: str = "") -> str:
+    text = subprocess.run([haproxy or paths.HAPROXY, "-v"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"version (\d+\.\d+\.\d+)", text)
+    assert found, text
+    return found.group(1)
+
+
+class NoTest:
+    """conftest asks the test under way whether it may run an HAProxy; here is none."""
+
+    @staticmethod
+    def get_closest_marker(_name: str) -> bool:
+        return True
 
 
 @dataclasses.dataclass(frozen=True)

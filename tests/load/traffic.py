@@ -26,6 +26,7 @@ from rollcall_testlib.process import Child  # noqa: E402
 from rollcall_testlib.waiting import wait_until  # noqa: E402
 
 OK, SHORT = "OK", "SHORT"  # SHORT: a stream that ended well, but with too few numbers
+REFUSED = "INVALID_ARGUMENT"  # by the task, and without data: Trailers-Only
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Mix:
     unary: float = 130.0            # calls per second
     slow: float = 15.0              # unary calls per second that take slow_ms: there are always some in flight
     slow_ms: int = 300
+    refused: float = 0.0            # unary calls per second that are wrong, and have to end as such
     connections: int = 4
     streams: int = 8                # kept open, over the same connections
     stream_numbers: int = 20
@@ -49,7 +51,8 @@ class Mix:
         """Of one process. The crowd is one connection, so it stays whole."""
         share = self.processes
         return dataclasses.replace(
-            self, unary=self.unary / share, slow=self.slow / share, streams=len(range(number, self.streams, share)),
+            self, unary=self.unary / share, slow=self.slow / share, refused=self.refused / share,
+            streams=len(range(number, self.streams, share)),
             connections=max(1, len(range(number, self.connections, share))), crowd=self.crowd if number == 0 else 0)
 
     @property
@@ -64,7 +67,7 @@ class Call:
     """What became of one call. Times are monotonic, and of the whole machine."""
 
     id: str
-    kind: str      # unary, slow, stream, crowd
+    kind: str      # unary, slow, refused, stream, crowd
     sent: float
     ended: float
     code: str      # OK, a gRPC code, or SHORT
@@ -74,7 +77,7 @@ class Call:
 
     @property
     def failed(self) -> bool:
-        return self.code != OK
+        return self.code != (REFUSED if self.kind == "refused" else OK)
 
     @property
     def cut(self) -> bool:
@@ -177,7 +180,8 @@ class Generator:
                         for n in range(mix.crowd)]
         begun.touch()
         workers = [self._go(work) for work in
-                   [self._pace("unary", mix.unary, 0), self._pace("slow", mix.slow, mix.slow_ms), *keepers]]
+                   [self._pace("unary", mix.unary, 0), self._pace("slow", mix.slow, mix.slow_ms),
+                    self._pace("refused", mix.refused, 0), *keepers]]
         await asyncio.gather(*workers)
         while self._running:
             await asyncio.wait(self._running)
@@ -200,7 +204,8 @@ class Generator:
 
     async def _unary(self, connection: Connection, kind: str, delay_ms: int) -> None:
         call_id, sent = self._new_id(), time.monotonic()
-        call = connection.next(wire.Range(min=1, max=100, call_id=call_id, delay_ms=delay_ms),
+        high = 0 if kind == "refused" else 100
+        call = connection.next(wire.Range(min=1, max=high, call_id=call_id, delay_ms=delay_ms),
                                timeout=self._mix.timeout)
         task = ""
         try:

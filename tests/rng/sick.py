@@ -2,6 +2,7 @@
 """A task that is not well: it holds its address, and answers wrongly or not at all.
 
   503      speaks HTTP/2 and answers each request with status 503, without a word of gRPC
+  reset    speaks HTTP/2 and ends each request with RST_STREAM, before any header
   hang     accepts connections, reads, and never says a byte
   mute     a whole HTTP/2 peer (settings, pings), which answers no request
   unheard  listens, but its queue is full and nobody accepts: the kernel drops each SYN
@@ -17,7 +18,8 @@ import socket
 import struct
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-HEADERS, SETTINGS, PING = 1, 4, 6
+HEADERS, RST_STREAM, SETTINGS, PING = 1, 3, 4, 6
+INTERNAL_ERROR = b"\0\0\0\2"
 ACK, END_STREAM, END_HEADERS = 0x1, 0x1, 0x4
 # HPACK (RFC 7541, 6.2.2): a literal without indexing, name 8 of the static table (:status), value of 3 bytes.
 STATUS_503 = b"\x08\x03503"
@@ -27,8 +29,12 @@ def frame(kind: int, flags: int = 0, stream: int = 0, payload: bytes = b"") -> b
     return struct.pack("!I", len(payload))[1:] + struct.pack("!BBI", kind, flags, stream) + payload
 
 
-async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: bytes | None) -> None:
-    """One HTTP/2 connection: what the protocol asks for, and `answer` as the header block of each reply."""
+# Kind, flags and payload of the frame that ends each request; `mute` has none.
+ANSWERS = {"503": (HEADERS, END_HEADERS | END_STREAM, STATUS_503), "reset": (RST_STREAM, 0, INTERNAL_ERROR)}
+
+
+async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, how: str) -> None:
+    """One HTTP/2 connection: what the protocol asks for, and the answer to each request."""
     await reader.readexactly(len(PREFACE))
     writer.write(frame(SETTINGS))
     while True:
@@ -38,8 +44,9 @@ async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answ
         payload = await reader.readexactly(length)
         if kind in (SETTINGS, PING) and not flags & ACK:
             writer.write(frame(kind, ACK, 0, payload if kind == PING else b""))
-        if kind == HEADERS and answer is not None:
-            writer.write(frame(HEADERS, END_HEADERS | END_STREAM, stream, answer))
+        if kind == HEADERS and how in ANSWERS:
+            answer, its_flags, text = ANSWERS[how]
+            writer.write(frame(answer, its_flags, stream, text))
 
 
 async def serve(address: str, port: int, how: str) -> None:
@@ -49,7 +56,7 @@ async def serve(address: str, port: int, how: str) -> None:
                 while await reader.read(65536):
                     pass
             else:
-                await speak(reader, writer, STATUS_503 if how == "503" else None)
+                await speak(reader, writer, how)
 
     await asyncio.start_server(connected, address, port)
     await asyncio.Event().wait()
@@ -69,7 +76,7 @@ def stay_unheard(address: str, port: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--listen", required=True, metavar="IP:PORT")
-    parser.add_argument("--how", required=True, choices=("503", "hang", "mute", "unheard"))
+    parser.add_argument("--how", required=True, choices=("503", "reset", "hang", "mute", "unheard"))
     options = parser.parse_args()
     address, _, port = options.listen.rpartition(":")
     if options.how == "unheard":
