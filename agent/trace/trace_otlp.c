@@ -69,6 +69,14 @@ method_of(const struct trace_span *s)
 	return str_has_prefix(path, STR("/")) ? str_skip(path, 1) : path;
 }
 
+/* The first letter of HAProxy's termination state. */
+static bool
+was_given_up_by_client(const struct trace_span *s)
+{
+	return s->status == 0 && s->termination[0] == 'C';
+}
+
+/* Of a server, which HAProxy is to its callers: what they do themselves is no error. */
 static bool
 has_failed(const struct trace_span *s)
 {
@@ -81,7 +89,7 @@ has_failed(const struct trace_span *s)
 	case 15: /* DATA_LOSS */
 		return true;
 	default:
-		return s->status == 0 || s->status >= 500;
+		return (s->status == 0 && !was_given_up_by_client(s)) || s->status >= 500;
 	}
 }
 
@@ -93,7 +101,8 @@ put_error_type(struct buf *out, const struct trace_span *s)
 	if (s->grpc_status > 0)
 		put_text(out, STR("error.type"), str_from_cstr(trace_span_grpc_name(s->grpc_status)));
 	else if (s->status == 0)
-		put_text(out, STR("error.type"), STR("connection_reset"));
+		put_text(
+		    out, STR("error.type"), was_given_up_by_client(s) ? STR("cancelled") : STR("connection_reset"));
 	else if (s->status >= 500) {
 		struct buf number = buf_make(sizeof(text));
 

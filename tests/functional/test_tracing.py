@@ -7,19 +7,23 @@ import json
 import os
 import re
 import signal
+import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import grpc
 import pytest
 
 from conftest import Aws
-from rng import wire
+from load import agent_cases
+from rng import client, wire
 from rollcall_testlib import paths
 from rollcall_testlib.daemon import Rollcalld
-from rollcall_testlib.haproxy import HAProxy, wait_serving
-from rollcall_testlib.process import free_port
+from rollcall_testlib.haproxy import HAProxy, version, wait_serving
+from rollcall_testlib.process import Child, free_port
 from rollcall_testlib.waiting import stays, wait_until
 
 SERVICE = {"cluster": "main", "service": "rng-service"}
@@ -181,6 +185,29 @@ def test_an_error_without_data_has_its_status(start_scene: Callable[..., Scene],
     known = attributes(span)
     assert span["status"] == {"code": 2}
     assert known["rpc.response.status_code"] == known["error.type"] == "UNAVAILABLE"
+
+
+def test_a_call_that_its_task_resets_leaves_a_line(directory: Path, start_haproxy: Callable[..., HAProxy]) -> None:
+    """From 3.1 on; before, HAProxy writes none if the connection was reused, and only its counters tell."""
+    if version() < (3, 1):
+        pytest.skip("HAProxy has no log-steps")
+    target, lines = f"127.0.0.1:{free_port()}", (paths.TOP / "haproxy" / "tracing.cfg").read_text()
+    sick = Child([sys.executable, str(paths.TOP / "tests" / "rng" / "sick.py"), "--listen", target, "--how", "reset"],
+                 directory / "sick.log")
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as log:
+            log.bind(("127.0.0.1", 0))
+            log.settimeout(20)
+            place = f"127.0.0.1:{log.getsockname()[1]}"
+            haproxy = start_haproxy(shipped=True, edit=lambda text: agent_cases.shipped_with("abns@none", target)(
+                text).replace(PLACE, lines.replace("127.0.0.1:4319", place) + PLACE, 1))
+            wait_until(lambda: haproxy.runtime.status("grpc", "task") == "UP", 10, "the task is up")
+            assert client.call_many(haproxy.target, 3).failures == {"UNAVAILABLE": 3}
+            ends = [json.loads(log.recv(4096)) for _ in range(3)]
+        assert {(end["m"], end["v"], end["u"]) for end in ends} == {("POST", "task", "/rng.Rng/Next")}
+        assert ends[-1]["st"] == 0 and ends[-1]["ts"].startswith("S"), "no answer, and whose fault it was"
+    finally:
+        sick.kill()
 
 
 @pytest.mark.parametrize("header", [

@@ -132,6 +132,30 @@ only_the_servers_fault_is_an_error(void **state)
 }
 
 static void
+who_ended_a_call_without_an_answer_is_told(void **state)
+{
+	static const struct {
+		const char *termination, *type;
+		bool is_error;
+	} rows[] = { { "SD--", "connection_reset", true }, { "CD--", "cancelled", false } };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		char line[1000];
+		struct trace_span s;
+		json_t *span;
+
+		(void)snprintf(line, sizeof(line), "{" IDS "," TIME ",\"g\":\"1\",\"u\":\"/a\",\"st\":0,\"ts\":\"%s\"}",
+		    rows[i].termination);
+		s = read_ok(line);
+		span = otlp_of(&s, &nobody);
+		assert_string_equal(attribute(span, "error.type"), rows[i].type);
+		assert_int_equal(json_object_get(json_object_get(span, "status"), "code") != NULL, rows[i].is_error);
+		json_decref(span);
+	}
+}
+
+static void
 a_root_has_no_parent(void **state)
 {
 	struct trace_span s =
@@ -268,6 +292,7 @@ main(void)
 		cmocka_unit_test(a_line_is_a_span),
 		cmocka_unit_test(a_status_that_was_not_seen_is_not_called_ok),
 		cmocka_unit_test(only_the_servers_fault_is_an_error),
+		cmocka_unit_test(who_ended_a_call_without_an_answer_is_told),
 		cmocka_unit_test(a_root_has_no_parent),
 		cmocka_unit_test(what_is_no_span_is_refused),
 		cmocka_unit_test(what_a_caller_writes_is_escaped),
