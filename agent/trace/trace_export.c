@@ -33,6 +33,7 @@ struct trace_export {
 	struct clk clk;
 	struct loop_timer *bind_timer, *send_timer;
 	struct trace_export_config config;
+	int64_t every_ms; /* between batches that are not full */
 	struct buf url, resource, header_texts;
 	struct http_header headers[TRACE_OTLP_HEADERS_MAX + 3];
 	size_t n_headers;
@@ -134,7 +135,7 @@ next_batch(struct trace_export *x)
 	if (x->n_queued >= TRACE_EXPORT_BATCH_MAX)
 		send_batch(x);
 	else
-		loop_timer_arm(x->send_timer, TRACE_EXPORT_EVERY_MS);
+		loop_timer_arm(x->send_timer, x->every_ms);
 }
 
 static void
@@ -250,7 +251,7 @@ send_batch(struct trace_export *x)
 	if (x->call != NULL)
 		return;
 	if (x->n_body == 0 && !(x->n_queued > 0 && take_batch(x))) {
-		loop_timer_arm(x->send_timer, TRACE_EXPORT_EVERY_MS);
+		loop_timer_arm(x->send_timer, x->every_ms);
 		return;
 	}
 	rq.body = buf_str(&x->body);
@@ -468,6 +469,7 @@ trace_export_new(struct loop *l, const struct trace_export_config *config, struc
 	x->loop = l;
 	x->clk = loop_clk(l);
 	x->config = *config;
+	x->every_ms = trace_otlp_every_ms(config->env, TRACE_EXPORT_EVERY_MS);
 	x->url = buf_make(TRACE_OTLP_URL_MAX);
 	x->resource = buf_make(TRACE_OTLP_RESOURCE_MAX);
 	x->header_texts = buf_make(TRACE_OTLP_RESOURCE_MAX);
@@ -519,7 +521,7 @@ void
 trace_export_start(struct trace_export *x)
 {
 	on_bind_timer(x);
-	loop_timer_arm(x->send_timer, TRACE_EXPORT_EVERY_MS);
+	loop_timer_arm(x->send_timer, x->every_ms);
 }
 
 struct trace_export_view

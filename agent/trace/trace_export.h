@@ -18,7 +18,7 @@
 
 #define TRACE_EXPORT_QUEUE_MAX   2048
 #define TRACE_EXPORT_BATCH_MAX   512
-#define TRACE_EXPORT_EVERY_MS    INT64_C(5000)
+#define TRACE_EXPORT_EVERY_MS    INT64_C(5000) /* unless OTEL_BSP_SCHEDULE_DELAY says otherwise */
 #define TRACE_EXPORT_TRIES_MAX   6
 #define TRACE_EXPORT_WAIT_MAX_MS INT64_C(60000) /* also of a Retry-After */
 

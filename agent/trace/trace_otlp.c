@@ -351,3 +351,12 @@ trace_otlp_sample_ppm(const struct env *env, unsigned otherwise)
 		return ppm;
 	return otherwise;
 }
+
+int64_t
+trace_otlp_every_ms(const struct env *env, int64_t otherwise)
+{
+	struct str text = str_trim(str_from_cstr(env_get(env, "OTEL_BSP_SCHEDULE_DELAY")));
+	uint64_t ms;
+
+	return str_to_u64(text, TRACE_OTLP_EVERY_MAX_MS, &ms) && ms > 0 ? (int64_t)ms : otherwise;
+}

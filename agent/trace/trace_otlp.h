@@ -13,6 +13,7 @@
 #define TRACE_OTLP_RESOURCE_MAX ((size_t)16 << 10)
 #define TRACE_OTLP_URL_MAX      ((size_t)2048)
 #define TRACE_OTLP_HEADERS_MAX  16
+#define TRACE_OTLP_EVERY_MAX_MS INT64_C(600000)
 
 /* What rollcalld knows of the server; empty texts: nothing. */
 struct trace_otlp_task {
@@ -36,5 +37,8 @@ void trace_otlp_each_pair(struct str list, void (*take)(void *arg, struct str na
 /* The ratio of OTEL_TRACES_SAMPLER_ARG in millionths, where OTEL_TRACES_SAMPLER names a
  * ratio; else otherwise. */
 unsigned trace_otlp_sample_ppm(const struct env *env, unsigned otherwise);
+/* OTEL_BSP_SCHEDULE_DELAY, how long a span may wait for others: 1 to TRACE_OTLP_EVERY_MAX_MS;
+ * else otherwise. */
+int64_t trace_otlp_every_ms(const struct env *env, int64_t otherwise);
 
 #endif

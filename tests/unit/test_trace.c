@@ -285,6 +285,21 @@ the_resource_and_the_ratio_come_from_the_environment(void **state)
 	buf_free(&text);
 }
 
+static void
+a_delay_that_is_none_is_not_taken(void **state)
+{
+	struct variable variables[] = { { "OTEL_BSP_SCHEDULE_DELAY", " 250 " }, { NULL, NULL } };
+	const struct env env = { .get = get, .arg = variables };
+	static const char *const rows[] = { "", "0", "-1", "1.5", "600001", "5s" };
+
+	(void)state;
+	assert_int_equal(trace_otlp_every_ms(&env, 7), 250);
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		variables[0].value = rows[i];
+		CHECK_ROW(trace_otlp_every_ms(&env, 7) == 7, i, rows[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -293,6 +308,7 @@ main(void)
 		cmocka_unit_test(a_status_that_was_not_seen_is_not_called_ok),
 		cmocka_unit_test(only_the_servers_fault_is_an_error),
 		cmocka_unit_test(who_ended_a_call_without_an_answer_is_told),
+		cmocka_unit_test(a_delay_that_is_none_is_not_taken),
 		cmocka_unit_test(a_root_has_no_parent),
 		cmocka_unit_test(what_is_no_span_is_refused),
 		cmocka_unit_test(what_a_caller_writes_is_escaped),
