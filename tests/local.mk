@@ -266,13 +266,23 @@ tests_torture_alloc_LDFLAGS = $(AM_LDFLAGS) \
 
 lint_tests = \
 	%D%/lint/all-listed.sh \
+	%D%/lint/codespell.sh \
 	%D%/lint/core-is-pure.sh \
 	%D%/lint/format.sh \
+	%D%/lint/function-length.sh \
 	%D%/lint/headers-stand-alone.sh \
 	%D%/lint/include-graph.sh \
-	%D%/lint/selftest.sh
+	%D%/lint/selftest.sh \
+	%D%/lint/shellcheck.sh
 TESTS += $(lint_tests)
-EXTRA_DIST += $(lint_tests) %D%/lint/allowed-includes
+# Slower ones, which once in a run of CI are enough: `make lint`.
+slow_lint_tests = \
+	%D%/lint/clang-tidy.sh \
+	%D%/lint/cppcheck.sh
+EXTRA_DIST += $(lint_tests) $(slow_lint_tests) %D%/lint/allowed-includes
+lint: all
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(slow_lint_tests)' check_PROGRAMS=
+.PHONY: lint
 
 # ---- bench: `make bench`, then tests/bench/apply; no part of check ----
 
@@ -286,7 +296,7 @@ bench: %D%/bench/apply %D%/bench/control
 
 # ---- what needs HAProxy and Python: tests/run ----
 
-EXTRA_DIST += %D%/run %D%/again %D%/packaging/run %D%/haproxy/fetch %D%/functional %D%/fakeaws %D%/load %D%/rng %D%/vectors
+EXTRA_DIST += %D%/run %D%/again %D%/packaging %D%/haproxy/fetch %D%/functional %D%/fakeaws %D%/load %D%/rng %D%/vectors
 
 # Directories are copied whole: out with what Python left in them.
 dist-hook:

@@ -58,10 +58,11 @@ copy_event(const struct control_event *draft)
 	const struct str task = str_first(draft->task, CONTROL_EVENTS_TEXT_MAX);
 	const struct str message = str_first(draft->message, CONTROL_EVENTS_TEXT_MAX);
 	struct control_event *ev = malloc(sizeof(*ev) + backend.len + server.len + task.len + message.len);
-	char *at = (char *)(ev + 1);
+	char *at;
 
 	if (ev == NULL)
 		return NULL;
+	at = (char *)(ev + 1);
 	*ev = *draft;
 	ev->backend = take_text(&at, backend);
 	ev->server = take_text(&at, server);

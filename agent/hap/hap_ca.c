@@ -81,7 +81,7 @@ put_certificate(X509 *cert, struct buf *pem, struct err *e)
 }
 
 /* A key in the file may be encrypted: nobody is asked for a password. */
-static int
+static int /* NOLINTNEXTLINE(readability-non-const-parameter): OpenSSL's type */
 no_password(char *buf, int size, int for_writing, void *arg)
 {
 	(void)buf;

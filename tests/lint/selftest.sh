@@ -1,6 +1,7 @@
 #!/bin/sh
 # Lint that never complains proves nothing: plants one offender of each kind in a
 # tree of its own, and sees that it is the one that is caught.
+# shellcheck disable=SC2016 # what is planted expands nothing
 set -u
 : "${top_srcdir:?}" "${CC:?}"
 lint="$top_srcdir/tests/lint"
@@ -13,7 +14,11 @@ clean_tree() {
 	mkdir -p "$tree/agent/base" "$tree/agent/io" "$tree/agent/plan" "$tree/agent/hap" "$tree/tests/lint" "$tree/tests/unit" \
 		"$tree/tests/fuzz" "$tree/tests/torture"
 	cp "$lint/allowed-includes" "$tree/tests/lint/"
-	cp "$top_srcdir/.clang-format" "$tree/"
+	cp "$top_srcdir/.clang-format" "$top_srcdir/.clang-tidy" "$tree/"
+	mkdir -p "$tree/.ci" "$tree/docs" "$tree/haproxy" "$tree/packaging"
+	: >"$tree/NEWS"
+	echo Plain words. >"$tree/README.md"
+	printf '#!/bin/sh\necho "$1"\n' >"$tree/.ci/run"
 	echo '#include <stdint.h>' >"$tree/agent/base/base.h"
 	printf '#include "base/base.h"\nint plan_of(int n);\n' >"$tree/agent/plan/plan.h"
 	printf '#include "plan/plan.h"\n\nint\nplan_of(int n)\n{\n\treturn n;\n}\n' >"$tree/agent/plan/plan.c"
@@ -58,7 +63,8 @@ plant() { # file, text
 	printf '%s\n' "$2" >"$tree/$1"
 }
 
-for script in include-graph.sh core-is-pure.sh headers-stand-alone.sh all-listed.sh format.sh; do
+for script in include-graph.sh core-is-pure.sh headers-stand-alone.sh all-listed.sh format.sh codespell.sh shellcheck.sh \
+	function-length.sh cppcheck.sh clang-tidy.sh; do
 	clean_tree
 	caught "$script" 0 "a clean tree passes"
 done
@@ -117,10 +123,46 @@ offends all-listed.sh "a source that is not built" agent/plan/plan_lost.c 'int p
 offends all-listed.sh "a test that is not run" tests/unit/test_lost.c 'int main(void) { return 0; }'
 offends all-listed.sh "lint that is not run" tests/lint/lost.sh 'exit 0'
 
+offends function-length.sh "a function of 90 lines" agent/plan/plan_long.c "int
+plan_long(int n)
+{
+$(yes '	n++;' | head -n 90)
+	return n;
+}"
 clean_tree
-plant agent/plan/plan_form.c 'int plan_form(void) {return 1;}'
-case $(top_srcdir=$tree sh "$lint/format.sh") in
-*SKIP*) ;;
-*) caught format.sh 1 "a line out of form is caught" ;;
-esac
+plant agent/plan/plan_long.c "/* long: a flat table */
+int
+plan_long(int n)
+{
+$(yes '	n++;' | head -n 90)
+	return n;
+}"
+caught function-length.sh 0 "one with its reason passes"
+
+# Tools that may be missing: what skips proves nothing, and is not counted.
+if_there() { # script, what, file, text
+	clean_tree
+	plant "$3" "$4"
+	case $(top_srcdir=$tree top_builddir=$tree sh "$lint/$1") in
+	*SKIP*) ;;
+	*) caught "$1" 1 "$2 is caught" ;;
+	esac
+}
+
+if_there format.sh "a line out of form" agent/plan/plan_form.c 'int plan_form(void) {return 1;}'
+if_there codespell.sh "a typing error" README.md "Here a word is t""eh wrong one."
+if_there shellcheck.sh "a script that splits words" packaging/careless '#!/bin/sh
+rm $1'
+if_there cppcheck.sh "memory that is lost" agent/plan/plan_lost.c '
+#include <stdlib.h>
+int plan_lost(void);
+int plan_lost(void) { char *p = malloc(9); return p == NULL; }'
+if_there cppcheck.sh "an index beyond its array" agent/plan/plan_index.c '
+int plan_index(void);
+int plan_index(void) { int a[2] = { 1, 2 }; return a[2]; }'
+if_there clang-tidy.sh "a 1 that is added in the wrong place" agent/plan/plan_tidy.c '
+#include <stdlib.h>
+#include <string.h>
+char *plan_tidy(const char *s);
+char *plan_tidy(const char *s) { return malloc(strlen(s + 1)); }'
 echo "1..$n"
