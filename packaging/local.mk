@@ -2,7 +2,7 @@
 dist_man_MANS += packaging/rollcall.1 packaging/rollcall.yaml.5 packaging/rollcalld.8
 EXTRA_DIST += haproxy/haproxy.cfg haproxy/rollcall-spoe.cfg haproxy/tracing.cfg haproxy/rollcall.yaml haproxy/demo haproxy/demo.py \
 	packaging/install-deps packaging/build \
-	packaging/build-deb packaging/debian %D%/systemd/rollcalld.service.in %D%/systemd/rollcall-init.service.in \
+	packaging/build-deb packaging/debian packaging/container packaging/ecs %D%/systemd/rollcalld.service.in %D%/systemd/rollcall-init.service.in \
 	%D%/systemd/haproxy-rollcall.conf %D%/systemd/rollcall.sysusers %D%/systemd/rollcall.tmpfiles
 
 # Samples, for whoever begins.
@@ -10,6 +10,11 @@ exampledir = $(docdir)/examples
 dist_example_DATA = haproxy/haproxy.cfg haproxy/rollcall-spoe.cfg haproxy/tracing.cfg haproxy/rollcall.yaml packaging/systemd/haproxy-rollcall.conf \
 	packaging/aws/events.yaml
 dist_doc_DATA = README.md NEWS
+# Where README.md looks for them; all that there are (EXTRA_DIST has the directory).
+install-data-local:
+	$(MKDIR_P) '$(DESTDIR)$(docdir)/docs' && $(INSTALL_DATA) $(srcdir)/docs/* '$(DESTDIR)$(docdir)/docs'
+uninstall-local:
+	rm -rf '$(DESTDIR)$(docdir)/docs'
 
 # The units name the programs where they are installed, which configure does not know yet.
 units = %D%/systemd/rollcalld.service %D%/systemd/rollcall-init.service
