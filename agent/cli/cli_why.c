@@ -75,14 +75,21 @@ put_who(struct buf *out, const json_t *task)
 	buf_put(out, STR(": "));
 }
 
-/* Whose hand it is, and how to end it: nothing that ECS says will. */
+/* Why it stands so; of a hold whose hand it is, and how to end it: nothing that ECS says will. */
 static void
-put_hold(struct buf *out, const json_t *server)
+put_because(struct buf *out, const json_t *server)
 {
-	if (server == NULL || !str_eq(cli_json_text(server, "state"), STR("held")))
+	struct str reason = server != NULL ? cli_json_text(server, "reason") : STR("");
+	bool is_held = reason.len > 0 && str_eq(cli_json_text(server, "state"), STR("held"));
+
+	if (reason.len == 0)
 		return;
-	cli_show_put_label(out, "  ", STR("held"));
-	cli_text_put(out, cli_json_text(server, "reason"));
+	cli_show_put_label(out, "  ", is_held ? STR("held") : STR("because"));
+	cli_text_put(out, reason);
+	if (!is_held) {
+		buf_put_u8(out, '\n');
+		return;
+	}
 	buf_put(out, STR("; `rollcall ready "));
 	cli_text_put(out, cli_json_text(server, "backend"));
 	buf_put_u8(out, '/');
@@ -105,7 +112,7 @@ put_place(struct heading *h, struct str full)
 	buf_put(h->out, STR(", "));
 	cli_text_put_toned(h->out, h->style, cli_show_tone(state), state);
 	buf_put_u8(h->out, '\n');
-	put_hold(h->out, server);
+	put_because(h->out, server);
 	h->n_servers++;
 }
 
@@ -193,7 +200,7 @@ put_task(struct buf *out, const json_t *task)
 static void
 put_server(struct buf *out, const json_t *server, const struct cli_text_style *style)
 {
-	struct str state = cli_json_text(server, "state"), reason = cli_json_text(server, "reason");
+	struct str state = cli_json_text(server, "state");
 
 	cli_show_put_address(out, server);
 	buf_put(out, STR(", "));
@@ -203,11 +210,6 @@ put_server(struct buf *out, const json_t *server, const struct cli_text_style *s
 	cli_text_put_count(out, cli_json_count(server, "sessions"), "stream");
 	buf_put(out, STR(", evidence: "));
 	cli_text_put(out, cli_json_text(server, "evidence"));
-	if (reason.len > 0) {
-		buf_put(out, STR(" ("));
-		cli_text_put(out, reason);
-		buf_put_u8(out, ')');
-	}
 	buf_put_u8(out, '\n');
 }
 
@@ -319,6 +321,7 @@ cli_why_server(const json_t *server, const struct cli_text_style *style, struct 
 	buf_put(out, STR(", "));
 	cli_text_put_toned(out, style, cli_show_tone(state), state);
 	buf_put(out, STR("\n"));
+	put_because(out, server);
 	cli_show_put_label(out, "  ", STR("server"));
 	put_server(out, server, style);
 	return buf_failed(out, e);

@@ -447,7 +447,12 @@ def test_why_names_the_backend_the_server_and_its_state(aws: Aws, rollcalld: Rol
         assert line.splitlines()[0] == f"rng-service {task['id']}: in grpc as {server}, draining"
 
 
-PLANTED_SLOTS = "\nbackend few\n    server-template rc_ 1 0.0.0.0:0 disabled\n"
+def planted_slots(backend: str, slots: int) -> str:
+    return f"\nbackend {backend}\n    server-template rc_ 1-{slots} 0.0.0.0:0 disabled\n"
+
+
+PLANTED = {"few": ("family:many", 1), "beside": ("family:two", 1), "tended": ("family:tended", 2),
+           "frozen": ("family:vanishing", 4)}
 
 
 def plant(aws: Aws) -> dict[str, str]:
@@ -457,7 +462,7 @@ def plant(aws: Aws) -> dict[str, str]:
 
     control = aws.control
     families = {"plain": container(80), "other": container(80), "portless": container(), "two": container(80, 81),
-                "lost": container(80), "many": container(80)}
+                "lost": container(80), "many": container(80), "tended": container(80), "vanishing": container(80)}
     for family, containers in families.items():
         control.register(family=family, process="none", containers=containers)
 
@@ -472,8 +477,8 @@ def plant(aws: Aws) -> dict[str, str]:
     control.set_health(task=found["unhealthy"], health="UNHEALTHY")
     control.set_times(provisioning=600, stopping=600)
     found["not_running"] = run("plain")
-    run("many", instantly=True)
-    run("many", instantly=True)
+    for family in ("many", "many", "tended", "vanishing", "vanishing", "vanishing"):
+        run(family, instantly=True)
     return found
 
 
@@ -483,24 +488,46 @@ WORDS = {"several_ports": "`app` publishes ports 80 and 81", "no_port": "publish
          "not_running": "PROVISIONING", "no_slot": "no free slot"}
 
 
+class Transcript:
+    """What an operator sees: $ROLLCALL_TRANSCRIPT gets each command and its answer (docs/why.md)."""
+
+    def __init__(self) -> None:
+        self._path = os.environ.get("ROLLCALL_TRANSCRIPT")
+        self._shown: set[str] = set()
+
+    def note(self, command: str, answer: str) -> None:
+        if self._path and command not in self._shown:
+            with open(self._path, "a", encoding="utf-8") as file:
+                file.write(f"$ rollcall {command}\n{answer}\n")
+        self._shown.add(command)
+
+
 def test_why_gives_the_reason_of_each_task_without_traffic(aws: Aws, start_haproxy: Callable[..., HAProxy],
                                                            start_rollcalld: Callable[..., Rollcalld]) -> None:
-    """SERVICE TASK: no traffic: REASON: message; and the same reason in the document."""
+    """SERVICE TASK: no traffic: REASON: message; and the same reason in the document. Whoever is held by an operator, or
+    kept in a frozen backend, is told what ends that. Each by one call."""
     planted = plant(aws)
+    transcript = Transcript()
 
     def change(configuration: dict[str, Any]) -> None:
         configuration["backends"] = [
             {"name": "grpc", "match": {"service": "family:p*"}},
-            {"name": "few", "match": {"service": "family:many"}},
             {"name": "gprc", "match": {"service": "family:lost"}},
-            {"name": "beside", "match": {"service": "family:two"}}]
+            *({"name": name, "match": {"service": service}} for name, (service, _) in PLANTED.items())]
 
-    haproxy = start_haproxy(extra=PLANTED_SLOTS + PLANTED_SLOTS.replace("few", "beside"))
+    haproxy = start_haproxy(extra="".join(planted_slots(name, slots) for name, (_, slots) in PLANTED.items()))
     daemon = start_rollcalld(change, haproxy=haproxy)
+
+    def tasks_of(family: str) -> list[dict[str, Any]]:
+        return [task for task in aws.control.tasks(cluster="main") if f"/{family}:" in task["definition"]]
+
+    vanishing = tasks_of("vanishing")
+    wait_until(lambda: all(daemon.server_of("frozen", task) for task in vanishing), what="all serve")
+    for task in vanishing:
+        aws.control.forget_task(task=task["id"])
     aws.control.stop_task(task=planted["stopping"])
     aws.control.wait_task(planted["stopping"], "STOPPING")
-    many = [task for task in aws.control.tasks(cluster="main") if "/many:" in task["definition"]]
-    planted["no_slot"], = [task["id"] for task in many if daemon.server_of("few", task) is None]
+    planted["no_slot"], = [task["id"] for task in tasks_of("many") if daemon.server_of("few", task) is None]
 
     def reason(task: str) -> str:
         return daemon.get(f"/v1/tasks/{task}")["containers"][0]["endpoints"][0]["reason"]
@@ -510,7 +537,20 @@ def test_why_gives_the_reason_of_each_task_without_traffic(aws: Aws, start_hapro
         service = f"family:{aws.control.task(task=task)['group'].partition(':')[2]}"
         done = daemon.rollcall("why", task)
         first = done.stdout.splitlines()[0]
+        transcript.note(f"why {task[:8]}", done.stdout)
         assert done.returncode == 0
         assert first.startswith(f"{service} {task}: no traffic: {expected}: "), first
         assert WORDS[expected] in first, first
         assert reason(task) == expected
+    tended, = tasks_of("tended")
+    assert daemon.rollcall("drain", "tended/rc_1").returncode == 0
+    why = daemon.rollcall("why", tended["id"]).stdout
+    transcript.note(f"why {tended['id'][:8]}", why)
+    assert why.startswith(f"family:tended {tended['id']}: in tended as rc_1, held\n"), why
+    assert "`rollcall ready tended/rc_1` ends that" in why.splitlines()[1]
+    wait_until(lambda: daemon.status()["frozen"] == ["frozen"], 20, "frozen")
+    name = daemon.server_of("frozen", vanishing[0])["name"]  # type: ignore[index]
+    why = daemon.rollcall("why", vanishing[0]["id"]).stdout
+    transcript.note(f"why {vanishing[0]['id'][:8]}", why)
+    assert why.startswith(f"family:vanishing {vanishing[0]['id']}: in frozen as {name}, "), why
+    assert "removal_limit" in why.splitlines()[1] and "`rollcall release frozen`" in why.splitlines()[1], why

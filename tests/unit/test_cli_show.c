@@ -385,8 +385,8 @@ a_server_without_a_task_is_told_as_one(void **state)
 	(void)state;
 	assert_shown(cli_why_server, json_array_get(json_object_get(web2, "servers"), 1), &SCRIPT,
 	    "- -: in web2 as rc_2, ready\n"
-	    "  server          10.9.9.9:50051, ready for 1.1 s, weight 256, 0 streams, evidence: none "
-	    "(no task that is known explains it: kept until something proves that its task is gone)\n");
+	    "  because         no task that is known explains it: kept until something proves that its task is gone\n"
+	    "  server          10.9.9.9:50051, ready for 1.1 s, weight 256, 0 streams, evidence: none\n");
 }
 
 int
