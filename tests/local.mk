@@ -272,6 +272,7 @@ lint_tests = \
 	%D%/lint/function-length.sh \
 	%D%/lint/headers-stand-alone.sh \
 	%D%/lint/include-graph.sh \
+	%D%/lint/man-pages.sh \
 	%D%/lint/selftest.sh \
 	%D%/lint/shellcheck.sh
 TESTS += $(lint_tests)
