@@ -327,6 +327,7 @@ put_server(struct control_json *w, const char *name, const struct control_facts 
 	control_json_word(w, "state", plan_state_name(s->state));
 	control_json_number(w, "weight", weight_as_ordered(planned, s->hold));
 	control_json_number(w, "sessions", s->actual->sessions);
+	control_json_number(w, "calls", (int64_t)(s->actual->answers + s->actual->failures));
 	control_json_time(w, "since", changed_at(f, s->actual));
 	control_json_word(w, "evidence", evidence_name(s->evidence));
 	put_reason(w, f, index, s);

@@ -261,18 +261,6 @@ put_ages(struct buf *out, const struct control_facts *f)
 	}
 }
 
-static bool
-is_exposed(const struct desired *d, const struct desired_server *s, struct str backend)
-{
-	size_t n;
-	const struct desired_endpoint *e = control_tasks_endpoints(d, s->task, &n);
-
-	for (size_t i = 0; i < n; i++)
-		if (e[i].exposed && str_eq(e[i].backend, backend) && str_eq(e[i].container, s->container))
-			return true;
-	return false;
-}
-
 /* Nothing known of the task speaks against them: HAProxy has no place for them. */
 static uint64_t
 count_homeless(const struct desired *d, const struct plan_backend *b)
@@ -280,7 +268,7 @@ count_homeless(const struct desired *d, const struct plan_backend *b)
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < b->n_unplaced; i++)
-		n += is_exposed(d, b->unplaced[i], b->name);
+		n += control_tasks_exposed(d, b->unplaced[i], b->name) != NULL;
 	return n;
 }
 

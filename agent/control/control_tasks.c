@@ -418,30 +418,81 @@ control_tasks_one(const struct control_facts *f, struct str id, struct control_r
 		put_task(&w, f, &found.first[0]);
 }
 
+/* ---- all that take no calls ---- */
+
+static void
+put_excluded(struct control_json *w, const struct control_facts *f, const struct desired_endpoint *e,
+    const struct plan_backend *b)
+{
+	const enum reason reason = b == NULL ? e->reason : b->exists ? REASON_NO_SLOT : REASON_NO_BACKEND;
+
+	control_json_object(w, NULL);
+	control_json_text(w, "task", e->task->id);
+	control_json_text(w, "cluster", e->cluster->name);
+	control_tasks_put_service(w, e->task);
+	control_json_text(w, "container", e->container);
+	control_json_text(w, "backend", e->backend);
+	control_json_word(w, "reason", reason_name(reason));
+	put_message(w, f, e, b, reason);
+	control_json_object_end(w);
+}
+
+/* What has ended is no wonder. */
+static size_t
+put_unexposed(struct control_json *w, const struct control_facts *f, size_t at_most)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; f->desired != NULL && i < f->desired->n_endpoints && n < at_most; i++) {
+		const struct desired_endpoint *e = &f->desired->endpoints[i];
+
+		if (e->exposed || e->task->ended_wall_ms != 0)
+			continue;
+		put_excluded(w, f, e, NULL);
+		n++;
+	}
+	return n;
+}
+
+const struct desired_endpoint *
+control_tasks_exposed(const struct desired *d, const struct desired_server *s, struct str backend)
+{
+	size_t n;
+	const struct desired_endpoint *e = control_tasks_endpoints(d, s->task, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (e[i].exposed && str_eq(e[i].backend, backend) && stands_for(s, &e[i]))
+			return &e[i];
+	return NULL;
+}
+
+/* Nothing speaks against them, and HAProxy has no place for them. */
+static size_t
+put_homeless(struct control_json *w, const struct control_facts *f, const struct plan_backend *b, size_t at_most)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n_unplaced && n < at_most; i++) {
+		const struct desired_endpoint *e = control_tasks_exposed(f->desired, b->unplaced[i], b->name);
+
+		if (e == NULL)
+			continue;
+		put_excluded(w, f, e, b);
+		n++;
+	}
+	return n;
+}
+
 void
 control_tasks_excluded(const struct control_facts *f, struct str arg, struct control_response *ret)
 {
 	struct control_json w = control_json_make(&ret->body);
-	size_t n = 0;
+	size_t n;
 
 	(void)arg;
 	control_json_array(&w, NULL);
-	for (size_t i = 0; f->desired != NULL && i < f->desired->n_endpoints && n < CONTROL_TASKS_EXCLUDED_MAX; i++) {
-		const struct desired_endpoint *e = &f->desired->endpoints[i];
-
-		/* What has ended is no wonder. */
-		if (e->exposed || e->task->ended_wall_ms != 0)
-			continue;
-		control_json_object(&w, NULL);
-		control_json_text(&w, "task", e->task->id);
-		control_json_text(&w, "cluster", e->cluster->name);
-		control_tasks_put_service(&w, e->task);
-		control_json_text(&w, "container", e->container);
-		control_json_text(&w, "backend", e->backend);
-		control_json_word(&w, "reason", reason_name(e->reason));
-		control_json_text(&w, "message", e->message);
-		control_json_object_end(&w);
-		n++;
-	}
+	n = put_unexposed(&w, f, CONTROL_TASKS_EXCLUDED_MAX);
+	for (size_t i = 0; f->plan != NULL && f->desired != NULL && i < f->plan->n_backends; i++)
+		n += put_homeless(&w, f, &f->plan->backends[i], CONTROL_TASKS_EXCLUDED_MAX - n);
 	control_json_array_end(&w);
 }

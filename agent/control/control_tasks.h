@@ -18,6 +18,9 @@ void control_tasks_one(const struct control_facts *f, struct str id, struct cont
  * one that the task was found in, so that the task is looked up there again. */
 const struct desired_endpoint *control_tasks_endpoints(
     const struct desired *d, const struct roster_task *task, size_t *ret_n);
+/* Why s should serve in that backend; null: nothing says so. */
+const struct desired_endpoint *control_tasks_exposed(
+    const struct desired *d, const struct desired_server *s, struct str backend);
 /* The field `service`: its name as `match.service` is compared with. */
 void control_tasks_put_service(struct control_json *w, const struct roster_task *task);
 

@@ -96,7 +96,7 @@ def test_backends_have_every_field(aws: Aws, rollcalld: Rollcalld, haproxy: HAPr
         "task_arn": Pattern("arn:aws:ecs:eu-west-1:123456789012:task/main/[0-9a-f]{32}"), "source": "eu-west-1",
         "cluster": "main", "service": "rng-service", "family": "rng", "revision": 1, "container": "rng",
         "zone": Pattern("eu-west-1[abc]"), "address": Pattern(r"127\.\d+\.\d+\.\d+"), "port": 50051,
-        "state": "ready", "weight": 256, "sessions": 0, "since": TIME, "evidence": "running", "reason": "", "ejection": None,
+        "state": "ready", "weight": 256, "sessions": 0, "calls": 0, "since": TIME, "evidence": "running", "reason": "", "ejection": None,
     }
     backend = {"name": "grpc", "kind": "declared", "strategy": "slots", "frozen": False,
                "outlier": {"mode": "observe", "without_agent_check": 2}, "paused": False, "paused_until": None,

@@ -280,7 +280,7 @@ a_server_has_all_its_fields_with_and_without_a_task(void **state)
 	for (size_t i = 0; i < 2; i++)
 		assert_members(json_array_get(servers, i),
 		    "name backend task task_arn source cluster service family revision container zone address port "
-		    "state weight sessions since evidence reason ejection");
+		    "state weight sessions calls since evidence reason ejection");
 	assert_string_equal(text_at(stray, "task"), "");
 	assert_true(json_is_null(json_object_get(stray, "revision")));
 	assert_string_equal(text_at(stray, "evidence"), "none");
@@ -680,6 +680,38 @@ ten_thousand_servers_are_one_document(void **state)
 	assert_int_equal(json_array_size(json_object_get(v.json, "servers")), MANY);
 	json_decref(v.json);
 	free(servers);
+}
+
+static void
+all_that_take_no_calls_are_listed_with_the_reason(void **state)
+{
+	static const struct {
+		const char *task, *reason, *message;
+	} rows[] = {
+		{ CONTROL_STORY_ID("cccc0001"), "no_slot", "no free slot (3 of 3 in use)" },
+		{ CONTROL_STORY_ID("dddd0001"), "no_backend", "HAProxy has no backend `absent`" },
+		{ CONTROL_STORY_ID("cccc0002"), "not_selected", "no backends entry matches" },
+		{ CONTROL_STORY_ID("eeee0001"), "not_running", "PENDING" },
+	};
+	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct view v = get(&s->facts, "/v1/excluded");
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		size_t n = 0;
+
+		for (size_t k = 0; k < json_array_size(v.json); k++) {
+			const json_t *one = json_array_get(v.json, k);
+
+			if (strcmp(text_at(one, "task"), rows[i].task) != 0)
+				continue;
+			CHECK_ROW(strcmp(text_at(one, "reason"), rows[i].reason) == 0, i, text_at(one, "reason"));
+			CHECK_ROW(strstr(text_at(one, "message"), rows[i].message) != NULL, i, text_at(one, "message"));
+			n++;
+		}
+		CHECK_ROW(n == 1, i, rows[i].task);
+	}
+	json_decref(v.json);
 }
 
 /* ---- in slices ---- */
@@ -1260,6 +1292,7 @@ main(void)
 		cmocka_unit_test(a_server_says_why_it_stands_as_it_stands),
 		cmocka_unit_test(ten_thousand_servers_are_one_document),
 		cmocka_unit_test(the_plan_shows_each_command_as_it_is_sent_and_why),
+		cmocka_unit_test(all_that_take_no_calls_are_listed_with_the_reason),
 		cmocka_unit_test(a_long_answer_is_made_in_slices),
 		cmocka_unit_test(an_answer_tells_of_one_moment_and_comes_to_an_end),
 		cmocka_unit_test(an_answer_in_the_making_may_be_dropped),
