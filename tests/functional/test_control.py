@@ -81,6 +81,7 @@ def test_status_has_every_field(aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy
         "haproxy": {"address": str(haproxy.runtime.path), "version": haproxy.runtime.info()["Version"],
                     "pid": int(haproxy.runtime.info()["Pid"]), "connected": True, "in_step": True,
                     "last_sync_at": TIME, "last_error": None},
+        "spoe": None,
         "backends": 1,
         "servers": {"joining": 0, "ready": 2, "down": 0, "draining": 0, "ejected": 0, "held": 0},
         "holds": 0, "pauses": 0,
