@@ -77,7 +77,7 @@ def test_status_has_every_field(aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy
             "clusters": [{"name": "main", "arn": "arn:aws:ecs:eu-west-1:123456789012:cluster/main",
                           "complete_at": TIME, "age_ms": Number(), "tasks": 2, "from_disk": False, "error": None}],
             "calls": Number(1), "throttles": 0, "budget_used_percent": Number(),
-            "stretched": None}],
+            "stretched": None, "events": None}],
         "haproxy": {"address": str(haproxy.runtime.path), "version": haproxy.runtime.info()["Version"],
                     "pid": int(haproxy.runtime.info()["Pid"]), "connected": True, "in_step": True,
                     "last_sync_at": TIME, "last_error": None},
@@ -99,7 +99,7 @@ def test_backends_have_every_field(aws: Aws, rollcalld: Rollcalld, haproxy: HAPr
         "zone": Pattern("eu-west-1[abc]"), "address": Pattern(r"127\.\d+\.\d+\.\d+"), "port": 50051,
         "state": "ready", "weight": 256, "sessions": 0, "calls": 0, "since": TIME, "evidence": "running", "reason": "", "ejection": None,
     }
-    backend = {"name": "grpc", "kind": "declared", "strategy": "slots", "frozen": False,
+    backend = {"name": "grpc", "kind": "declared", "strategy": "slots", "frozen": False, "retired": False, "message": "",
                "outlier": {"mode": "observe", "without_agent_check": 2}, "paused": False, "paused_until": None,
                "shares": [], "servers": [server, server]}
     assert rollcalld.get("/v1/backends") == [backend]
