@@ -76,7 +76,7 @@ say_missing_clusters(struct buf *out, const struct roster *r)
 	for (size_t i = 0; r != NULL && i < r->n_clusters; i++) {
 		const struct roster_cluster *c = &r->clusters[i];
 
-		if (c->was_read || c->fault_is_permanent || c->remembered_wall_ms != 0)
+		if (c->was_read || c->is_read_in_part || c->fault_is_permanent || c->remembered_wall_ms != 0)
 			continue;
 		if (missing++ < MISSING_NAMED_MAX)
 			say_missing_cluster(out, c);

@@ -24,6 +24,8 @@
 #define JITTER_PERCENT 10
 #define GATHER_MS      INT64_C(20) /* what is told within this is asked about in one call */
 #define TOLD_MAX       ((size_t)64 << 20)
+/* So many full sweeps that leave tasks out, and it is no accident. */
+#define LEFT_OUT_BELIEVED 3
 
 struct flight {
 	struct ecs_watch_cluster *cluster;
@@ -52,6 +54,7 @@ struct ecs_watch_cluster {
 	unsigned failures;     /* passes in a row */
 	struct buf rest_after; /* where the next part of FULL goes on; empty: at its beginning */
 	bool parts_whole;      /* of the parts so far */
+	unsigned n_left_out;   /* FULLs before the first whole one that left tasks out */
 
 	int64_t began_ms, full_began_ms; /* monotonic; of the pass that runs or ran last, and its FULL; 0: none */
 	struct ecs_watch_pace pace;
@@ -574,6 +577,23 @@ use_facts(struct ecs_watch_cluster *c, struct roster_facts *facts)
 	c->known.facts = facts;
 }
 
+/* What is left out of an answer may be all that a service has, and waiting may not mend it; where
+ * nobody at all was told of, it is waited for.  True: that is new. */
+static bool
+note_read(struct ecs_watch_cluster *c, bool left_out)
+{
+	if (!left_out) {
+		c->known.was_read = true;
+		c->known.is_read_in_part = false;
+		return false;
+	}
+	if (c->known.was_read || c->known.is_read_in_part || c->known.facts == NULL || c->known.facts->n_tasks == 0 ||
+	    ++c->n_left_out < LEFT_OUT_BELIEVED)
+		return false;
+	c->known.is_read_in_part = true;
+	return true;
+}
+
 /* True: others see something new. */
 static bool
 take_result(struct ecs_watch_cluster *c, const struct ecs_sweep_result *r)
@@ -587,10 +607,9 @@ take_result(struct ecs_watch_cluster *c, const struct ecs_sweep_result *r)
 	learn(&c->account, &c->known.account, r->account);
 	learn(&c->arn, &c->known.arn, r->cluster_arn);
 	/* A definition that can be had a moment later is waited for: without it tasks that
-	 * should serve do not enter, and whoever is told that we are ready counts on them.
-	 * What is left out of an answer may be all that a service has. */
-	if (c->kind == ECS_SWEEP_FULL && r->answered && !r->left_out && !c->is_passing)
-		c->known.was_read = true;
+	 * should serve do not enter, and whoever is told that we are ready counts on them. */
+	if (c->kind == ECS_SWEEP_FULL && r->answered && !c->is_passing)
+		news = note_read(c, r->left_out) || news;
 	if (c->kind == ECS_SWEEP_FULL && !r->complete)
 		c->parts_whole = false;
 	if (!r->complete)

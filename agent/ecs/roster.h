@@ -100,11 +100,14 @@ struct roster_facts {                    /* of one cluster */
 };
 
 struct roster_cluster {
-	struct str source;        /* conf_source.name */
-	struct str name;          /* as configured, or as found by "*" */
-	struct str arn, account;  /* empty until an answer told */
-	uint64_t sweeps;          /* complete full sweeps so far */
-	bool was_read;            /* by a full sweep, once; at worst a task or its definition failed for good */
+	struct str source;       /* conf_source.name */
+	struct str name;         /* as configured, or as found by "*" */
+	struct str arn, account; /* empty until an answer told */
+	uint64_t sweeps;         /* complete full sweeps so far */
+	bool was_read;           /* by a full sweep, once; at worst a task or its definition failed for good */
+	/* Full sweeps are answered, and leave tasks out time and again, for whom nobody need wait
+	 * (what they may have asked for stays, until was_read). */
+	bool is_read_in_part;
 	int64_t complete_wall_ms; /* end of the last one; 0: none yet */
 	int64_t complete_mono_ms;
 	int64_t complete_before_mono_ms; /* of the one before it; 0: none */

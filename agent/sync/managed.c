@@ -436,7 +436,8 @@ static bool
 all_clusters_known(const struct roster *roster)
 {
 	for (size_t i = 0; i < roster->n_clusters; i++)
-		if (!roster->clusters[i].was_read && !roster->clusters[i].fault_is_permanent)
+		if (!roster->clusters[i].was_read && !roster->clusters[i].is_read_in_part &&
+		    !roster->clusters[i].fault_is_permanent)
 			return false;
 	return true;
 }

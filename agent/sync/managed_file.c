@@ -360,7 +360,7 @@ managed_file_mark(const struct reconcile_view *v)
 {
 	uint64_t mark = mix(mix(v->actual->major, v->actual->minor), v->actual->pid);
 
-	mark = mix(mark, v->actual->start_time_s);
+	mark = mix(mix(mark, v->actual->start_time_s), was_all_read(v->desired->roster));
 	for (size_t i = 0; i < v->desired->n_backends; i++) {
 		const struct desired_backend *d = &v->desired->backends[i];
 		const struct plan_backend *p = plan_find(v->plan, d->name);

@@ -785,8 +785,8 @@ static bool
 all_clusters_known(const struct roster *roster)
 {
 	for (size_t i = 0; i < roster->n_clusters; i++)
-		if (!roster->clusters[i].was_read && !roster->clusters[i].fault_is_permanent &&
-		    roster->clusters[i].remembered_wall_ms == 0)
+		if (!roster->clusters[i].was_read && !roster->clusters[i].is_read_in_part &&
+		    !roster->clusters[i].fault_is_permanent && roster->clusters[i].remembered_wall_ms == 0)
 			return false;
 	return true;
 }

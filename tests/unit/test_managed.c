@@ -317,6 +317,28 @@ nothing_is_forgotten_before_every_cluster_was_read(void **state)
 	end(s);
 }
 
+/* What cannot be read may be all that a service has. */
+static void
+a_cluster_that_is_read_in_part_holds_up_nobody_and_keeps_what_it_may_ask_for(void **state)
+{
+	struct stage *s = stage();
+
+	(void)state;
+	start(s, "backend theirs from rollcall\n\tmode http\n\tserver rc_x 10.0.0.9:1000\n", NULL);
+	s->cluster.was_read = false;
+	is_calm(s);
+	s->cluster.is_read_in_part = true;
+	pass(s);
+	write_it(s);
+	assert_true(says(s, "backend web from rollcall\n"));
+	assert_true(says(s, "backend theirs from rollcall\n\tmode http\n\tserver rc_x 10.0.0.9:1000\n"));
+	s->cluster.was_read = true;
+	wait_for_action(s, 10000);
+	write_it(s);
+	assert_false(says(s, "backend theirs"));
+	end(s);
+}
+
 /* How its servers are reached only its section says. */
 static void
 a_section_that_nobody_asks_for_stays_for_those_who_serve(void **state)
@@ -771,6 +793,7 @@ main(void)
 		cmocka_unit_test(the_file_names_what_serves_and_not_what_joins_or_leaves),
 		cmocka_unit_test(what_was_named_stays_while_it_joins_again),
 		cmocka_unit_test(nothing_is_forgotten_before_every_cluster_was_read),
+		cmocka_unit_test(a_cluster_that_is_read_in_part_holds_up_nobody_and_keeps_what_it_may_ask_for),
 		cmocka_unit_test(a_section_that_nobody_asks_for_stays_for_those_who_serve),
 		cmocka_unit_test(servers_alone_never_reload_haproxy),
 		cmocka_unit_test(writes_are_coalesced),
