@@ -116,6 +116,7 @@ tests_unit_test_ecs_sweep_SOURCES = %D%/unit/test_ecs_sweep.c $(fake_ecs)
 tests_unit_test_ecs_watch_SOURCES = %D%/unit/test_ecs_watch.c $(fake_ecs) $(fake_loop)
 tests_unit_test_applied_SOURCES = %D%/unit/test_applied.c $(worlds)
 tests_unit_test_hap_master_LDADD = $(LDADD) -lpthread
+tests_unit_test_listener_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=bind
 tests_unit_test_outlier_SOURCES = %D%/unit/test_outlier.c $(worlds)
 tests_unit_test_overlay_SOURCES = %D%/unit/test_overlay.c $(worlds)
 tests_unit_test_plan_diff_SOURCES = %D%/unit/test_plan_diff.c $(worlds)

@@ -131,8 +131,8 @@ is_token(struct str s)
 	return s.len > 0;
 }
 
-static enum err_code
-check_header(const struct http_header *h, struct err *e)
+enum err_code
+http_transfer_check_header(const struct http_header *h, struct err *e)
 {
 	if (!is_token(h->name))
 		return err_set(e, ERR_ARG, "a request header without a proper name");
@@ -161,7 +161,7 @@ check_request(const struct http_request *rq, struct err *e)
 	if (rq->n_headers > HTTP_TRANSFER_HEADERS_MAX)
 		return err_set(e, ERR_LIMIT, "more than %d request headers", HTTP_TRANSFER_HEADERS_MAX);
 	for (size_t i = 0; i < rq->n_headers; i++) {
-		rc = check_header(&rq->headers[i], e);
+		rc = http_transfer_check_header(&rq->headers[i], e);
 		if (rc != ERR_OK)
 			return rc;
 	}

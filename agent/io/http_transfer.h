@@ -35,6 +35,8 @@ struct http_transfer {
 	char curl_text[CURL_ERROR_SIZE];
 };
 
+/* ERR_ARG: a request with it is refused. */
+NODISCARD enum err_code http_transfer_check_header(const struct http_header *h, struct err *e);
 /* Copies what rq says, and ca_file (http_curl.h); owner is what CURLINFO_PRIVATE gives back.  On failure
  * there is nothing to close.  t must not move until it is closed. */
 NODISCARD enum err_code http_transfer_open(

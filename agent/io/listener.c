@@ -11,8 +11,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -198,33 +200,54 @@ find_group(struct str name, gid_t *ret, struct err *e)
 	return ERR_OK;
 }
 
-/* By path: of a bound socket, the file is what connect looks at. */
 static enum err_code
-set_access(const struct listener_at *at, const char *path, struct err *e)
+set_group(const struct listener_at *at, int file, const char *path, struct err *e)
 {
 	gid_t group = (gid_t)-1;
+	enum err_code code = find_group(at->group, &group, e);
 
-	if (at->group.len > 0) {
-		enum err_code code = find_group(at->group, &group, e);
-
-		if (code != ERR_OK)
-			return err_wrap(e, code, "%s, its group", at->key);
-		if (chown(path, (uid_t)-1, group) != 0)
-			return err_sys(e, errno, "cannot give %s to the group " STR_FMT ": rollcalld must be in it",
-			    path, STR_ARG(at->group));
-	}
-	if (chmod(path, (mode_t)at->mode & 0777) != 0)
-		return err_sys(e, errno, "cannot set the mode of %s", path);
+	if (code != ERR_OK)
+		return err_wrap(e, code, "%s, its group", at->key);
+	if (fchownat(file, "", (uid_t)-1, group, AT_EMPTY_PATH) != 0)
+		return err_sys(e, errno, "cannot give %s to the group " STR_FMT ": rollcalld must be in it", path,
+		    STR_ARG(at->group));
 	return ERR_OK;
 }
 
+/* Linux before 6.6 changes no mode by a handle of O_PATH, but by the name that /proc has for it. */
 static enum err_code
-remember_file(struct listener *l, struct err *e)
+set_mode(const struct listener_at *at, int file, const char *path, struct err *e)
+{
+	const mode_t mode = (mode_t)at->mode & 0777;
+	char name[40];
+	int status;
+
+	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
+	status = chmod(name, mode);
+	if (status != 0 && errno == ENOENT) /* a root without /proc */
+		status = chmod(path, mode);
+	return status == 0 ? ERR_OK : err_sys(e, errno, "cannot set the mode of %s", path);
+}
+
+/* Of the file that bind made, which is what connect looks at, and not of what may stand in its place. */
+static enum err_code
+set_access(const struct listener_at *at, int file, const char *path, struct err *e)
+{
+	enum err_code code = at->group.len > 0 ? set_group(at, file, path, e) : ERR_OK;
+
+	return code == ERR_OK ? set_mode(at, file, path, e) : code;
+}
+
+static enum err_code
+remember_file(struct listener *l, int file, struct err *e)
 {
 	struct stat st;
 
-	if (lstat(l->address.un.sun_path, &st) != 0)
+	if (fstat(file, &st) != 0)
 		return err_sys(e, errno, "cannot look at %s", l->address.un.sun_path);
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(
+		    e, ERR_REFUSED, "somebody has put something else in the place of %s", l->address.un.sun_path);
 	l->dev = st.st_dev;
 	l->ino = st.st_ino;
 	return ERR_OK;
@@ -241,9 +264,17 @@ prepare_path(const struct listener_at *at, const struct listener_address *addres
 static enum err_code
 own_path(const struct listener_at *at, struct listener *l, struct err *e)
 {
-	enum err_code code = remember_file(l, e);
+	const char *path = l->address.un.sun_path;
+	int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	enum err_code code;
 
-	return code == ERR_OK ? set_access(at, l->address.un.sun_path, e) : code;
+	if (file < 0)
+		return err_sys(e, errno, "cannot look at %s", path);
+	code = remember_file(l, file, e);
+	if (code == ERR_OK)
+		code = set_access(at, file, path, e);
+	(void)close(file);
+	return code;
 }
 
 /* ---- all kinds ---- */

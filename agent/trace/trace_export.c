@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "base/log.h"
+#include "io/http_transfer.h"
 #include "io/listener.h"
 
 #define LINES_PER_WAKEUP   256
@@ -417,6 +418,19 @@ add_header(void *arg, struct str name, struct str value)
 	};
 }
 
+/* One that the client would refuse takes no span with it. */
+static void
+add_from_environment(void *arg, struct str name, struct str value)
+{
+	const struct http_header h = { .name = name, .value = value };
+	struct err e = ERR_INIT;
+
+	if (http_transfer_check_header(&h, &e) == ERR_OK)
+		add_header(arg, name, value);
+	else
+		log_warn("trace", "OTEL_EXPORTER_OTLP_HEADERS: %s: left out", e.msg);
+}
+
 /* The configuration's go before those of the environment. */
 static enum err_code
 make_headers(struct trace_export *x, struct err *e)
@@ -432,7 +446,7 @@ make_headers(struct trace_export *x, struct err *e)
 		struct str list = str_from_cstr(env_get(x->config.env, names[i]));
 
 		is_done = list.len > 0;
-		trace_otlp_each_pair(list, add_header, x);
+		trace_otlp_each_pair(list, add_from_environment, x);
 	}
 	for (size_t i = 0; i < x->n_headers; i++) {
 		struct http_header *h = &x->headers[i];

@@ -258,7 +258,8 @@ def test_a_collector_that_is_busy_gets_it_later_and_loss_is_counted(start_scene:
 
 def test_the_environment_of_opentelemetry_is_honoured(start_scene: Callable[..., Scene], collector: Collector) -> None:
     start_scene(env={**SOON, ENDPOINT: collector.url + "/", "OTEL_SERVICE_NAME": "edge",
-                     "OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=a%20b", "OTEL_RESOURCE_ATTRIBUTES": "zone=a,service.name=no"}
+                     "OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=a%20b,host=elsewhere",
+                     "OTEL_RESOURCE_ATTRIBUTES": "zone=a,service.name=no"}
                 ).call(("traceparent", PARENT))
     wait_until(lambda: collector.spans, 20, "the span")
     assert collector.resources[0] == {"service.name": "edge", "zone": "a"}

@@ -1103,6 +1103,11 @@ names_keep_to_their_characters(void **state)
 		    ": -\n"
 		    "2:40: `service` is empty: it wants the name of a service (of tasks without one: family:NAME), or "
 		    "a pattern with * and ?" },
+		{ ECS "tracing: {headers: {Host: a, x.y: b}}\n",
+		    "2:21: `headers`: `Host` is not the name of a header (A-Z a-z 0-9 - _) that may be set: Host, "
+		    "Content-Length and Transfer-Encoding may not\n"
+		    "2:30: `headers`: `x.y` is not the name of a header (A-Z a-z 0-9 - _) that may be set: Host, "
+		    "Content-Length and Transfer-Encoding may not" },
 		{ ECS "defaults: {tls_sni: \"str(x)\"}\n", "2:21: `tls_sni`: `str(x)` is not a host name" },
 		{ ECS "defaults: {check: {type: http, path: health}}\n",
 		    "2:38: `path`: `health` is not a path that begins with / and has only letters, digits and "

@@ -4,12 +4,33 @@
 #include "io/listener.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "unit.h"
+
+int __real_bind(int fd, const struct sockaddr *address, socklen_t len);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t len);
+
+/* What somebody puts in the place of the socket as soon as it is bound; null: nobody does. */
+static const char *planted;
+
+int
+__wrap_bind(int fd, const struct sockaddr *address, socklen_t len)
+{
+	int status = __real_bind(fd, address, len);
+
+	if (planted != NULL) {
+		const char *path = ((const struct sockaddr_un *)(const void *)address)->sun_path;
+
+		assert_int_equal(unlink(path), 0);
+		assert_int_equal(symlink(planted, path), 0);
+	}
+	return status;
+}
 
 static struct listener_at
 at(const char *address)
@@ -131,6 +152,37 @@ a_path_has_its_mode_and_a_numbered_group_and_goes_with_us(void **state)
 	assert_int_equal(rmdir(directory), 0);
 }
 
+/* Who may write to the directory must not choose whose mode we set. */
+static void
+a_link_in_the_place_of_the_socket_is_not_followed(void **state)
+{
+	char directory[] = "/tmp/rollcall-listener-XXXXXX", path[64], victim[64];
+	struct listener_at where;
+	struct listener l;
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/x.sock", directory);
+	(void)snprintf(victim, sizeof(victim), "%s/victim", directory);
+	fd = open(victim, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	assert_true(fd >= 0);
+	(void)close(fd);
+	where = at(path);
+	where.mode = 0666;
+	planted = victim;
+	assert_int_equal(listener_open(&where, &l, NULL), ERR_REFUSED);
+	planted = NULL;
+	assert_int_equal(stat(victim, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(lstat(path, &st), 0); /* theirs: left alone */
+	assert_int_equal(listener_open(&where, &l, NULL), ERR_CONF);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(unlink(victim), 0);
+	assert_int_equal(rmdir(directory), 0);
+}
+
 int
 main(void)
 {
@@ -140,6 +192,7 @@ main(void)
 		cmocka_unit_test(an_abstract_name_is_padded),
 		cmocka_unit_test(a_tcp_port_can_be_bound_and_is_refused_while_it_is_taken),
 		cmocka_unit_test(a_path_has_its_mode_and_a_numbered_group_and_goes_with_us),
+		cmocka_unit_test(a_link_in_the_place_of_the_socket_is_not_followed),
 	};
 
 	return cmocka_run_group_tests_name("listener", tests, NULL, NULL);
