@@ -48,6 +48,19 @@ check_holds(const struct overlay *o)
 	buf_free(&said);
 }
 
+/* Sorted, found by what they are of, and fit for a line of the log. */
+static void
+check_leaves(const struct overlay *o)
+{
+	for (size_t i = 0; i < overlay_count_leaves(o); i++) {
+		const struct overlay_leave *l = overlay_leave_at(o, i);
+
+		REQUIRE(overlay_find_leave(o, l->backend, l->server, l->address, l->port) == l);
+		REQUIRE(plan_json_is_name(l->backend) && plan_json_is_name(l->server) && l->port != 0);
+		REQUIRE(str_is_printable(l->address));
+	}
+}
+
 static void
 check_overlay(struct str text)
 {
@@ -62,6 +75,7 @@ check_overlay(struct str text)
 		return;
 	}
 	check_holds(o);
+	check_leaves(o);
 	REQUIRE(overlay_write(o, &first, NULL) == ERR_OK);
 	REQUIRE(overlay_read(buf_str(&first), &again, NULL) == ERR_OK);
 	REQUIRE(overlay_write(again, &second, NULL) == ERR_OK);
