@@ -351,6 +351,20 @@ add_shown(struct next *x, const struct plan_server *v)
 	x->n++;
 }
 
+/* One that only comes back has the weight that it had. */
+static unsigned
+auto_weight_of(const struct next *x, const struct plan_step *st, const struct actual_backend *b)
+{
+	const struct overlay_key key = overlay_key_of(st->backend, st->why);
+	const struct applied_server *before = NULL;
+
+	if (st->why->want != DESIRED_SERVE)
+		before = applied_find_task(x->former, &key);
+	if (before != NULL)
+		return before->auto_weight;
+	return b != NULL ? weights_of_server(st->why->weight, b->small_weights) : st->value;
+}
+
 /* A server that begins with this step, in maintenance. */
 static void
 add_fresh(struct next *x, const struct plan_step *st)
@@ -374,7 +388,7 @@ add_fresh(struct next *x, const struct plan_step *st)
 		.weight = st->kind == PLAN_ADD ? st->value : weight,
 		.intent = APPLIED_JOINING,
 	};
-	s->auto_weight = b != NULL ? weights_of_server(st->why->weight, b->small_weights) : st->value;
+	s->auto_weight = auto_weight_of(x, st, b);
 	name_task(s, st->why);
 	x->n++;
 }

@@ -28,6 +28,7 @@
  *     operator's release, all of them or none, and never the last that takes calls; health
  *     takes one only while the share of panic_threshold stays;
  *   - nothing is done against a hold, or in a paused backend, without proof;
+ *   - a reload of HAProxy takes nobody away who served, and against whom nothing is proven;
  *   - nobody takes a call before a passed check, unless HAProxy does not check it, or it
  *     served under the process before;
  *   - no slot is given an address while it has sessions, or is not in maintenance.
@@ -259,7 +260,10 @@ struct plan_rules {
 	int64_t swept_twice_ms;        /* monotonic: every cluster was swept whole twice since then; 0: not yet */
 	const struct applied *applied; /* of the process that actual was read from; null: nothing is known */
 	const struct applied *former;  /* of the one before, if trusted; null: every server is gated */
-	const struct overlay *overlay; /* null: nobody's hand */
+	/* No plan was carried out in this process yet: who served under the former one comes back,
+	 * be it only to stay, or to leave on what proves nothing. */
+	bool brings_back;
+	const struct overlay *overlay;          /* null: nobody's hand */
 	const struct plan_ejections *ejections; /* null: nobody, and who is gets back */
 	const struct plan_ca *cas;
 	size_t n_cas;

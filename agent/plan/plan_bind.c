@@ -253,18 +253,31 @@ note_held(const struct claims *c, struct plan_binding *b)
 	}
 }
 
+static void
+note_best(const struct claims *c, struct plan_binding *b)
+{
+	for (size_t i = 0; i < c->desired->n_servers; i++)
+		b->is_best[c->by_address[i].candidate - c->desired->servers] =
+		    i == 0 || plan_address_cmp(&c->by_address[i - 1].key, &c->by_address[i].key) != 0;
+}
+
 bool
 plan_bind(struct arena *a, const struct desired_backend *desired, const struct actual_backend *actual,
     struct plan_binding *ret)
 {
 	struct claims claims;
 
-	*ret = (struct plan_binding){ .is_held = ARENA_ARRAY(a, bool, desired->n_servers) };
-	if (ret->is_held == NULL || !list_claims(a, desired, &claims) || !list_servers(a, actual, ret))
+	*ret = (struct plan_binding){
+		.is_held = ARENA_ARRAY(a, bool, desired->n_servers),
+		.is_best = ARENA_ARRAY(a, bool, desired->n_servers),
+	};
+	if (ret->is_held == NULL || ret->is_best == NULL || !list_claims(a, desired, &claims) ||
+	    !list_servers(a, actual, ret))
 		return false;
 	for (size_t i = 0; i < ret->n_servers; i++)
 		bind_one(&claims, &ret->servers[i]);
 	note_held(&claims, ret);
+	note_best(&claims, ret);
 	return rank(a, ret);
 }
 

@@ -39,6 +39,7 @@ struct plan_binding {
 	size_t n_servers;
 	size_t n_slots; /* of these, the first */
 	bool *is_held;  /* by candidate: a server stands for it, and has its place */
+	bool *is_best;  /* likewise: nobody has a better claim on its address */
 };
 
 /* Everything in *ret lives in a.  False: the arena refuses. */

@@ -13,7 +13,8 @@
  * (measured on 2.6, 3.0, 3.2 and 3.4): "INI" and then a result in the first case,
  * nothing in the second.
  *
- * Nobody waits at the gate who served under the process before this one.
+ * Nobody waits at the gate who served under the process before this one; and whoever did
+ * comes back, be it that its task may not enter anew, as long as nothing is proven.
  */
 #include "config.h"
 
@@ -366,6 +367,33 @@ close_rest(struct plan_pass *p, const struct places *at)
 		close_vacant(p, at->free_slots[i]);
 }
 
+/* One name is one server: whoever should serve has it, or the first that comes back. */
+static bool
+is_name_taken(const struct plan_pass *p, size_t i)
+{
+	const struct desired_server *all = p->desired->servers;
+	size_t k = i;
+
+	while (k > 0 && str_eq(all[k - 1].name, all[i].name))
+		k--;
+	for (; k < p->desired->n_servers && str_eq(all[k].name, all[i].name); k++)
+		if (all[k].want == DESIRED_SERVE || (k < i && plan_pass_comes_back(p, &all[k])))
+			return true;
+	return false;
+}
+
+/* They have what places are left, and no claim on one. */
+static void
+bring_back(struct plan_pass *p, struct places *at, struct plan_backend *ret)
+{
+	for (size_t i = 0; i < p->desired->n_servers; i++) {
+		const struct desired_server *d = &p->desired->servers[i];
+
+		if (!p->bound.is_held[i] && p->bound.is_best[i] && plan_pass_comes_back(p, d) && !is_name_taken(p, i))
+			(void)give_place(p, at, d, ret);
+	}
+}
+
 bool
 plan_enter_place(struct plan_pass *p, struct plan_backend *ret)
 {
@@ -386,6 +414,7 @@ plan_enter_place(struct plan_pass *p, struct plan_backend *ret)
 		else
 			unplaced[ret->n_unplaced++] = d;
 	}
+	bring_back(p, &at, ret);
 	close_rest(p, &at);
 	ret->unplaced = unplaced;
 	ret->n_free_slots = at.n_free - at.n_taken;

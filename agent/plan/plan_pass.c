@@ -183,19 +183,33 @@ has_served_here(const struct plan_pass *p, const struct overlay_key *key)
 }
 
 /* A task that served here, and went, comes back through its gate. */
-bool
-plan_pass_is_trusted(const struct plan_pass *p, const struct desired_server *d)
+static const struct applied_server *
+find_former(const struct plan_pass *p, const struct desired_server *d)
 {
 	const struct applied_server *before;
 	struct plan_address key;
 	struct overlay_key who;
 
 	if (p->draft->rules->former == NULL || !plan_address_parse(d->address, d->port, &key))
-		return false;
+		return NULL;
 	who = overlay_key_of(p->desired->name, d);
 	before = applied_find_task(p->draft->rules->former, &who);
-	return before != NULL && before->intent == APPLIED_SERVING && is_at(before->address, before->port, &key) &&
-	       !has_served_here(p, &who);
+	if (before == NULL || before->intent != APPLIED_SERVING || !is_at(before->address, before->port, &key))
+		return NULL;
+	return has_served_here(p, &who) ? NULL : before;
+}
+
+bool
+plan_pass_is_trusted(const struct plan_pass *p, const struct desired_server *d)
+{
+	return find_former(p, d) != NULL;
+}
+
+bool
+plan_pass_comes_back(const struct plan_pass *p, const struct desired_server *d)
+{
+	return p->draft->rules->brings_back && d->want != DESIRED_SERVE && !evidence_is_proven(d->evidence) &&
+	       plan_pass_is_trusted(p, d);
 }
 
 bool
@@ -255,7 +269,12 @@ plan_pass_add(struct plan_pass *p, enum plan_phase phase, enum plan_step_kind ki
 unsigned
 plan_pass_weight(const struct plan_pass *p, const struct desired_server *d, const struct overlay_hold *h)
 {
-	return h != NULL && h->has_weight ? h->weight : weights_of_server(d->weight, p->actual->small_weights);
+	const struct applied_server *before;
+
+	if (h != NULL && h->has_weight)
+		return h->weight;
+	before = d->want != DESIRED_SERVE ? find_former(p, d) : NULL; /* it has none of its own any more */
+	return before != NULL ? before->auto_weight : weights_of_server(d->weight, p->actual->small_weights);
 }
 
 static void

@@ -60,6 +60,10 @@ bool plan_pass_is_joining(const struct plan_pass *p, const struct plan_bound *s)
 /* It served under the process before this one, and has not served under this one yet. */
 bool plan_pass_is_trusted(const struct plan_pass *p, const struct desired_server *d);
 
+/* Likewise, and it is only to stay, or to leave on what proves nothing: that HAProxy was reloaded
+ * is no evidence.  It serves as it did, and whoever speaks against it is heard after that. */
+bool plan_pass_comes_back(const struct plan_pass *p, const struct desired_server *d);
+
 bool plan_pass_is_closed(const struct plan_pass *p); /* nobody enters */
 bool plan_pass_is_at_least(const struct plan_pass *p, unsigned major, unsigned minor);
 

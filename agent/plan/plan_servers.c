@@ -79,6 +79,14 @@ take_out_for_health(struct plan_pass *p, const struct plan_bound *s, const struc
 	keep(p, s, h);
 }
 
+/* Begun by a plan that was cut off. */
+static bool
+is_coming_back(const struct plan_pass *p, const struct plan_bound *s)
+{
+	return s->server->admin != ACTUAL_READY && !s->is_second && !s->is_replaced && !s->is_moved &&
+	       plan_pass_comes_back(p, s->stands_for);
+}
+
 static void
 decide(struct plan_pass *p, const struct plan_bound *s)
 {
@@ -86,6 +94,8 @@ decide(struct plan_pass *p, const struct plan_bound *s)
 
 	if (s->stands_for == NULL)
 		plan_leave_unknown(p, s);
+	else if (is_coming_back(p, s))
+		serve(p, s, h);
 	else if (plan_health_is_case(p, s))
 		take_out_for_health(p, s, h);
 	else if (plan_pass_is_leaving(s) && plan_pass_held_admin(h) == OVERLAY_FREE)

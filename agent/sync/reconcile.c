@@ -64,6 +64,7 @@ struct reconcile {
 	struct process former[PROCESSES_KNOWN]; /* the last first */
 	unsigned turns;                         /* how often one of them was back, in a row */
 	int64_t met_ms;                         /* when another one answered */
+	bool brings_back;                       /* nothing was carried out there since */
 
 	bool connected, in_step, ready;
 	int64_t last_sync_wall_ms;
@@ -351,6 +352,7 @@ meet_process(struct reconcile *r, struct process p, int64_t now_ms, struct recon
 	}
 	name_set_free(&r->named);
 	r->met_ms = now_ms;
+	r->brings_back = true;
 	r->pid = p.pid;
 	r->start_time_s = p.start_time_s;
 	return r->former[0].pid != 0;
@@ -657,6 +659,7 @@ make_plan(struct reconcile *r, const struct plan_memory *memory, const struct re
 		.n_cas = r->config.n_cas,
 		.may_add_backends = r->config.may_add_backends,
 		.defaults = r->config.defaults,
+		.brings_back = r->brings_back,
 		.fate_of = fate_of,
 		.fate_arg = r,
 	};
@@ -1031,6 +1034,7 @@ on_executed(struct reconcile *r, const struct reconcile_event *ev, struct reconc
 	}
 	on_answer(r, out);
 	r->plan_ran = !report->is_other;
+	r->brings_back = r->brings_back && report->is_other;
 	if (report->n_refusals > 0)
 		on_refusal(r, ev, out);
 	else

@@ -504,6 +504,7 @@ reload(struct story *s)
 	s->former = MOVE(s->applied);
 	s->rules.former = s->former;
 	s->rules.applied = NULL;
+	s->rules.brings_back = true;
 	s->r.tally->reloads++;
 }
 
@@ -520,6 +521,8 @@ go_on(struct story *s, struct actual *after, size_t round)
 	s->rules.swept_twice_ms = s->rules.now_ms - 2 * ROUND_MS;
 	if (s->is_cut)
 		forget(s);
+	else
+		s->rules.brings_back = false;
 	if (s->is_stormy && round < STORMY && laws_roll(s->dice, 12) == 11)
 		reload(s);
 }

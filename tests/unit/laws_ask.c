@@ -270,6 +270,15 @@ laws_is_trusted(const struct laws_round *r, struct str backend, const struct des
 }
 
 bool
+laws_comes_back(const struct laws_round *r, struct str backend, const struct desired_server *d)
+{
+	const struct applied *now = applied_is_of(r->rules->applied, r->before) ? r->rules->applied : NULL;
+
+	return r->rules->brings_back && d->want != DESIRED_SERVE && !evidence_is_proven(d->evidence) &&
+	       laws_is_trusted(r, backend, d) && !has_served(now, backend, d, false);
+}
+
+bool
 laws_is_stale(const struct laws_round *r, struct str backend, const struct actual_server *s)
 {
 	const struct laws_who who = laws_who(r, backend, s);

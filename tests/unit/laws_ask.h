@@ -39,6 +39,8 @@ enum overlay_admin laws_held(const struct laws_round *r, struct str backend, con
 const struct overlay_hold *laws_hold(const struct laws_round *r, struct str backend, const struct desired_server *d);
 bool laws_is_paused(const struct laws_round *r, struct str backend);
 bool laws_is_trusted(const struct laws_round *r, struct str backend, const struct desired_server *d);
+/* It served under the process before, and nothing proven speaks against it: a reload takes nobody away. */
+bool laws_comes_back(const struct laws_round *r, struct str backend, const struct desired_server *d);
 bool laws_is_stale(const struct laws_round *r, struct str backend, const struct actual_server *s);
 bool laws_is_vacant_maint(const struct plan_step *st);
 /* Takes a server away, or its calls, and not because an operator or other settings ask for it. */

@@ -50,9 +50,11 @@ has_shadow(const struct laws_round *r, const struct plan_step *st, const struct 
 }
 
 static bool
-is_wanted(const struct plan_step *st)
+is_wanted(const struct step *x)
 {
-	return st->why != NULL && st->why->want == DESIRED_SERVE;
+	const struct desired_server *d = x->st->why;
+
+	return d != NULL && (d->want == DESIRED_SERVE || laws_comes_back(x->r, x->st->backend, d));
 }
 
 static bool
@@ -160,7 +162,7 @@ check_respec(const struct step *x)
 		return "other settings by a drain, or of a slot";
 	if (x->who.candidate == NULL) /* nobody explains it any more: only what is over may be tidied up */
 		return st->kind == PLAN_DELETE ? check_streams(x) : "a renewal that no candidate explains";
-	if (!laws_is_stale(x->r, st->backend, x->s) || st->why != x->who.candidate || !is_wanted(st))
+	if (!laws_is_stale(x->r, st->backend, x->s) || st->why != x->who.candidate || st->why->want != DESIRED_SERVE)
 		return "a renewal of what has its settings, or should not serve";
 	if (laws_held(x->r, st->backend, st->why) != OVERLAY_FREE)
 		return "a renewal against a hold";
@@ -204,7 +206,7 @@ check_place(const struct step *x)
 	const struct plan_step *st = x->st;
 	const struct actual_backend *b = actual_find(x->r->before, st->backend);
 
-	if (!is_wanted(st) || !laws_same_place(st->why->address, st->why->port, st->address, st->port))
+	if (!is_wanted(x) || !laws_same_place(st->why->address, st->why->port, st->address, st->port))
 		return "an address that should not serve";
 	for (size_t i = 0; i < b->n_servers; i++) {
 		const struct laws_who who = laws_who(x->r, st->backend, &b->servers[i]);
@@ -296,9 +298,9 @@ check_ready(const struct step *x)
 
 	if (x->who.is_moved)
 		return "ready at an address that is not its task's";
-	if (is_needed(x))
+	if (is_needed(x) && !laws_comes_back(x->r, st->backend, st->why))
 		return has_passed(x) ? NULL : "ready before its check passed";
-	if (!is_wanted(st) || laws_held(x->r, st->backend, st->why) != OVERLAY_FREE)
+	if (!is_wanted(x) || laws_held(x->r, st->backend, st->why) != OVERLAY_FREE)
 		return "ready, though it should not serve, or is held";
 	if (laws_is_trusted(x->r, st->backend, st->why))
 		return NULL;
@@ -312,7 +314,7 @@ check_ready(const struct step *x)
 static const char *
 check_join(const struct step *x)
 {
-	if (!is_needed(x) && (!is_wanted(x->st) || laws_held(x->r, x->st->backend, x->st->why) == OVERLAY_MAINT))
+	if (!is_needed(x) && (!is_wanted(x) || laws_held(x->r, x->st->backend, x->st->why) == OVERLAY_MAINT))
 		return "joins, though it should not, or is held";
 	if (x->s != NULL && !is_in_maint(x))
 		return "joins from out of maintenance";
@@ -415,7 +417,7 @@ check_kind(const struct step *x)
 		return x->s->admin == ACTUAL_DRAIN ? NULL : "a gate for what does not drain";
 	case PLAN_CHECK:
 	case PLAN_AGENT:
-		return is_wanted(x->st) ? NULL : "checks of what should not serve";
+		return is_wanted(x) ? NULL : "checks of what should not serve";
 	case PLAN_UNEJECT:
 		return x->s->agent_down ? NULL : "what is not ejected is put back";
 	case PLAN_EJECT:

@@ -406,7 +406,9 @@ laws_world(struct laws_dice *d)
 	make_hands(w, d, known);
 	if (one_in(d, 2))
 		make_applied(w, d, known, world_actual(w));
-	if (one_in(d, 3))
+	if (one_in(d, 3)) {
 		make_former(w, d, known);
+		world_rules(w)->brings_back = true;
+	}
 	return w;
 }

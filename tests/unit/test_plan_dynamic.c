@@ -187,6 +187,55 @@ a_slot_is_trusted_likewise(void **state)
 }
 
 static void
+forget(struct roster_task *t)
+{
+	t->listed = false;
+	t->missing = 2;
+}
+
+static void
+unlist(struct roster_task *t)
+{
+	t->listed = false;
+}
+
+static void
+stop(struct roster_task *t)
+{
+	t->last_status = t->desired_status = ROSTER_STOPPED;
+}
+
+static void
+a_reload_is_no_evidence_against_who_served(void **state)
+{
+	static const struct {
+		void (*happens)(struct roster_task *t);
+		enum applied_intent intent;
+		bool is_first; /* plan of this process */
+		const char *steps;
+	} cases[] = {
+		{ unlist, APPLIED_SERVING, true, RC ": add " A " 77; " RC ": check; " RC ": ready" },
+		{ forget, APPLIED_SERVING, true, RC ": add " A " 77; " RC ": check; " RC ": ready" },
+		{ forget, APPLIED_DRAINING, true, "" },
+		{ forget, APPLIED_SERVING, false, "" },
+		{ stop, APPLIED_SERVING, true, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct scene s CLEANUP(scene_end_at) = scene_new(4);
+		struct applied_server *then = world_former(s.w, "grpc", RC, A);
+
+		cases[i].happens(s.task);
+		world_applied_for(s.w, then, "a");
+		then->intent = cases[i].intent;
+		then->auto_weight = 77;
+		world_rules(s.w)->brings_back = cases[i].is_first;
+		check_steps(&s, cases[i].steps);
+	}
+}
+
+static void
 one_name_is_given_once(void **state)
 {
 	struct scene s CLEANUP(scene_end_at) = scene_new(4);
@@ -638,6 +687,7 @@ main(void)
 		cmocka_unit_test(a_count_that_was_full_at_once_proves_nothing),
 		cmocka_unit_test(who_served_under_the_process_before_needs_no_gate),
 		cmocka_unit_test(a_slot_is_trusted_likewise),
+		cmocka_unit_test(a_reload_is_no_evidence_against_who_served),
 		cmocka_unit_test(one_name_is_given_once),
 		cmocka_unit_test(a_ca_is_loaded_once_before_the_first_that_names_it),
 		cmocka_unit_test(a_server_leaves_by_maintenance_and_is_deleted_without_streams),
