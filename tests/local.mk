@@ -230,29 +230,54 @@ endif
 
 check_PROGRAMS += %D%/scenario/runner
 TESTS += %D%/scenario/play.sh
-tests_scenario_runner_SOURCES = %D%/scenario/runner.c $(fake_loop)
+tests_scenario_runner_SOURCES = \
+	%D%/scenario/runner.c \
+	%D%/scenario/fake_haproxy.c %D%/scenario/fake_haproxy.h \
+	%D%/scenario/memory_state.c %D%/scenario/memory_state.h \
+	agent/app_events.c agent/app_events.h \
+	agent/app_roster.c agent/app_roster.h \
+	agent/app_sync.c agent/app_sync.h \
+	agent/app_uneject.c agent/app_uneject.h \
+	$(fake_loop)
 EXTRA_DIST += %D%/scenario/play.sh %D%/scenario/README.md %D%/scenario/RESULTS.md $(scenarios)
 scenarios = \
 	%D%/scenario/abandoned.scn \
 	%D%/scenario/away.scn \
 	%D%/scenario/baseline.scn \
+	%D%/scenario/checks.scn \
+	%D%/scenario/churn.scn \
 	%D%/scenario/clock.scn \
+	%D%/scenario/damaged.scn \
+	%D%/scenario/day.scn \
 	%D%/scenario/denied.scn \
+	%D%/scenario/deploy.scn \
 	%D%/scenario/emptied.scn \
 	%D%/scenario/flapping.scn \
 	%D%/scenario/foreign.scn \
 	%D%/scenario/forgotten.scn \
 	%D%/scenario/forsaken.scn \
+	%D%/scenario/full.scn \
+	%D%/scenario/goingdown.scn \
+	%D%/scenario/halfway.scn \
 	%D%/scenario/keys.scn \
 	%D%/scenario/mass.scn \
 	%D%/scenario/matrix.scn \
 	%D%/scenario/outage.scn \
 	%D%/scenario/planted.scn \
+	%D%/scenario/plantedrestart.scn \
 	%D%/scenario/released.scn \
+	%D%/scenario/reload.scn \
+	%D%/scenario/reloadheld.scn \
+	%D%/scenario/reloadsick.scn \
+	%D%/scenario/remembered.scn \
+	%D%/scenario/restart.scn \
 	%D%/scenario/reused.scn \
+	%D%/scenario/slip.scn \
 	%D%/scenario/stranger.scn \
+	%D%/scenario/streams.scn \
 	%D%/scenario/together.scn \
-	%D%/scenario/unhealthy.scn
+	%D%/scenario/unhealthy.scn \
+	%D%/scenario/unknown.scn
 
 # ---- torture ----
 

@@ -18,27 +18,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app_events.h"
+#include "app_roster.h"
+#include "app_sync.h"
 #include "aws/aws_caller.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "ecs/ecs_answer.h"
 #include "ecs/ecs_watch.h"
+#include "fake_haproxy.h"
 #include "fake_loop.h"
-#include "sync/reconcile.h"
+#include "memory_state.h"
 
-#define TASKS_MAX 16
-#define SLOTS     16
-#define ACCOUNT   "123456789012"
-#define FOREIGN   "999999999999"
-#define CALL_MS   20
-#define SLOW_MS   10000
-#define SKEW_MS   INT64_C(300000) /* AWS refuses signatures that are older */
+#define TASKS_MAX    64
+#define ACCOUNT      "123456789012"
+#define FOREIGN      "999999999999"
+#define CALL_MS      20
+#define SLOW_MS      10000
+#define SKEW_MS      INT64_C(300000) /* AWS refuses signatures that are older */
+#define SERVING_MAX  64
+#define CALM_MS      10000 /* between reads when nothing moves: for speed, rarer than rollcalld's own */
+#define STEP_MS      100
+#define STEP_BATCHES 40 /* no daemon has so many batches for HAProxy in one step */
+#define ID_LEN       32
 
 /* ---- the truth ---- */
 
 struct task {
 	bool exists, stopped, forgotten, unhealthy;
-	unsigned address; /* 10.0.0.N */
+	bool is_down; /* HAProxy's checks of it fail */
+	char address[16], id[40];
 	unsigned version;
 	int64_t started_ms;
 	int64_t ended_ms, left_ms; /* when it ended, and when its server took no calls any more; -1: not yet */
@@ -48,6 +57,10 @@ struct trouble {
 	char action[40], kind[48]; /* action "*": any; kind empty: none */
 };
 
+struct serving {     /* a server of ours that takes calls */
+	size_t task; /* whose; SIZE_MAX: nobody's */
+};
+
 struct play {
 	struct loop *loop;
 	struct clk clk;
@@ -55,7 +68,7 @@ struct play {
 	struct task tasks[TASKS_MAX];
 	size_t n_tasks;
 	struct trouble fault;
-	bool haproxy_away, is_planted;
+	bool is_planted;
 	/* what happened */
 	size_t unproven, withheld, least_ready;
 	bool has_begun; /* the first all were ready: from then on least_ready counts */
@@ -73,28 +86,35 @@ struct play {
 	struct prng rnd;
 	struct aws_caller *caller;
 	struct ecs_watch *watch;
-	struct reconcile *r;
-	struct reconcile_actions todo;
-	struct actual *haproxy;
-	struct loop_timer *wake;
-	bool under_way;
+	struct app_state *state; /* outlives rollcalld, as do haproxy and all of the above but caller */
+	struct app_events *events;
+	struct app_roster *roster;
+	struct app_sync *sync;
+	bool runs, has_stopped;
+	struct loop_timer *dies;
+
+	struct fake_haproxy *haproxy;
+	struct serving serving[SERVING_MAX]; /* when the batch under way began */
+	size_t n_serving;
 };
-
-static void __attribute__((format(printf, 2, 3))) fail(struct play *p, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (p->failed[0] != '\0')
-		return;
-	va_start(ap, fmt);
-	(void)vsnprintf(p->failed, sizeof(p->failed), fmt, ap);
-	va_end(ap);
-}
 
 static int64_t
 now_ms(const struct play *p)
 {
 	return clk_mono_ms(&p->clk) - p->began_ms;
+}
+
+static void __attribute__((format(printf, 2, 3))) fail(struct play *p, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	if (p->failed[0] != '\0')
+		return;
+	n = snprintf(p->failed, sizeof(p->failed), "after %lld s ", (long long)(now_ms(p) / 1000));
+	va_start(ap, fmt);
+	(void)vsnprintf(p->failed + n, sizeof(p->failed) - (size_t)n, fmt, ap);
+	va_end(ap);
 }
 
 /* ---- AWS ---- */
@@ -119,8 +139,7 @@ is_kind(const struct trouble *f, const char *kind)
 static void
 put_arn(struct buf *out, const struct play *p, size_t i, bool foreign)
 {
-	(void)p;
-	buf_printf(out, "arn:aws:ecs:eu-west-1:%s:task/main/%032zx", foreign ? FOREIGN : ACCOUNT, i + 1);
+	buf_printf(out, "arn:aws:ecs:eu-west-1:%s:task/main/%s", foreign ? FOREIGN : ACCOUNT, p->tasks[i].id);
 }
 
 static bool
@@ -167,9 +186,8 @@ describe_one(struct play *p, size_t i, bool foreign, struct buf *out)
 	    "\"healthStatus\":\"%s\",\"version\":%u,\"createdAt\":%lld.5,\"startedAt\":%lld.5,\"attachments\":[{"
 	    "\"type\":\"ElasticNetworkInterface\",\"status\":\"ATTACHED\",\"details\":[{\"name\":\"subnetId\","
 	    "\"value\":"
-	    "\"subnet-1\"}]}],\"containers\":[{\"name\":\"app\",\"networkInterfaces\":[{\"privateIpv4Address\":\"10.0."
-	    "0.%u\""
-	    "}]}]}",
+	    "\"subnet-1\"}]}],\"containers\":[{\"name\":\"app\",\"networkInterfaces\":[{\"privateIpv4Address\":\"%s\"}]"
+	    "}]}",
 	    account, account, t->stopped ? "STOPPED" : "RUNNING", t->stopped ? "STOPPED" : "RUNNING",
 	    t->unhealthy ? "UNHEALTHY" : "HEALTHY", t->version, (long long)(1700000000 + t->started_ms / 1000),
 	    (long long)(1700000000 + t->started_ms / 1000), t->address);
@@ -184,10 +202,7 @@ describe_tasks(struct play *p, struct str asked, const struct trouble *f, struct
 
 	buf_put(out, STR("{\"tasks\":["));
 	for (size_t i = 0; i < p->n_tasks && !is_kind(f, "nothing"); i++) {
-		char id[40];
-
-		(void)snprintf(id, sizeof(id), "%032zx", i + 1);
-		if (strstr(asked.ptr, id) == NULL)
+		if (strstr(asked.ptr, p->tasks[i].id) == NULL)
 			continue;
 		if (all_missing || p->tasks[i].forgotten || !p->tasks[i].exists) {
 			buf_put(&failures, failures.len > 0 ? STR(",{\"arn\":\"") : STR("{\"arn\":\""));
@@ -399,200 +414,143 @@ keys_view(const struct creds_source *base)
 
 /* ---- HAProxy ---- */
 
-static struct actual *
-make_haproxy(void)
-{
-	struct arena *a = arena_new((size_t)1 << 20);
-	struct actual *h = ARENA_NEW(a, struct actual);
-	struct actual_backend *b = ARENA_NEW(a, struct actual_backend);
-	struct actual_server *s = ARENA_ARRAY(a, struct actual_server, SLOTS);
-
-	for (unsigned i = 0; i < SLOTS; i++) {
-		char name[16];
-
-		(void)snprintf(name, sizeof(name), "rc_%u", i + 1);
-		s[i] = (struct actual_server){ .admin = ACTUAL_MAINT,
-			.check = ACTUAL_CHECK_PENDING,
-			.weight = 1,
-			.is_ours = true,
-			.is_slot = true,
-			.slot = i + 1,
-			.address = STR(""),
-			.status = STR("MAINT"),
-			.last_check = STR("") };
-		if (!arena_str(a, str_from_cstr(name), &s[i].name))
-			abort();
-	}
-	*b = (struct actual_backend){
-		.name = STR("grpc"), .exists = true, .servers = s, .n_servers = SLOTS, .n_slots = SLOTS
-	};
-	*h = (struct actual){ .version = STR("2.6.12"),
-		.major = 2,
-		.minor = 6,
-		.pid = 100,
-		.start_time_s = 1,
-		.backends = b,
-		.n_backends = 1,
-		.arena = a };
-	return h;
-}
-
-static struct actual *
-advance(struct play *p, const struct plan *plan)
-{
-	static const struct plan nothing;
-	struct actual *after = NULL;
-	struct err e = ERR_INIT;
-
-	if (plan_apply(plan != NULL ? plan : &nothing, p->haproxy, &after, &e) != ERR_OK) {
-		fail(p, "HAProxy refuses: %s", e.msg);
-		return NULL;
-	}
-	return after;
-}
-
+/* Of two tasks with one address it is the one that has not ended. */
 static struct task *
-task_at(struct play *p, const struct actual_server *s)
+task_at(struct play *p, const char *address)
 {
 	struct task *found = NULL;
 
-	for (size_t i = 0; i < p->n_tasks; i++) {
-		char address[16];
-
-		(void)snprintf(address, sizeof(address), "10.0.0.%u", p->tasks[i].address);
-		if (str_eq(s->address, str_from_cstr(address)) && (found == NULL || p->tasks[i].ended_ms < 0))
+	for (size_t i = 0; i < p->n_tasks; i++)
+		if (strcmp(address, p->tasks[i].address) == 0 && (found == NULL || p->tasks[i].ended_ms < 0))
 			found = &p->tasks[i];
-	}
 	return found;
 }
 
 static bool
-takes_calls(const struct actual_server *s)
+passes(void *arg, const char *address)
 {
-	return s->address.len > 0 && s->admin == ACTUAL_READY && s->up && s->weight > 0;
+	const struct task *t = task_at(arg, address);
+
+	return t == NULL || !t->is_down;
+}
+
+/* A server that was added is named after its task; a slot is whoever has its address. */
+static size_t
+task_of(struct play *p, const struct fake_haproxy_server *s)
+{
+	const struct task *t;
+
+	for (size_t i = 0; i < p->n_tasks; i++)
+		if (strncmp(s->name + strlen("rc_"), p->tasks[i].id, ID_LEN) == 0)
+			return i;
+	t = task_at(p, s->address);
+	return t != NULL ? (size_t)(t - p->tasks) : SIZE_MAX;
+}
+
+static size_t
+list_serving(struct play *p, struct serving *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < fake_haproxy_count(p->haproxy); i++) {
+		const struct fake_haproxy_server s = fake_haproxy_at(p->haproxy, i);
+
+		if (s.is_ours && s.takes_calls)
+			ret[n++].task = task_of(p, &s);
+	}
+	return n;
 }
 
 static bool
-is_served_at(const struct actual *a, struct str address)
+is_among(const struct serving *list, size_t n, size_t task)
 {
-	const struct actual_backend *b = &a->backends[0];
-
-	for (size_t i = 0; i < b->n_servers; i++)
-		if (str_eq(b->servers[i].address, address) && b->servers[i].admin == ACTUAL_READY)
+	for (size_t i = 0; i < n; i++)
+		if (list[i].task == task)
 			return true;
 	return false;
 }
 
-/* Whom did this take away, and had that task ended? */
-static void
-judge(struct play *p, const struct actual *before, const struct actual *after)
-{
-	const struct actual_backend *b = &before->backends[0], *now = &after->backends[0];
-	size_t ready = 0;
-
-	for (size_t i = 0; i < b->n_servers; i++) {
-		struct task *t = takes_calls(&b->servers[i]) ? task_at(p, &b->servers[i]) : NULL;
-
-		if (t == NULL || is_served_at(after, b->servers[i].address))
-			continue;
-		if (t->ended_ms < 0 && t->unhealthy)
-			p->withheld++;
-		else if (t->ended_ms < 0)
-			p->unproven++;
-		else if (t->left_ms < 0)
-			t->left_ms = now_ms(p);
-	}
-	for (size_t i = 0; i < now->n_servers; i++)
-		ready += takes_calls(&now->servers[i]) ? 1 : 0;
-	if (p->has_begun && ready < p->least_ready)
-		p->least_ready = ready;
-}
-
 static size_t
-count_ready(const struct play *p)
+count_ready(struct play *p)
 {
-	size_t n = 0;
+	struct serving now[SERVING_MAX];
 
-	for (size_t i = 0; i < p->haproxy->backends[0].n_servers; i++)
-		n += takes_calls(&p->haproxy->backends[0].servers[i]) ? 1 : 0;
-	return n;
+	return list_serving(p, now);
 }
 
-/* ---- the reconciler's driver ---- */
-
-static void feed(struct play *p, struct reconcile_event ev);
-
 static void
-carry_out(struct play *p)
+before_batch(void *arg)
 {
-	struct err away = ERR_INIT;
-	struct hap_exec_report report = { .pid = p->haproxy->pid, .start_time_s = p->haproxy->start_time_s };
-	const struct hap_text_info info = { .pid = p->haproxy->pid, .start_time_s = p->haproxy->start_time_s };
-	const bool read = p->todo.read;
-	const struct plan *execute = p->todo.execute;
-	struct actual *after;
+	struct play *p = arg;
 
-	err_fill(&away, ERR_IO, 0, "the scenario says: HAProxy is away");
-	p->under_way = false;
-	if (execute != NULL) {
-		after = p->haproxy_away ? NULL : advance(p, execute);
-		if (after == NULL) {
-			report.err = away;
-		} else {
-			judge(p, p->haproxy, after);
-			actual_free(p->haproxy);
-			p->haproxy = after;
-			report.done = execute->n_steps;
-		}
-		feed(p, (struct reconcile_event){ .kind = RECONCILE_EXECUTED, .report = &report });
-	} else if (p->haproxy_away) {
-		feed(p, (struct reconcile_event){
-			    .kind = read ? RECONCILE_READ_FAILED : RECONCILE_PROBE_FAILED, .err = &away });
-	} else if (read) {
-		after = advance(p, NULL); /* checks that were pending pass */
-		if (after == NULL)
-			return;
-		actual_free(p->haproxy);
-		p->haproxy = after;
-		after = advance(p, NULL);
-		after->read_mono_ms = clk_mono_ms(&p->clk);
-		feed(p, (struct reconcile_event){ .kind = RECONCILE_ACTUAL, .actual = after });
-	} else {
-		feed(p, (struct reconcile_event){ .kind = RECONCILE_PROBED, .info = &info });
+	p->n_serving = list_serving(p, p->serving);
+}
+
+/* Who took calls before, and does no more; and who ended, and does again. */
+static void
+compare(struct play *p, bool is_our_doing)
+{
+	struct serving now[SERVING_MAX];
+	const size_t n = list_serving(p, now);
+
+	for (size_t i = 0; i < p->n_serving; i++) {
+		const size_t at = p->serving[i].task;
+		struct task *t = at != SIZE_MAX ? &p->tasks[at] : NULL;
+
+		if (t == NULL || is_among(now, n, at))
+			continue;
+		if (t->ended_ms >= 0)
+			t->left_ms = t->left_ms < 0 ? now_ms(p) : t->left_ms;
+		else if (is_our_doing && t->unhealthy)
+			p->withheld++;
+		else if (is_our_doing)
+			p->unproven++;
 	}
+	for (size_t i = 0; i < n; i++)
+		if (now[i].task != SIZE_MAX)
+			p->tasks[now[i].task].left_ms = -1;
+	if (p->has_begun && n < p->least_ready)
+		p->least_ready = n;
 }
 
 static void
-feed(struct play *p, struct reconcile_event ev)
+after_batch(void *arg)
 {
-	ev.mono_ms = clk_mono_ms(&p->clk);
-	ev.wall_ms = clk_wall_ms(&p->clk);
-	reconcile_feed(p->r, &ev, &p->todo);
-	if (p->todo.save_applied != NULL)
-		(void)reconcile_saved(p->r, RECONCILE_APPLIED, ev.mono_ms, NULL);
-	if (p->todo.save_overlay != NULL)
-		(void)reconcile_saved(p->r, RECONCILE_OVERLAY, ev.mono_ms, NULL);
-	p->under_way = p->todo.read || p->todo.probe || p->todo.execute != NULL || p->under_way;
-	loop_timer_arm(p->wake, p->todo.wake_in_ms);
-	if (p->todo.seek)
-		ecs_watch_seek(p->watch);
+	compare(arg, true);
+}
+
+/* Calls that were cut off. */
+static void
+on_shut(void *arg, const char *address)
+{
+	struct play *p = arg;
+	const struct task *t = task_at(p, address);
+
+	if (t != NULL && t->ended_ms < 0 && !t->unhealthy)
+		p->unproven++;
+}
+
+/* In the middle of a batch: not from inside it. */
+static void
+on_broke(void *arg)
+{
+	struct play *p = arg;
+
+	loop_timer_arm(p->dies, 0);
 }
 
 static void
-settle(struct play *p)
+restart_haproxy(struct play *p, bool keeps)
 {
-	for (int i = 0; p->under_way && p->failed[0] == '\0'; i++) {
-		if (i == 1000)
-			fail(p, "it spins");
-		carry_out(p);
-	}
+	p->n_serving = list_serving(p, p->serving);
+	fake_haproxy_restart(p->haproxy, keeps);
+	compare(p, false);
 }
 
 static void
-on_wake(void *arg)
+on_slipped(void *arg)
 {
-	feed(arg, (struct reconcile_event){ .kind = RECONCILE_TICK });
-	settle(arg);
+	restart_haproxy(arg, false);
 }
 
 /* The planted defect, as other tools have it: whoever is not listed has stopped. */
@@ -621,11 +579,12 @@ static void
 on_published(void *arg, struct roster *r)
 {
 	struct play *p = arg;
-	struct roster *planted = p->is_planted && r->clusters[0].facts != NULL ? plant(r) : NULL;
+	struct roster *all = app_roster_add(p->roster, p->conf, r);
+	struct roster *planted = p->is_planted && all->clusters[0].facts != NULL ? plant(all) : NULL;
 
-	feed(p, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = planted != NULL ? planted : r });
-	settle(p);
+	app_sync_roster(p->sync, planted != NULL ? planted : all);
 	roster_unref(planted);
+	roster_unref(all);
 }
 
 static bool
@@ -633,7 +592,7 @@ is_held(void *arg, const struct roster_task *t)
 {
 	const struct play *p = arg;
 
-	return reconcile_holds(p->r, t->arn);
+	return reconcile_holds(app_sync_reconcile(p->sync), t->arn);
 }
 
 static const struct ecs_sought *
@@ -641,7 +600,135 @@ list_sought(void *arg)
 {
 	const struct play *p = arg;
 
-	return reconcile_sought(p->r);
+	return reconcile_sought(app_sync_reconcile(p->sync));
+}
+
+static void
+on_seek(void *arg)
+{
+	const struct play *p = arg;
+
+	ecs_watch_seek(p->watch);
+}
+
+static void
+on_roster_due(void *arg)
+{
+	const struct play *p = arg;
+
+	ecs_watch_publish(p->watch);
+}
+
+static void
+on_event(void *arg)
+{
+	(void)arg;
+}
+
+/* ---- rollcalld: what app.c joins ---- */
+
+static void
+make_aws(struct play *p)
+{
+	const struct aws_caller_service to = { .of = &aws_service_ecs,
+		.at = { .region = STR("eu-west-1") },
+		.connect_timeout_ms = 3000,
+		.timeout_ms = 15000,
+		.max_in_flight = 8,
+		.max_response = ECS_ANSWER_MAX };
+	const struct ecs_watch_listener listener = {
+		.published = on_published, .is_held = is_held, .sought = list_sought, .arg = p
+	};
+	struct ecs_watch_callers callers;
+	bool ok;
+
+	p->bucket = bucket_make(p->conf->sources[0].rate_limit_milli, clk_mono_ms(&p->clk));
+	ok = aws_caller_new(p->loop, &p->http, &p->keys, &p->bucket, &p->rnd, &to, &p->caller, NULL) == ERR_OK;
+	assert(ok);
+	callers = (struct ecs_watch_callers){ .ecs = p->caller, .ec2 = p->caller, .ssm = p->caller };
+	ok = ecs_watch_new(p->loop, p->conf, &callers, &p->rnd, listener, &p->watch, NULL) == ERR_OK;
+	assert(ok);
+	(void)ok;
+}
+
+static void
+make_sync(struct play *p)
+{
+	struct app_sync_config config = {
+		.conf = p->conf, .state = p->state, .events = p->events, .calm_ms = CALM_MS, .seek = on_seek, .arg = p
+	};
+	bool ok = hap_exec_new(fake_haproxy_link(p->haproxy), &p->clk, &config.exec, NULL) == ERR_OK;
+
+	assert(ok);
+	ok = app_sync_new(p->loop, &config, &p->sync, NULL) == ERR_OK;
+	assert(ok);
+	(void)ok;
+}
+
+static void
+start(struct play *p)
+{
+	bool ok;
+
+	if (p->runs) {
+		fail(p, "rollcalld runs already");
+		return;
+	}
+	ok = app_events_new(&p->clk, on_event, p, &p->events, NULL) == ERR_OK &&
+	     app_roster_new(p->loop, p->state, on_roster_due, p, &p->roster, NULL) == ERR_OK;
+	assert(ok);
+	(void)ok;
+	make_sync(p);
+	make_aws(p);
+	p->runs = true;
+	app_sync_start(p->sync);
+	ecs_watch_start(p->watch);
+}
+
+static void
+on_stopped(void *arg)
+{
+	struct play *p = arg;
+
+	p->has_stopped = true;
+}
+
+static void
+leave(struct play *p)
+{
+	ecs_watch_close(p->watch);
+	aws_caller_close(p->caller);
+	app_sync_close(p->sync);
+	app_roster_close(p->roster);
+	app_events_close(p->events);
+	p->runs = false;
+}
+
+/* SIGTERM, and nothing of the sort. */
+static void
+stop(struct play *p, bool is_told)
+{
+	if (!p->runs) {
+		fail(p, "rollcalld does not run");
+		return;
+	}
+	if (is_told) {
+		p->has_stopped = false;
+		app_roster_save(p->roster);
+		app_sync_stop(p->sync, on_stopped, p);
+		while (!p->has_stopped && fake_loop_step(p->loop))
+			;
+	}
+	leave(p);
+}
+
+static void
+on_dies(void *arg)
+{
+	struct play *p = arg;
+
+	if (p->runs)
+		leave(p);
 }
 
 /* ---- a play ---- */
@@ -666,103 +753,60 @@ without_entry(struct play *p)
 }
 
 static void
-begin(struct play *p)
+make_world(struct play *p, const char *version)
+{
+	const struct fake_haproxy_world world = { .passes = passes,
+		.before = before_batch,
+		.after = after_batch,
+		.shut = on_shut,
+		.broke = on_broke,
+		.slipped = on_slipped,
+		.arg = p };
+	const char *top = getenv("top_srcdir");
+	char vectors[512];
+
+	(void)snprintf(vectors, sizeof(vectors), "%s/tests/vectors/hap", top != NULL ? top : ".");
+	p->haproxy = fake_haproxy_new(p->loop, version, vectors, &world);
+	p->state = memory_state_new();
+	p->http = (struct http){ .send = http_send, .cancel = http_cancel };
+	p->keys =
+	    (struct creds_source){ .get = keys_get, .cancel = keys_cancel, .expire = keys_expire, .view = keys_view };
+}
+
+static void
+begin(struct play *p, const char *version)
 {
 	static const struct env env = { .get = no_variable };
 	static const char yaml[] =
 	    "ecs: {region: eu-west-1, clusters: [main], access_key_id: A, secret_access_key: B}\n"
 	    "backends: [{name: grpc, match: {service: rng}, port: 50051}]\n";
 	struct conf_notes notes = { .n = 0 };
-	struct err e = ERR_INIT;
 	bool ok;
 
 	*p = (struct play){ .rnd = prng_make(7), .least_ready = SIZE_MAX };
 	p->conf_arena = arena_new((size_t)4 << 20);
-	ok = loop_new(&p->loop, &e) == ERR_OK &&
-	     conf_parse(p->conf_arena, str_from_cstr(yaml), &env, &p->conf, &notes, &e) == ERR_OK;
+	ok = loop_new(&p->loop, NULL) == ERR_OK &&
+	     conf_parse(p->conf_arena, str_from_cstr(yaml), &env, &p->conf, &notes, NULL) == ERR_OK &&
+	     loop_timer_new(p->loop, tell_key, p, &p->key_timer, NULL) == ERR_OK &&
+	     loop_timer_new(p->loop, on_dies, p, &p->dies, NULL) == ERR_OK;
 	assert(ok);
+	(void)ok;
 	p->clk = loop_clk(p->loop);
 	p->began_ms = clk_mono_ms(&p->clk);
 	p->emptied = without_entry(p);
-	p->http = (struct http){ .send = http_send, .cancel = http_cancel };
-	p->keys =
-	    (struct creds_source){ .get = keys_get, .cancel = keys_cancel, .expire = keys_expire, .view = keys_view };
-	p->haproxy = make_haproxy();
-	p->bucket = bucket_make(p->conf->sources[0].rate_limit_milli, p->began_ms);
-}
-
-static void
-watch(struct play *p)
-{
-	const struct ecs_watch_listener listener = {
-		.published = on_published, .is_held = is_held, .sought = list_sought, .arg = p
-	};
-	const struct ecs_watch_callers callers = { .ecs = p->caller, .ec2 = p->caller, .ssm = p->caller };
-	struct err e = ERR_INIT;
-	bool ok = ecs_watch_new(p->loop, p->conf, &callers, &p->rnd, listener, &p->watch, &e) == ERR_OK;
-
-	assert(ok);
-	(void)ok;
-	on_wake(p);
-	ecs_watch_start(p->watch);
-}
-
-/* rollcalld is killed, and comes back with its files. */
-static void
-restart(struct play *p)
-{
-	const struct reconcile_view v = reconcile_view(p->r);
-	struct reconcile_config config = { .conf = p->conf };
-	struct buf applied = buf_make(APPLIED_TEXT_MAX), overlay = buf_make(OVERLAY_TEXT_MAX);
-	struct err e = ERR_INIT;
-	bool ok = (v.applied == NULL || (applied_write(v.applied, &applied, &e) == ERR_OK &&
-					    applied_read(buf_str(&applied), &config.applied, &e) == ERR_OK)) &&
-		  overlay_write(v.overlay, &overlay, &e) == ERR_OK &&
-		  overlay_read(buf_str(&overlay), &config.overlay, &e) == ERR_OK;
-
-	ecs_watch_close(p->watch);
-	reconcile_free(p->r);
-	p->under_way = false;
-	ok = ok && reconcile_new(&config, &p->r, &e) == ERR_OK;
-	assert(ok);
-	(void)ok;
-	buf_free(&applied);
-	buf_free(&overlay);
-	watch(p);
-}
-
-static void
-start(struct play *p)
-{
-	const struct reconcile_config config = { .conf = p->conf };
-	const struct aws_caller_service to = { .of = &aws_service_ecs,
-		.at = { .region = STR("eu-west-1") },
-		.connect_timeout_ms = 3000,
-		.timeout_ms = 15000,
-		.max_in_flight = 8,
-		.max_response = ECS_ANSWER_MAX };
-	struct err e = ERR_INIT;
-	bool ok;
-
-	ok = loop_timer_new(p->loop, tell_key, p, &p->key_timer, &e) == ERR_OK &&
-	     loop_timer_new(p->loop, on_wake, p, &p->wake, &e) == ERR_OK &&
-	     reconcile_new(&config, &p->r, &e) == ERR_OK &&
-	     aws_caller_new(p->loop, &p->http, &p->keys, &p->bucket, &p->rnd, &to, &p->caller, &e) == ERR_OK;
-	assert(ok);
-	(void)ok;
-	watch(p);
+	make_world(p, version);
 }
 
 static void
 end(struct play *p)
 {
-	ecs_watch_close(p->watch);
-	aws_caller_close(p->caller);
+	if (p->runs)
+		leave(p);
 	fake_loop_pass(p->loop, 60000); /* what was cancelled is told */
 	loop_timer_close(p->key_timer);
-	loop_timer_close(p->wake);
-	reconcile_free(p->r);
-	actual_free(p->haproxy);
+	loop_timer_close(p->dies);
+	fake_haproxy_free(p->haproxy);
+	app_state_close(p->state);
 	arena_free(p->conf_arena);
 	loop_free(p->loop);
 }
@@ -771,9 +815,12 @@ static void
 pass_to(struct play *p, int64_t at_ms)
 {
 	while (now_ms(p) < at_ms && p->failed[0] == '\0') {
-		int64_t left = at_ms - now_ms(p);
+		const int64_t left = at_ms - now_ms(p);
+		const size_t n = fake_haproxy_batches(p->haproxy);
 
-		fake_loop_pass(p->loop, left < 100 ? left : 100);
+		fake_loop_pass(p->loop, left < STEP_MS ? left : STEP_MS);
+		if (fake_haproxy_batches(p->haproxy) - n > STEP_BATCHES)
+			fail(p, "it spins");
 	}
 }
 
@@ -785,9 +832,9 @@ add_task(struct play *p, unsigned address)
 	struct task *t = &p->tasks[p->n_tasks++];
 
 	assert(p->n_tasks <= TASKS_MAX);
-	*t = (struct task){
-		.exists = true, .address = address, .version = 3, .started_ms = now_ms(p), .ended_ms = -1, .left_ms = -1
-	};
+	*t = (struct task){ .exists = true, .version = 3, .started_ms = now_ms(p), .ended_ms = -1, .left_ms = -1 };
+	(void)snprintf(t->address, sizeof(t->address), "10.0.0.%u", address);
+	(void)snprintf(t->id, sizeof(t->id), "%0*zx", ID_LEN, p->n_tasks);
 }
 
 static void
@@ -818,6 +865,8 @@ for_tasks(struct play *p, const char *which, const char *what)
 		} else if (strcmp(what, "forget") == 0) {
 			t->forgotten = true;
 			end_task(p, t);
+		} else if (strcmp(what, "down") == 0 || strcmp(what, "up") == 0) {
+			t->is_down = strcmp(what, "down") == 0;
 		} else {
 			t->unhealthy = strcmp(what, "unhealthy") == 0;
 		}
@@ -827,15 +876,22 @@ for_tasks(struct play *p, const char *which, const char *what)
 static bool
 is_frozen(const struct play *p)
 {
-	const struct plan *plan = reconcile_view(p->r).plan;
+	const struct plan *plan = p->runs ? reconcile_view(app_sync_reconcile(p->sync)).plan : NULL;
 
-	return plan != NULL && plan->backends[0].is_frozen;
+	return plan != NULL && plan->n_backends > 0 && plan->backends[0].is_frozen;
+}
+
+static bool
+is_in_step(const struct play *p)
+{
+	return p->runs && reconcile_view(app_sync_reconcile(p->sync)).in_step;
 }
 
 static void
-expect(struct play *p, const char *what, const char *arg)
+expect(struct play *p, char *const *w)
 {
-	size_t n = arg[0] != '\0' ? strtoul(arg, NULL, 10) : 0;
+	const char *what = w[1];
+	size_t n = w[2][0] != '\0' ? strtoul(w[2], NULL, 10) : 0;
 
 	if (strcmp(what, "ready") == 0 && count_ready(p) != n)
 		fail(p, "%zu are ready, not %zu", count_ready(p), n);
@@ -845,29 +901,180 @@ expect(struct play *p, const char *what, const char *arg)
 		fail(p, "the backend is not frozen");
 	else if (strcmp(what, "thawed") == 0 && is_frozen(p))
 		fail(p, "the backend is frozen");
+	else if (strcmp(what, "step") == 0 && !is_in_step(p))
+		fail(p, "something is left to do");
 	else if (strcmp(what, "caught") == 0 && p->unproven == 0)
 		fail(p, "the planted defect was not caught");
 }
 
 static void
-release(struct play *p)
+release(struct play *p, char *const *w)
 {
-	const struct reconcile_order o = { .kind = RECONCILE_RELEASE_BACKEND, .backend = STR("grpc") };
+	const struct reconcile_order o = { .kind = RECONCILE_RELEASE_BACKEND, .backend = STR(FAKE_HAPROXY_BACKEND) };
 	struct buf said = buf_make(512);
 	struct err e = ERR_INIT;
 
-	if (reconcile_order(p->r, &o, clk_wall_ms(&p->clk), &said, &e) != ERR_OK)
+	(void)w;
+	if (app_sync_order(p->sync, &o, &said, &e) != ERR_OK)
 		fail(p, "release: %s", e.msg);
 	buf_free(&said);
-	on_wake(p);
 }
 
 static void
-set_fault(struct play *p, const char *action, const char *kind)
+set_fault(struct play *p, char *const *w)
 {
-	(void)snprintf(p->fault.action, sizeof(p->fault.action), "%s", action);
-	(void)snprintf(p->fault.kind, sizeof(p->fault.kind), "%s", kind);
+	(void)snprintf(p->fault.action, sizeof(p->fault.action), "%s", w[1]);
+	(void)snprintf(p->fault.kind, sizeof(p->fault.kind), "%s", w[2]);
 }
+
+static void
+add_tasks(struct play *p, char *const *w)
+{
+	for (unsigned i = 1; i <= strtoul(w[1], NULL, 10); i++)
+		add_task(p, i);
+}
+
+static void
+run_task(struct play *p, char *const *w)
+{
+	add_task(p, (unsigned)strtoul(w[1], NULL, 10));
+}
+
+static void
+set_clock(struct play *p, char *const *w)
+{
+	fake_loop_shift_wall(p->loop, strtol(w[1], NULL, 10) * 1000);
+}
+
+static void
+set_streams(struct play *p, char *const *w)
+{
+	const size_t i = strtoul(w[1], NULL, 10);
+
+	if (i == 0 || i > p->n_tasks)
+		fail(p, "no task %s", w[1]);
+	else
+		fake_haproxy_set_streams(p->haproxy, p->tasks[i - 1].address, (unsigned)strtoul(w[2], NULL, 10));
+}
+
+static void
+disturb_haproxy(struct play *p, char *const *w)
+{
+	static const struct {
+		const char *word;
+		enum fake_haproxy_manner manner;
+	} manners[] = {
+		{ "back", FAKE_HAPROXY_ANSWERS },
+		{ "away", FAKE_HAPROXY_IS_AWAY },
+		{ "hangs", FAKE_HAPROXY_HANGS },
+		{ "breaks", FAKE_HAPROXY_BREAKS },
+		{ "stops", FAKE_HAPROXY_STOPS },
+	};
+
+	if (strcmp(w[1], "restarts") == 0) {
+		restart_haproxy(p, strcmp(w[2], "kept") == 0);
+		return;
+	}
+	if (strcmp(w[1], "slips") == 0) {
+		fake_haproxy_slip_next(p->haproxy);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(manners) / sizeof(manners[0]); i++)
+		if (strcmp(w[1], manners[i].word) == 0) {
+			fake_haproxy_behave(p->haproxy, manners[i].manner);
+			return;
+		}
+	fail(p, "haproxy does what? `%s`", w[1]);
+}
+
+static void
+disturb_rollcalld(struct play *p, char *const *w)
+{
+	if (strcmp(w[1], "starts") == 0)
+		start(p);
+	else if (strcmp(w[1], "stops") == 0 || strcmp(w[1], "dies") == 0)
+		stop(p, w[1][0] == 's');
+	else if (strcmp(w[1], "breaks") == 0)
+		fake_haproxy_break_next(p->haproxy);
+	else
+		fail(p, "rollcalld does what? `%s`", w[1]);
+}
+
+/* It dies, and comes back with its files, and perhaps without its entry. */
+static void
+restart(struct play *p, char *const *w)
+{
+	if (strcmp(w[1], "emptied") == 0)
+		p->conf = p->emptied;
+	stop(p, false);
+	start(p);
+}
+
+static void
+disturb_disk(struct play *p, char *const *w)
+{
+	if (strcmp(w[1], "loses") == 0)
+		memory_state_lose(p->state, w[2]);
+	else if (strcmp(w[1], "damages") == 0)
+		memory_state_damage(p->state, w[2]);
+	else if (strcmp(w[1], "full") == 0 || strcmp(w[1], "well") == 0)
+		memory_state_fill(p->state, w[1][0] == 'f');
+	else
+		fail(p, "the disk does what? `%s`", w[1]);
+}
+
+static void
+start_first(struct play *p, char *const *w)
+{
+	(void)w;
+	start(p);
+}
+
+static void
+make_well(struct play *p, char *const *w)
+{
+	(void)w;
+	p->fault = (struct trouble){ .kind = "" };
+}
+
+static void
+plant_defect(struct play *p, char *const *w)
+{
+	(void)w;
+	p->is_planted = true;
+}
+
+static void
+change_tasks(struct play *p, char *const *w)
+{
+	for_tasks(p, w[1], w[0]);
+}
+
+static const struct {
+	const char *word;
+	void (*carry_out)(struct play *p, char *const *w);
+} orders[] = {
+	{ "tasks", add_tasks },
+	{ "run", run_task },
+	{ "start", start_first },
+	{ "plant", plant_defect },
+	{ "stop", change_tasks },
+	{ "forget", change_tasks },
+	{ "unhealthy", change_tasks },
+	{ "healthy", change_tasks },
+	{ "down", change_tasks },
+	{ "up", change_tasks },
+	{ "streams", set_streams },
+	{ "fault", set_fault },
+	{ "well", make_well },
+	{ "clock", set_clock },
+	{ "haproxy", disturb_haproxy },
+	{ "rollcalld", disturb_rollcalld },
+	{ "restart", restart },
+	{ "disk", disturb_disk },
+	{ "release", release },
+	{ "expect", expect },
+};
 
 /* One line, its words; argv[n] and beyond are empty. */
 static void
@@ -879,38 +1086,15 @@ act(struct play *p, char *const *w)
 			p->has_begun = true;
 			p->least_ready = count_ready(p);
 		}
-		act(p, w + 2);
-	} else if (strcmp(w[0], "tasks") == 0) {
-		for (unsigned i = 1; i <= strtoul(w[1], NULL, 10); i++)
-			add_task(p, i);
-	} else if (strcmp(w[0], "start") == 0) {
-		start(p);
-	} else if (strcmp(w[0], "run") == 0) {
-		add_task(p, (unsigned)strtoul(w[1], NULL, 10));
-	} else if (strcmp(w[0], "stop") == 0 || strcmp(w[0], "forget") == 0 || strcmp(w[0], "unhealthy") == 0 ||
-		   strcmp(w[0], "healthy") == 0) {
-		for_tasks(p, w[1], w[0]);
-	} else if (strcmp(w[0], "fault") == 0) {
-		set_fault(p, w[1], w[2]);
-	} else if (strcmp(w[0], "well") == 0) {
-		set_fault(p, "", "");
-	} else if (strcmp(w[0], "clock") == 0) {
-		fake_loop_shift_wall(p->loop, strtol(w[1], NULL, 10) * 1000);
-	} else if (strcmp(w[0], "haproxy") == 0) {
-		p->haproxy_away = strcmp(w[1], "away") == 0;
-	} else if (strcmp(w[0], "release") == 0) {
-		release(p);
-	} else if (strcmp(w[0], "restart") == 0) {
-		if (strcmp(w[1], "emptied") == 0)
-			p->conf = p->emptied;
-		restart(p);
-	} else if (strcmp(w[0], "plant") == 0) {
-		p->is_planted = true;
-	} else if (strcmp(w[0], "expect") == 0) {
-		expect(p, w[1], w[2]);
-	} else if (w[0][0] != '\0') {
-		fail(p, "what is `%s`?", w[0]);
+		w += 2;
 	}
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
+		if (strcmp(w[0], orders[i].word) == 0) {
+			orders[i].carry_out(p, w);
+			return;
+		}
+	if (w[0][0] != '\0')
+		fail(p, "what is `%s`?", w[0]);
 }
 
 /* ---- files ---- */
@@ -924,10 +1108,14 @@ struct each { /* `each NAME value value ...` */
 	size_t n;
 };
 
+#define VERSIONS_MAX 4
+static const char *const versions[VERSIONS_MAX] = { "2.6", "3.0", "3.2", "3.4" };
+
 struct script {
-	char name[64], text[16384], about[120];
+	char name[64], text[16384], about[200];
 	struct each each[2];
 	size_t n_each;
+	bool on[VERSIONS_MAX]; /* with which HAProxies */
 };
 
 static void
@@ -957,7 +1145,7 @@ play_line(struct play *p, const struct script *s, const size_t *at, const char *
 	}
 	for (size_t i = 0; i < WORDS_MAX + 4; i++)
 		argv[i] = words[i];
-	if (n > 0 && words[0][0] != '#' && strcmp(words[0], "each") != 0)
+	if (n > 0 && words[0][0] != '#' && strcmp(words[0], "each") != 0 && strcmp(words[0], "on") != 0)
 		act(p, argv);
 }
 
@@ -985,6 +1173,14 @@ read_each(struct script *s, char *line)
 		e->values[e->n++] = strdup(word);
 }
 
+/* `on VERSION ...`; without it: all. */
+static void
+read_on(struct script *s, const char *line)
+{
+	for (size_t i = 0; i < VERSIONS_MAX; i++)
+		s->on[i] = strstr(line, versions[i]) != NULL;
+}
+
 static bool
 read_script(const char *path, struct script *s)
 {
@@ -993,7 +1189,7 @@ read_script(const char *path, struct script *s)
 	char line[1024];
 	size_t n;
 
-	*s = (struct script){ .n_each = 0 };
+	*s = (struct script){ .on = { true, true, true, true } };
 	if (f == NULL)
 		return false;
 	n = fread(s->text, 1, sizeof(s->text) - 1, f);
@@ -1003,8 +1199,10 @@ read_script(const char *path, struct script *s)
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, "each ", 5) == 0)
 			read_each(s, line);
+		if (strncmp(line, "on ", 3) == 0)
+			read_on(s, line);
 		if (line[0] == '#' && s->about[0] == '\0')
-			(void)snprintf(s->about, sizeof(s->about), "%.110s", line + 2);
+			(void)snprintf(s->about, sizeof(s->about), "%.180s", line + 2);
 	}
 	(void)fclose(f);
 	(void)snprintf(s->name, sizeof(s->name), "%.*s", (int)strcspn(slash != NULL ? slash + 1 : path, "."),
@@ -1052,64 +1250,107 @@ print_row(const struct script *s, const struct tally *t)
 	    t->is_planted ? " (planted, caught)" : "", t->left, t->ended, took, t->least_ready);
 }
 
+struct playing {
+	bool is_table;
+	unsigned number; /* of cases so far */
+	struct tally by_version[VERSIONS_MAX];
+};
+
 static bool
-play_case(const struct script *s, const size_t *at, unsigned number, bool is_table, struct tally *t)
+play_case(const struct script *s, const size_t *at, size_t version, struct playing *all, struct tally *t)
 {
 	static struct play p; /* large */
-	char what[160] = "";
+	char what[160];
 	bool ok;
 
+	(void)snprintf(what, sizeof(what), " %s", versions[version]);
 	for (size_t i = 0; i < s->n_each; i++)
 		(void)snprintf(what + strlen(what), sizeof(what) - strlen(what), " %s", s->each[i].values[at[i]]);
-	begin(&p);
+	begin(&p, versions[version]);
 	play_text(&p, s, at);
 	if (p.unproven > 0 && !p.is_planted)
 		fail(&p, "%zu unproven removals", p.unproven);
+	if (fake_haproxy_broken(p.haproxy) != NULL)
+		fail(&p, "%s", fake_haproxy_broken(p.haproxy));
 	ok = p.failed[0] == '\0';
-	if (!is_table || !ok)
+	all->number++;
+	if (!all->is_table || !ok)
 		(void)printf(
-		    "%s %u - %s%s%s%s\n", ok ? "ok" : "not ok", number, s->name, what, ok ? "" : ": ", p.failed);
+		    "%s %u - %s%s%s%s\n", ok ? "ok" : "not ok", all->number, s->name, what, ok ? "" : ": ", p.failed);
 	add(t, &p);
+	if (!p.is_planted)
+		add(&all->by_version[version], &p);
 	end(&p);
 	return ok;
 }
 
 static bool
-play_script(const struct script *s, unsigned *number, bool is_table)
+play_script(const struct script *s, struct playing *all)
 {
 	struct tally t = { .least_ready = SIZE_MAX };
 	size_t n0 = s->n_each > 0 ? s->each[0].n : 1, n1 = s->n_each > 1 ? s->each[1].n : 1;
 	bool ok = true;
 
-	for (size_t i = 0; i < n0; i++)
-		for (size_t k = 0; k < n1; k++) {
-			const size_t at[2] = { i, k };
+	for (size_t v = 0; v < VERSIONS_MAX; v++)
+		for (size_t i = 0; s->on[v] && i < n0; i++)
+			for (size_t k = 0; k < n1; k++) {
+				const size_t at[2] = { i, k };
 
-			ok = play_case(s, at, ++*number, is_table, &t) && ok;
-		}
-	if (is_table)
+				ok = play_case(s, at, v, all, &t) && ok;
+			}
+	if (all->is_table)
 		print_row(s, &t);
 	return ok;
+}
+
+static void
+print_versions(const struct playing *all)
+{
+	(void)printf("\n| HAProxy | cases | unproven removals | ended and left | time to removal |\n"
+		     "| --- | --- | --- | --- | --- |\n");
+	for (size_t v = 0; v < VERSIONS_MAX; v++) {
+		const struct tally *t = &all->by_version[v];
+
+		(void)printf("| %s, %s | %zu | %zu | %zu of %zu | %.1f .. %.1f s |\n", versions[v],
+		    v == 0 ? "slots" : "servers added", t->cases, t->unproven, t->left, t->ended,
+		    (double)t->soonest_ms / 1000, (double)t->latest_ms / 1000);
+	}
+}
+
+static void
+on_log(void *arg, const struct log_record *r)
+{
+	struct buf line = buf_make(LOG_LINE_MAX * 2);
+
+	(void)arg;
+	log_format_line(LOG_TEXT, 0, r, &line);
+	(void)printf("# " STR_FMT, STR_ARG(buf_str(&line)));
+	buf_free(&line);
 }
 
 int
 main(int argc, char **argv)
 {
 	static struct script s;
-	bool is_table = argc > 1 && strcmp(argv[1], "--table") == 0, ok = true;
-	unsigned number = 0;
+	struct playing all = { .is_table = argc > 1 && strcmp(argv[1], "--table") == 0 };
+	const bool shows_log = argc > 1 && strcmp(argv[1], "--log") == 0;
+	bool ok = true;
 
-	for (int i = is_table ? 2 : 1; i < argc; i++) {
+	if (shows_log)
+		log_open(on_log, NULL, LOG_DEBUG);
+	for (int i = all.is_table || shows_log ? 2 : 1; i < argc; i++) {
 		if (!read_script(argv[i], &s)) {
 			(void)printf("Bail out! cannot read %s\n", argv[i]);
 			return 2;
 		}
-		ok = play_script(&s, &number, is_table) && ok;
+		ok = play_script(&s, &all) && ok;
 		for (size_t k = 0; k < s.n_each; k++)
 			for (size_t v = 0; v < s.each[k].n; v++)
 				free(s.each[k].values[v]);
 	}
-	if (!is_table)
-		(void)printf("1..%u\n", number);
+	if (all.is_table)
+		print_versions(&all);
+	else
+		(void)printf("1..%u\n", all.number);
 	return ok ? 0 : 1;
 }
