@@ -12,7 +12,9 @@ from .cases import CASES
 from .stage import unsupported
 from .verdict import Verdict
 
-FILE = Path(__file__).resolve().parents[1] / "functional" / "RESULTS.md"
+TESTS = Path(__file__).resolve().parents[1]
+FILE = TESTS / "functional" / "RESULTS.md"
+FAULT_SUITE = TESTS / "scenario" / "RESULTS.md"
 
 HEAD = """\
 # What callers notice: failed calls by case and HAProxy version
@@ -23,8 +25,7 @@ Measured by `tests/load/run`, which writes this file:
     tests/load/run --haproxy PATH --case roll        # one of them; its rows replace the former ones
 
 Other HAProxy versions come from `tests/haproxy/fetch`. Short versions of the cases are in the functional tests
-(`tests/run functional -k no_failed_call`). What AWS's faults do
-to the servers is in [tests/scenario/RESULTS.md](../scenario/RESULTS.md).
+(`tests/run functional -k no_failed_call`). What the faults of AWS do to the servers is at the end.
 
 ## The load
 
@@ -67,6 +68,15 @@ only the calls in flight on it. "met, but see below" is for what HAProxy has no 
 - reload, HAProxy 2.6, declared backends: calls until rollcalld has filled the slots anew, at most 1 s after the new
   worker's first answer. From 3.0 the frontend waits (the inspect-delay lines).
 - twice, where calls are marked idempotent and a task dies under them.
+"""
+
+FAULTS = """\
+
+# What the faults of AWS do to the servers
+
+The fault suite, played by `make check` on a clock of its own; what each column means, and what else was tried, is in
+[tests/scenario/RESULTS.md](../scenario/RESULTS.md), which these tables are of.
+
 """
 
 COLUMNS = ("case", "tasks", "HAProxy", "backend", "replay", "calls", "failed", "cut", "in flight", "refused",
@@ -152,4 +162,11 @@ def document(rows: list[Row]) -> str:
               for found in judged if not found.fields[-2].startswith("met")]
     summary = [f"\nGoals met in {met} of {len(judged)} runs." + (" Missed:" if missed else ""), *missed]
     older = OLDER if any(found.fields[-1] < OBSERVED_SINCE for found in judged) else ""
-    return HEAD + "\n".join(table) + "\n" + older + GOALS + "\n".join(summary) + "\n"
+    return HEAD + "\n".join(table) + "\n" + older + GOALS + "\n".join(summary) + "\n" + FAULTS + fault_suite()
+
+
+def fault_suite() -> str:
+    """The tables of the fault suite, with what stands between them."""
+    lines = FAULT_SUITE.read_text().splitlines()
+    rows = [at for at, line in enumerate(lines) if line.startswith("|")]
+    return "\n".join(lines[rows[0]:rows[-1] + 1]) + "\n"
