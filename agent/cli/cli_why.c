@@ -254,6 +254,25 @@ put_obstacle(const struct details *d, const json_t *endpoint)
 		put_reason(d->out, d->style, reason, message);
 }
 
+/* What gives us time between the news of its end and its SIGTERM. */
+static void
+put_head_start(struct buf *out, const json_t *container)
+{
+	struct str held_by = cli_json_text(container, "held_by");
+
+	if (!json_is_string(json_object_get(container, "held_by")))
+		return; /* its definition is not known */
+	cli_show_put_label(out, "    ", STR("head start"));
+	if (held_by.len > 0) {
+		buf_put(out, STR("ECS stops it only after container "));
+		cli_text_put(out, held_by);
+		buf_put_u8(out, '\n');
+	} else {
+		buf_put(
+		    out, STR("none by ECS: it should serve on for some seconds after SIGTERM, or see docs/hold.md\n"));
+	}
+}
+
 static void
 detail_endpoint(void *arg, const json_t *container, const json_t *endpoint)
 {
@@ -263,6 +282,8 @@ detail_endpoint(void *arg, const json_t *container, const json_t *endpoint)
 	put_endpoint_head(d->out, container, endpoint);
 	put_obstacle(d, endpoint);
 	buf_put_u8(d->out, '\n');
+	if (json_array_size(servers) > 0)
+		put_head_start(d->out, container);
 	for (size_t i = 0; i < json_array_size(servers); i++) {
 		struct str full = cli_json_item_text(json_array_get(servers, i));
 		const json_t *server = find_server(d->backends, full);

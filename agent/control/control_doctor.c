@@ -625,6 +625,67 @@ check_networks(struct doctor *d, const struct control_facts *f)
 		check_network_of(d, &f->roster->clusters[i]);
 }
 
+/* ---- a head start ---- */
+
+#define UNHELD_NAMED_MAX 5
+
+static struct str
+name_service(const struct roster_task *t)
+{
+	return t->service.len > 0 ? t->service : t->family;
+}
+
+static bool
+is_unheld(const struct desired_endpoint *e)
+{
+	const struct taskdef_container *c =
+	    e->exposed && e->task->definition != NULL ? taskdef_container(e->task->definition, e->container) : NULL;
+
+	return c != NULL && c->held_by == NULL;
+}
+
+/* Each once, as far as there is room. */
+static size_t
+list_unheld(const struct desired *d, struct str names[UNHELD_NAMED_MAX], bool *ret_more)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n_endpoints; i++) {
+		struct str name = name_service(d->endpoints[i].task);
+		bool is_named = !is_unheld(&d->endpoints[i]);
+
+		for (size_t k = 0; k < n; k++)
+			is_named = is_named || str_eq(names[k], name);
+		if (is_named)
+			continue;
+		*ret_more = n == UNHELD_NAMED_MAX;
+		if (*ret_more)
+			return n;
+		names[n++] = name;
+	}
+	return n;
+}
+
+/* That nothing in their definition holds them is no fault: they may serve on by themselves. */
+static void
+check_head_start(struct doctor *d, const struct control_facts *f)
+{
+	struct str names[UNHELD_NAMED_MAX];
+	char text[TEXT_MAX / 2] = "";
+	bool more = false;
+	size_t n = f->desired != NULL ? list_unheld(f->desired, names, &more) : 0, at = 0;
+
+	for (size_t i = 0; i < n && at < sizeof(text) / 2; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s`" STR_FMT "`", i > 0 ? ", " : "",
+		    STR_ARG(str_first(names[i], 60)));
+	if (n > 0)
+		find(d, OK, "",
+		    "ECS tells us of an end as it sends SIGTERM; these should serve on for some seconds, or have a "
+		    "hold "
+		    "container (docs/hold.md): %s%s",
+		    text, more ? " and others" : "");
+}
+
 typedef void check_fn(struct doctor *d, const struct control_facts *f);
 
 static const struct {
@@ -646,6 +707,7 @@ static const struct {
 	{ "events", check_events },
 	{ "clusters", check_clusters },
 	{ "networks", check_networks },
+	{ "head_start", check_head_start },
 	{ "problems", check_problems },
 };
 

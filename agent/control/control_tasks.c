@@ -352,6 +352,10 @@ put_container(struct control_json *w, const struct control_facts *f, const struc
 	for (size_t i = 0; c != NULL && i < c->n_labels; i++)
 		control_json_pair(w, c->labels[i].name, c->labels[i].value);
 	control_json_object_end(w);
+	if (c != NULL)
+		control_json_text(w, "held_by", c->held_by != NULL ? c->held_by->name : STR(""));
+	else
+		control_json_null(w, "held_by");
 	endpoints = control_tasks_endpoints(f->desired, task, &n);
 	put_ignored_labels(w, f->desired, n > 0 ? &endpoints[0] : NULL, name);
 	control_json_array(w, "endpoints");

@@ -178,6 +178,42 @@ read_container(struct arena *a, const struct ecs_json *o, struct taskdef_contain
 	return code == ERR_OK ? read_labels(a, o, c, e) : code;
 }
 
+/* What container `by` depends on stops after it. */
+static enum err_code
+read_dependencies(const struct ecs_json *o, struct taskdef *d, struct taskdef_container *containers,
+    const struct taskdef_container *by, struct err *e)
+{
+	struct ecs_json list, item;
+	struct str name;
+	size_t n;
+	enum err_code code = ecs_json_list(o, "dependsOn", CONTAINERS_MAX, &list, &n, e);
+
+	for (size_t i = 0; i < n && code == ERR_OK; i++) {
+		name = STR("");
+		code = ecs_json_item(&list, i, &item, e);
+		if (code == ERR_OK)
+			code = ecs_json_str(&item, "containerName", TEXT_MAX, &name, e);
+		for (size_t k = 0; k < d->n_containers && code == ERR_OK; k++)
+			if (str_eq(containers[k].name, name) && containers[k].held_by == NULL && &containers[k] != by)
+				containers[k].held_by = by;
+	}
+	return code;
+}
+
+static enum err_code
+read_holds(const struct ecs_json *list, struct taskdef *d, struct taskdef_container *containers, struct err *e)
+{
+	struct ecs_json item;
+	enum err_code code = ERR_OK;
+
+	for (size_t i = 0; i < d->n_containers && code == ERR_OK; i++) {
+		code = ecs_json_item(list, i, &item, e);
+		if (code == ERR_OK)
+			code = read_dependencies(&item, d, containers, &containers[i], e);
+	}
+	return code;
+}
+
 static enum err_code
 read_containers(const struct ecs_json *o, struct taskdef *d, struct err *e)
 {
@@ -205,7 +241,7 @@ read_containers(const struct ecs_json *o, struct taskdef *d, struct err *e)
 			return ecs_json_refuse(&item, "name", e, "two containers have it");
 		d->n_containers = i + 1;
 	}
-	return ERR_OK;
+	return read_holds(&list, d, containers, e);
 }
 
 /* ---- the definition ---- */

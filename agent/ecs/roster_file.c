@@ -117,7 +117,23 @@ put_ports(struct buf *out, const char *key, uint16_t first, uint16_t n)
 /* ---- writing: a definition ---- */
 
 static void
-put_defined(struct buf *out, const struct taskdef_container *c)
+put_depends(struct buf *out, const struct taskdef *d, const struct taskdef_container *by)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n_containers; i++) {
+		if (d->containers[i].held_by != by)
+			continue;
+		buf_put(out, n++ == 0 ? STR(",\"dependsOn\":[{\"containerName\":") : STR(",{\"containerName\":"));
+		put_string(out, d->containers[i].name);
+		buf_put_u8(out, '}');
+	}
+	if (n > 0)
+		buf_put_u8(out, ']');
+}
+
+static void
+put_defined(struct buf *out, const struct taskdef *d, const struct taskdef_container *c)
 {
 	buf_put(out, STR("{\"name\":"));
 	put_string(out, c->name);
@@ -127,6 +143,7 @@ put_defined(struct buf *out, const struct taskdef_container *c)
 		buf_put(out, STR(",\"healthCheck\":{}"));
 	if (c->stop_timeout_ms >= 0)
 		buf_printf(out, ",\"stopTimeout\":%" PRId64, c->stop_timeout_ms / MS_PER_S);
+	put_depends(out, d, c);
 	buf_put(out, STR(",\"portMappings\":["));
 	for (size_t i = 0; i < c->n_ports; i++) {
 		buf_printf(out, "%s{\"protocol\":\"%s\"", i > 0 ? "," : "", c->ports[i].tcp ? "tcp" : "udp");
@@ -152,7 +169,7 @@ put_definition(struct buf *out, const struct taskdef *d)
 	buf_printf(out, ",\"networkMode\":\"%s\",\"containerDefinitions\":[", networks[d->network]);
 	for (size_t i = 0; i < d->n_containers; i++) {
 		buf_put(out, i > 0 ? STR(",") : STR(""));
-		put_defined(out, &d->containers[i]);
+		put_defined(out, d, &d->containers[i]);
 	}
 	buf_put(out, STR("]}}\n"));
 }

@@ -36,6 +36,9 @@ struct taskdef_container {
 	struct str name;
 	bool essential, has_health_check;
 	int64_t stop_timeout_ms; /* -1: not given */
+	/* The first container that depends on it: ECS stops that one first, and this one only
+	 * when it has ended (docs/hold.md).  Null: none does. */
+	const struct taskdef_container *held_by;
 	const struct taskdef_port *ports;
 	size_t n_ports;
 	const struct taskdef_label *labels; /* sorted by name */

@@ -123,16 +123,21 @@ class Commands:
 
     def register(self, family: str, containers: list[Document] | None = None, process: Any = "rng",
                  drain: float = DEFAULT_DRAIN, network_mode: str = "awsvpc", labels: dict[str, str] | None = None,
-                 port: int = 50051, stop_timeout: int | None = None, account: str = ACCOUNT) -> str:
+                 port: int = 50051, stop_timeout: int | None = None, account: str = ACCOUNT,
+                 hold: float = 0.0) -> str:
         """A new revision; its ARN.
 
         `containers` is ECS's containerDefinitions. Without it there is one container `rng` with `port`, `labels`
         and `stop_timeout`. A `network_mode` of "" is left out, which makes it a bridge. `process` is "rng" (the
         random number service, which serves `drain` seconds after SIGTERM), "none" (only an address), or a list of
-        words, templates of {address} {port} {task} {service} {family} {revision} {journal} {dir}.
+        words, templates of {address} {port} {task} {service} {family} {revision} {journal} {dir}. With `hold` there is
+        a container beside it that depends on it, and takes so many seconds to end (docs/hold.md).
         """
         if containers is None:
             containers = [_rng_container(port, labels or {}, stop_timeout)]
+            if hold:
+                containers.append({"name": "hold", "essential": False,
+                                   "dependsOn": [{"containerName": "rng", "condition": "START"}]})
         for container in containers:
             unfit = shapes.faults_of("ContainerDefinition", container)
             if unfit or "name" not in container:
@@ -140,7 +145,9 @@ class Commands:
         command = _command(process, drain)
         if command is not None and not any(container.get("portMappings") for container in containers):
             raise Refused("a process needs a container with a port")
-        return self._world.add_definition(family, containers, network_mode, command, account).arn
+        made = self._world.add_definition(family, containers, network_mode, command, account)
+        made.hold = hold
+        return made.arn
 
     def create_service(self, cluster: str, service: str, desired: int, definition: str,
                        stop_interval: float = 0.5, replaces_unhealthy: bool = False, maximum_percent: int = 200,
@@ -170,6 +177,7 @@ class Commands:
             target = self._world.add_definition(own.family, own.containers,
                                                 "" if own.network_mode_unsaid else own.network_mode, own.process,
                                                 found.cluster.account)
+            target.hold = own.hold
         self._lifecycle.roll(found, target)
         return self.service(cluster, service)
 

@@ -153,7 +153,7 @@ class Lifecycle:
         if task.last_status == ACTIVATING and now >= not_before and self._processes.is_listening(task):
             self._running(task)
         if task.last_status == STOPPING and math.isinf(kill_at):
-            kill_at = now + task.definition.stop_timeout
+            kill_at = now + task.definition.hold + task.definition.stop_timeout
         if now >= kill_at:
             self._processes.kill(task)
         self._clock.after(WATCH_SECONDS, lambda: self._watch(task, not_before, kill_at))
@@ -211,7 +211,8 @@ class Lifecycle:
         if self._processes.pid(task) is None:
             self._after(self.times.stopping, lambda: self._deprovision(task, 0))
         else:
-            self._processes.terminate(task)  # _watch sees the end, and kills when stopTimeout is over
+            # _watch sees the end, and kills when stopTimeout is over. Who is depended on is stopped last.
+            self._clock.after(task.definition.hold, lambda: self._processes.terminate(task))
 
     def _process_ended(self, task: Task, code: int) -> None:
         if task.desired_status == STOPPED:

@@ -86,6 +86,7 @@ class Definition:
     network_mode_unsaid: bool       # registered without one: bridge
     # Command of the task's process: each word a template; None for a task that is only an address.
     process: list[str] | None
+    hold: float = 0.0               # seconds that a container which depends on the process's takes to end
 
     @property
     def stop_timeout(self) -> float:

@@ -114,3 +114,22 @@ def test_without_its_queue_ecs_is_polled_and_that_is_shown(aws: Aws, service: st
     aws.control.scale(cluster="main", service="rng-service", desired=3)
     aws.control.wait_steady("main", "rng-service")
     wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
+
+
+def test_a_hold_container_is_told_and_gives_its_time(aws: Aws, haproxy: HAProxy, start_rollcalld: Start) -> None:
+    """The application hears of its end after the container that depends on it has gone; rollcall knows meanwhile."""
+    aws.control.register(family="rng", drain=0.0, hold=2.0)
+    aws.control.create_service(**SERVICE, desired=1, definition="rng")
+    aws.control.wait_steady("main", "rng-service")
+    daemon = start_rollcalld()
+    first, = aws.control.running(**SERVICE)
+    wait_serving(haproxy, "grpc", [first])
+    why = daemon.rollcall("why", first["id"]).stdout
+    assert "ECS stops it only after container hold" in why, why
+    assert "hold container" not in daemon.rollcall("doctor").stdout
+
+    place = f"{first['address']}:{first['port']}"
+    assert place in haproxy.runtime.serving("grpc")
+    aws.control.stop_task(task=first["id"])
+    wait_until(lambda: place not in haproxy.runtime.serving("grpc"), 20, "it takes no call any more")
+    aws.control.wait_task(first["id"], "STOPPED")

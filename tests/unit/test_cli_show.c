@@ -338,6 +338,8 @@ what_follows_tells_how_it_stands(void **state)
 					    "  revision        1, in cluster main\n"
 					    "  status          RUNNING, wanted RUNNING, health UNKNOWN\n"
 					    "  container       app, port 50051, for backend grpc\n"
+					    "    head start    none by ECS: it should serve on for some "
+					    "seconds after SIGTERM, or see docs/hold.md\n"
 					    "    grpc/rc_1     10.0.0.1:50051, ready for 3 min 1 s, weight 256, 2 "
 					    "streams, evidence: running\n");
 	buf_free(&out);

@@ -297,7 +297,7 @@ a_task_has_all_its_fields(void **state)
 
 	(void)state;
 	assert_members(v.json, "task task_arn cluster service revision last_status desired_status health containers");
-	assert_members(container, "name labels ignored_labels endpoints");
+	assert_members(container, "name labels held_by ignored_labels endpoints");
 	assert_members(json_array_get(json_object_get(container, "endpoints"), 0),
 	    "name backend port exposed reason message routes servers");
 	json_decref(v.json);

@@ -764,10 +764,27 @@ of_a_label_without_end_the_beginning_is_kept(void **state)
 	buf_free(&b);
 }
 
+static void
+who_depends_on_a_container_holds_it_at_its_end(void **state)
+{
+	static const char text[] =
+	    "{\"taskDefinition\":{\"taskDefinitionArn\":\"arn:aws:ecs:eu-west-1:123456789012:task-definition/s:1\","
+	    "\"containerDefinitions\":[{\"name\":\"app\",\"dependsOn\":[{\"containerName\":\"app\"},{\"containerName\":"
+	    "\"nobody\"}]},{\"name\":\"hold\",\"dependsOn\":[{\"containerName\":\"app\",\"condition\":\"START\"}]}]}}";
+	struct taskdef *d;
+
+	(void)state;
+	assert_int_equal(ecs_answer_task_definition(str_from_cstr(text), &d, NULL), ERR_OK);
+	assert_ptr_equal(d->containers[0].held_by, &d->containers[1]);
+	assert_null(d->containers[1].held_by);
+	taskdef_unref(d);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_depends_on_a_container_holds_it_at_its_end),
 		cmocka_unit_test(every_published_list_is_read),
 		cmocka_unit_test(every_published_description_is_read),
 		cmocka_unit_test(every_published_definition_is_read),
