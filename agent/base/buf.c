@@ -93,12 +93,14 @@ buf_put_u8(struct buf *b, uint8_t v)
 void
 buf_printf(struct buf *b, const char *fmt, ...)
 {
+	/* Mostly it fits, and need not be made twice. */
+	size_t room = b->failed == ERR_OK ? b->cap - b->len : 0;
 	va_list ap, again;
 	int wanted;
 
 	va_start(ap, fmt);
 	va_copy(again, ap);
-	wanted = vsnprintf(NULL, 0, fmt, ap);
+	wanted = vsnprintf(room > 0 ? (char *)b->ptr + b->len : NULL, room, fmt, ap);
 	va_end(ap);
 	if (wanted < 0) {
 		b->failed = b->failed == ERR_OK ? ERR_ARG : b->failed;
@@ -106,7 +108,9 @@ buf_printf(struct buf *b, const char *fmt, ...)
 		return;
 	}
 	/* vsnprintf ends with a NUL, for which there must be room, too. */
-	if (reserve(b, (size_t)wanted + 1)) {
+	if ((size_t)wanted < room) {
+		b->len += (size_t)wanted;
+	} else if (reserve(b, (size_t)wanted + 1)) {
 		(void)vsnprintf((char *)b->ptr + b->len, (size_t)wanted + 1, fmt, again);
 		b->len += (size_t)wanted;
 	}

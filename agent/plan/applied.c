@@ -179,7 +179,9 @@ applied_differs(const struct applied *a, const struct applied *b)
 static void
 write_server(const struct applied_server *s, struct buf *out)
 {
-	buf_printf(out, "{\"backend\":\"" STR_FMT "\"", STR_ARG(s->backend));
+	buf_put(out, STR("{\"backend\":\""));
+	buf_put(out, s->backend);
+	buf_put_u8(out, '"');
 	plan_json_put_text(out, "server", s->server);
 	plan_json_put_text(out, "task", s->task_arn);
 	plan_json_put_text(out, "container", s->container);

@@ -45,12 +45,22 @@ plain_run(struct str s)
 	return n;
 }
 
+/* Some of these are written for each server before a command is sent: without printf. */
+static void
+put_key(struct buf *out, const char *key)
+{
+	buf_put(out, STR(",\""));
+	buf_put(out, str_from_cstr(key));
+	buf_put(out, STR("\":"));
+}
+
 void
 plan_json_put_text(struct buf *out, const char *key, struct str text)
 {
 	if (text.len == 0)
 		return;
-	buf_printf(out, ",\"%s\":\"", key);
+	put_key(out, key);
+	buf_put_u8(out, '"');
 	while (text.len > 0) {
 		size_t run = plain_run(text);
 
@@ -65,8 +75,18 @@ plan_json_put_text(struct buf *out, const char *key, struct str text)
 void
 plan_json_put_int(struct buf *out, const char *key, int64_t value)
 {
-	if (value != 0)
-		buf_printf(out, ",\"%s\":%" PRId64, key, value);
+	char digits[20];
+	size_t at = sizeof(digits);
+	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+
+	if (value == 0)
+		return;
+	for (; rest > 0; rest /= 10)
+		digits[--at] = (char)('0' + rest % 10);
+	put_key(out, key);
+	if (value < 0)
+		buf_put_u8(out, '-');
+	buf_put(out, str_of(digits + at, sizeof(digits) - at));
 }
 
 void
