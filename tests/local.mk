@@ -314,7 +314,7 @@ lint: all
 # ---- bench: `make bench`, then tests/bench/apply; no part of check ----
 
 EXTRA_PROGRAMS = %D%/bench/apply %D%/bench/control
-EXTRA_DIST += %D%/bench/reload %D%/bench/spoe %D%/bench/sweep %D%/bench/RESULTS.md
+EXTRA_DIST += %D%/bench/event %D%/bench/reload %D%/bench/spoe %D%/bench/sweep %D%/bench/RESULTS.md
 CLEANFILES += %D%/bench/apply %D%/bench/control
 tests_bench_apply_SOURCES = %D%/bench/apply.c
 tests_bench_control_SOURCES = %D%/bench/control.c $(worlds)

@@ -12,6 +12,7 @@
 #include "ecs/ecs_answer.h"
 #include "ecs/ecs_answer_host.h"
 #include "ecs/ecs_hosts.h"
+#include "ecs/ecs_queue_text.h"
 #include "ecs/ecs_self.h"
 #include "fuzz.h"
 
@@ -231,9 +232,42 @@ try_self(struct arena *a, struct str json)
 	REQUIRE(who.service.len == 0 || arn_is_name(who.service));
 }
 
+/* Of SQS and SNS. */
+static void
+try_queue(struct arena *a, uint8_t kind, struct str text)
+{
+	struct ecs_queue_message messages[ECS_QUEUE_BATCH];
+	struct str told = STR("");
+	struct err e = ERR_INIT;
+	enum err_code code;
+	size_t n = 0;
+
+	if (kind == 0)
+		code = ecs_queue_text_read_messages(a, text, messages, &n, &e);
+	else if (kind == 1)
+		code = ecs_queue_text_read_url(a, text, &told, &e);
+	else if (kind == 2)
+		code = ecs_queue_text_read_arn(a, text, &told, &e);
+	else if (kind == 3)
+		code = ecs_queue_text_read_subscription(a, text, &told, &e);
+	else
+		code = ecs_queue_text_read_deleted(text, &n, &e);
+	if (code != ERR_OK) {
+		check_refusal(&e);
+		return;
+	}
+	REQUIRE(n <= ECS_QUEUE_BATCH && str_is_printable(told));
+	for (size_t i = 0; kind == 0 && i < n; i++)
+		REQUIRE(messages[i].receipt.len > 0 && str_is_printable(messages[i].receipt));
+}
+
 static void
 try_later_kinds(struct arena *a, uint8_t kind, struct str text)
 {
+	if (kind >= 120) {
+		try_queue(a, (uint8_t)((kind - 120) % 5), text);
+		return;
+	}
 	switch (kind % 5) {
 	case 0:
 		try_clusters(a, text);
