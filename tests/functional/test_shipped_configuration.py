@@ -188,12 +188,34 @@ def test_it_is_valid_without_a_warning(extra: str, directory: Path, request: pyt
         env["ROLLCALL_TLS_CERT"] = str(request.getfixturevalue(extra))
     elif extra == "managed":
         env["ROLLCALL_MANAGED_DIR"] = str(request.getfixturevalue(extra))
+    expect_valid(directory, shipped_configuration(), env)
+
+
+def expect_valid(directory: Path, text: str, env: dict[str, str]) -> None:
+    """Without a warning either."""
     file = directory / "haproxy.cfg"
-    file.write_text(shipped_configuration())
+    file.write_text(text)
     env.update(shipped_environment(directory / "s", Ports()))
     done = subprocess.run([paths.HAPROXY, "-c", "-f", str(file)], capture_output=True, text=True, timeout=30, env=env)
     assert done.returncode == 0, done.stderr
     assert not re.search(r"WARNING|ALERT|[Ww]arnings were found", done.stdout + done.stderr), done.stderr
+
+
+def test_the_lines_for_middlewares_are_valid(directory: Path, managed: Path) -> None:
+    """As docs/traefik.md has them, where it says that they go."""
+    document = (paths.TOP / "docs" / "traefik.md").read_text()
+    document = document[document.index("## Middlewares"):]
+    codes = [code.replace("NAME", "n").replace("HASH", "$6$n$n") for code in re.findall("`([^`]+)`", document)]
+    host, = (code for code in codes if code.startswith("acl h "))
+    lines = [code for code in codes if code.startswith(("http-request ", "http-after-response "))]
+    behind = [line for line in lines if "replace-path" in line]
+    sections = [code for code in codes if code.startswith(("userlist ", "user ", "backend ", "stick-table "))]
+    assert len(lines) == 8 and len(behind) == 1 and len(sections) == 4
+    first = next(line for line in shipped_configuration().splitlines(True) if "set-var(txn.host)" in line)
+    text = edited((first, first + "".join(f"    {line}\n" for line in [host, *lines] if line not in behind)),
+                  ("    use_backend %[var(txn.backend)]", f"    {behind[0]}\n    use_backend %[var(txn.backend)]"))(
+        shipped_configuration())
+    expect_valid(directory, text + "\n" + "\n".join(sections) + "\n", dict(os.environ))
 
 
 def test_there_are_slots_only_where_servers_cannot_be_added(shipped_haproxy: HAProxy) -> None:
