@@ -60,6 +60,7 @@ unit_tests = \
 	%D%/unit/test_hap_exec \
 	%D%/unit/test_hap_link \
 	%D%/unit/test_hap_server_line \
+	%D%/unit/test_hap_map \
 	%D%/unit/test_hap_master \
 	%D%/unit/test_hap_render \
 	%D%/unit/test_hap_text \
@@ -70,6 +71,7 @@ unit_tests = \
 	%D%/unit/test_log \
 	%D%/unit/test_loop \
 	%D%/unit/test_managed \
+	%D%/unit/test_name_set \
 	%D%/unit/test_outlier \
 	%D%/unit/test_overlay \
 	%D%/unit/test_plan_address \
@@ -85,6 +87,7 @@ unit_tests = \
 	%D%/unit/test_rfc3339 \
 	%D%/unit/test_roster \
 	%D%/unit/test_roster_file \
+	%D%/unit/test_routes \
 	%D%/unit/test_sigv4 \
 	%D%/unit/test_spop \
 	%D%/unit/test_spop_server \

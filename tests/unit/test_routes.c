@@ -1,0 +1,433 @@
+/* Route maps, by a clock of their own: when a route is there, moves, and goes. */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "sync/routes.h"
+#include "unit.h"
+
+#define ROUTES_AT_MOST 4
+#define NOTES_MAX      4000
+#define TEXT_MAX       60
+
+/* A daemon with one entrypoint, and the HAProxy that it talks to. */
+struct stage {
+	struct conf conf;
+	struct conf_pair pair;
+	struct roster roster;
+	struct roster_cluster cluster;
+	struct desired desired;
+	struct desired_route routes[ROUTES_AT_MOST];
+	struct plan plan;
+	struct plan_backend backends[ROUTES_AT_MOST];
+	struct plan_server server;
+	struct actual actual;
+	struct routes *r;
+	struct routes_actions todo;
+	int64_t now_ms;
+
+	struct hap_map_line lines[ROUTES_AT_MOST]; /* what HAProxy holds */
+	char texts[2 * ROUTES_AT_MOST][TEXT_MAX];
+	size_t n_lines;
+	uint64_t pid; /* HAProxy's */
+	bool lacks_the_map, refuses;
+	unsigned shows, swaps, writes;
+	char file[500], notes[NOTES_MAX];
+};
+
+static struct stage *
+begin(const char *file)
+{
+	static struct stage stage;
+	struct stage *s = &stage;
+	const struct str text = str_from_cstr(file);
+
+	*s = (struct stage){ .now_ms = 1000, .pid = 7 };
+	s->pair = (struct conf_pair){ STR("default"), STR("routes.map") };
+	s->conf.haproxy.entrypoints = (struct conf_pairs){ &s->pair, 1 };
+	s->conf.haproxy.apply = true;
+	s->cluster.was_read = true;
+	s->roster.clusters = &s->cluster;
+	s->roster.n_clusters = 1;
+	s->desired.roster = &s->roster;
+	s->desired.routes = s->routes;
+	s->plan.backends = s->backends;
+	s->server.state = PLAN_STATE_UP;
+	assert_int_equal(routes_new(&s->conf, &text, &s->r, NULL), ERR_OK);
+	return s;
+}
+
+static void
+end(struct stage *s)
+{
+	routes_free(s->r);
+}
+
+/* Labels ask for HOST/, which leads to backend. */
+static void
+wants(struct stage *s, const char *host, const char *backend)
+{
+	s->routes[s->desired.n_routes++] = (struct desired_route){ .entrypoint = STR("default"),
+		.host = str_from_cstr(host),
+		.path = STR("/"),
+		.backend = str_from_cstr(backend) };
+}
+
+static struct plan_backend *
+backend(struct stage *s, const char *name, bool serves)
+{
+	struct plan_backend *b = &s->backends[s->plan.n_backends++];
+
+	*b = (struct plan_backend){
+		.name = str_from_cstr(name), .exists = true, .servers = &s->server, .n_servers = serves ? 1 : 0
+	};
+	return b;
+}
+
+/* ---- HAProxy ---- */
+
+static void
+feed(struct stage *s, struct routes_event ev)
+{
+	size_t n = strlen(s->notes);
+
+	ev.mono_ms = s->now_ms;
+	routes_feed(s->r, &ev, &s->todo);
+	for (size_t i = 0; i < s->todo.n_notes; i++)
+		n += (size_t)snprintf(s->notes + n, NOTES_MAX - n, "%s\n", s->todo.notes[i].text);
+	assert_true(n < NOTES_MAX);
+}
+
+static void
+show(struct stage *s)
+{
+	const struct hap_map map = { s->lines, s->n_lines };
+	struct err e = ERR_INIT;
+
+	s->shows++;
+	if (s->lacks_the_map)
+		err_fill(&e, ERR_REMOTE, 0, "HAProxy has no map");
+	feed(s, (struct routes_event){
+		    .kind = ROUTES_SHOWN, .err = &e, .map = s->lacks_the_map ? NULL : &map, .pid = s->pid });
+}
+
+static void
+keep(char to[static TEXT_MAX], struct str from, struct str *ret)
+{
+	assert_true(from.len < TEXT_MAX);
+	(void)snprintf(to, TEXT_MAX, STR_FMT, STR_ARG(from));
+	*ret = str_from_cstr(to);
+}
+
+static void
+hold(struct stage *s, const struct hap_map *map)
+{
+	assert_true(map->n <= ROUTES_AT_MOST);
+	s->n_lines = map->n;
+	for (size_t i = 0; i < map->n; i++) {
+		keep(s->texts[2 * i], map->lines[i].key, &s->lines[i].key);
+		keep(s->texts[2 * i + 1], map->lines[i].backend, &s->lines[i].backend);
+	}
+}
+
+static void
+swap(struct stage *s)
+{
+	struct err e = ERR_INIT;
+
+	s->swaps++;
+	if (s->refuses) {
+		err_fill(&e, ERR_REFUSED, 0, "HAProxy refuses routes");
+	} else if (s->todo.pid != s->pid) {
+		err_fill(&e, ERR_CANCELLED, 0, "another process");
+	} else {
+		hold(s, s->todo.map);
+	}
+	feed(s, (struct routes_event){ .kind = ROUTES_SWAPPED, .err = &e });
+}
+
+static void
+carry_out(struct stage *s)
+{
+	for (unsigned i = 0; s->todo.show || s->todo.swap || s->todo.write; i++) {
+		assert_true(i < 20);
+		if (s->todo.write) {
+			s->writes++;
+			(void)snprintf(s->file, sizeof(s->file), STR_FMT, STR_ARG(s->todo.text));
+			s->todo.write = false;
+			if (!s->todo.show && !s->todo.swap)
+				feed(s, (struct routes_event){ .kind = ROUTES_WRITTEN });
+			continue;
+		}
+		if (s->todo.show)
+			show(s);
+		else
+			swap(s);
+	}
+}
+
+/* HAProxy is read back, and what follows from it. */
+static void
+pass(struct stage *s)
+{
+	const struct reconcile_view v = { .desired = &s->desired, .plan = &s->plan, .actual = &s->actual };
+
+	s->actual.pid = s->pid;
+	feed(s, (struct routes_event){ .kind = ROUTES_PASSED, .view = &v });
+	carry_out(s);
+	feed(s, (struct routes_event){ .kind = ROUTES_WRITTEN });
+	carry_out(s);
+}
+
+static void
+wait_ms(struct stage *s, int64_t ms)
+{
+	s->now_ms += ms;
+	feed(s, (struct routes_event){ .kind = ROUTES_TICK });
+	carry_out(s);
+}
+
+static bool
+leads(const struct stage *s, const char *key, const char *to)
+{
+	const struct hap_map *live = routes_live(s->r, 0);
+	const struct hap_map_line *line = live != NULL ? hap_map_find(live, str_from_cstr(key)) : NULL;
+
+	return to == NULL ? line == NULL : line != NULL && str_eq(line->backend, str_from_cstr(to));
+}
+
+/* ---- tests ---- */
+
+static void
+a_route_is_there_once_its_backend_serves(void **state)
+{
+	struct stage *s;
+	struct plan_backend *b;
+
+	(void)state;
+	s = begin("");
+	wants(s, "shop", "web");
+	b = backend(s, "web", false);
+	pass(s);
+	assert_true(leads(s, "shop/", NULL));
+	b->n_servers = 1;
+	pass(s);
+	assert_true(leads(s, "shop/", "web"));
+	assert_non_null(strstr(s->file, "shop/ web\n"));
+	assert_non_null(strstr(s->notes, "1 routes, of which 1 new"));
+	end(s);
+}
+
+static void
+a_route_waits_for_its_backend_no_longer_than_it_may(void **state)
+{
+	struct stage *s;
+
+	(void)state;
+	s = begin("");
+	wants(s, "shop", "web");
+	(void)backend(s, "web", false);
+	pass(s);
+	s->now_ms += ROUTES_WAIT_MS - 1;
+	pass(s);
+	assert_true(leads(s, "shop/", NULL));
+	s->now_ms += 1;
+	pass(s);
+	assert_true(leads(s, "shop/", "web"));
+	end(s);
+}
+
+static void
+a_route_moves_once_the_other_backend_serves_or_the_old_one_does_not(void **state)
+{
+	struct stage *s;
+	struct plan_backend *old, *fresh;
+
+	(void)state;
+	for (int by_need = 0; by_need < 2; by_need++) {
+		s = begin("");
+		wants(s, "shop", "old");
+		old = backend(s, "old", true);
+		fresh = backend(s, "fresh", false);
+		pass(s);
+		s->routes[0].backend = STR("fresh");
+		pass(s);
+		assert_true(leads(s, "shop/", "old"));
+		*(by_need ? &old->n_servers : &fresh->n_servers) = by_need ? 0 : 1;
+		pass(s);
+		assert_true(leads(s, "shop/", "fresh"));
+		end(s);
+	}
+}
+
+static void
+nothing_is_taken_out_while_a_cluster_was_never_read(void **state)
+{
+	struct stage *s;
+
+	(void)state;
+	s = begin("shop/ web\n");
+	s->cluster.was_read = false;
+	s->lines[s->n_lines++] = (struct hap_map_line){ STR("shop/"), STR("web") };
+	pass(s);
+	pass(s);
+	assert_int_equal(s->swaps + s->writes, 0);
+	assert_true(leads(s, "shop/", "web"));
+	s->cluster.was_read = true;
+	s->desired.routes_are_cut = true; /* not all that labels ask for was looked at */
+	pass(s);
+	assert_int_equal(s->swaps + s->writes, 0);
+	s->desired.routes_are_cut = false;
+	pass(s);
+	assert_true(leads(s, "shop/", NULL));
+	assert_null(strstr(s->file, "shop"));
+	end(s);
+}
+
+static void
+somebody_elses_hand_is_put_right(void **state)
+{
+	struct stage *s;
+
+	(void)state;
+	s = begin("");
+	wants(s, "shop", "web");
+	(void)backend(s, "web", true);
+	pass(s);
+	s->lines[0].backend = STR("nowhere");
+	wait_ms(s, ROUTES_SHOW_EVERY_MS);
+	assert_true(leads(s, "shop/", "web"));
+	assert_true(str_eq(s->lines[0].backend, STR("web")));
+	end(s);
+}
+
+/* A worker that was replaced is told nothing, and the new one is read first. */
+static void
+another_process_is_read_before_it_is_told_anything(void **state)
+{
+	struct stage *s;
+	unsigned shows;
+
+	(void)state;
+	s = begin("");
+	wants(s, "shop", "web");
+	(void)backend(s, "web", true);
+	pass(s);
+	s->pid = 8;
+	s->n_lines = 0;
+	shows = s->shows;
+	pass(s);
+	assert_true(s->shows > shows);
+	assert_true(leads(s, "shop/", "web"));
+	end(s);
+}
+
+static void
+a_map_that_haproxy_lacks_is_told_once_and_asked_for_ever_more_rarely(void **state)
+{
+	struct stage *s;
+	unsigned shows;
+
+	(void)state;
+	s = begin("");
+	wants(s, "shop", "web");
+	(void)backend(s, "web", true);
+	s->lacks_the_map = true;
+	pass(s);
+	shows = s->shows;
+	pass(s);
+	assert_int_equal(s->shows, shows);
+	for (int i = 0; i < 60; i++)
+		wait_ms(s, 1000);
+	assert_true(s->shows > shows && s->shows < shows + 10);
+	assert_true(routes_fault(s->r, 0)->on);
+	assert_non_null(strstr(s->notes, "must read the map"));
+	assert_null(strstr(strstr(s->notes, "must read the map") + 1, "must read the map"));
+	s->lacks_the_map = false;
+	wait_ms(s, ROUTES_LAST_MS);
+	pass(s);
+	assert_true(leads(s, "shop/", "web"));
+	assert_false(routes_fault(s->r, 0)->on);
+	assert_non_null(strstr(s->notes, "its routes are in force"));
+	end(s);
+}
+
+static void
+a_swap_that_is_refused_is_tried_again(void **state)
+{
+	struct stage *s;
+
+	(void)state;
+	s = begin("");
+	wants(s, "shop", "web");
+	(void)backend(s, "web", true);
+	s->refuses = true;
+	pass(s);
+	pass(s);
+	assert_int_equal(s->swaps, 1);
+	assert_non_null(strstr(s->notes, "HAProxy refuses routes"));
+	s->refuses = false;
+	wait_ms(s, ROUTES_RETRY_MS);
+	wait_ms(s, ROUTES_RETRY_MS);
+	assert_true(leads(s, "shop/", "web"));
+	end(s);
+}
+
+static void
+a_daemon_that_labels_never_asked_anything_of_touches_nothing(void **state)
+{
+	struct stage *s;
+
+	(void)state;
+	s = begin("");
+	pass(s);
+	wait_ms(s, ROUTES_LAST_MS);
+	assert_int_equal(s->shows + s->swaps + s->writes, 0);
+	end(s);
+}
+
+/* A backend goes after its routes: while one may lead there, it stays. */
+static void
+a_route_leads_somewhere_until_haproxy_was_seen_without_it(void **state)
+{
+	struct stage *s;
+
+	(void)state;
+	s = begin("shop/ web\n");
+	assert_true(routes_lead_to(s->r, STR("web")));
+	assert_true(routes_lead_to(s->r, STR("other"))); /* nothing is known yet */
+	s->lines[s->n_lines++] = (struct hap_map_line){ STR("shop/"), STR("web") };
+	wants(s, "shop", "web");
+	(void)backend(s, "web", true);
+	pass(s);
+	assert_true(routes_lead_to(s->r, STR("web")));
+	assert_false(routes_lead_to(s->r, STR("other")));
+	s->desired.n_routes = 0;
+	s->refuses = true;
+	pass(s);
+	assert_true(routes_lead_to(s->r, STR("web")));
+	s->refuses = false;
+	wait_ms(s, ROUTES_RETRY_MS);
+	wait_ms(s, ROUTES_RETRY_MS);
+	assert_false(routes_lead_to(s->r, STR("web")));
+	end(s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_route_is_there_once_its_backend_serves),
+		cmocka_unit_test(a_route_waits_for_its_backend_no_longer_than_it_may),
+		cmocka_unit_test(a_route_moves_once_the_other_backend_serves_or_the_old_one_does_not),
+		cmocka_unit_test(nothing_is_taken_out_while_a_cluster_was_never_read),
+		cmocka_unit_test(somebody_elses_hand_is_put_right),
+		cmocka_unit_test(another_process_is_read_before_it_is_told_anything),
+		cmocka_unit_test(a_map_that_haproxy_lacks_is_told_once_and_asked_for_ever_more_rarely),
+		cmocka_unit_test(a_swap_that_is_refused_is_tried_again),
+		cmocka_unit_test(a_daemon_that_labels_never_asked_anything_of_touches_nothing),
+		cmocka_unit_test(a_route_leads_somewhere_until_haproxy_was_seen_without_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
