@@ -268,6 +268,20 @@ fail_swap(struct job *j, const struct err *why)
 		end_swap(j, why);
 }
 
+/* Was the batch answered by the process that it is for?  False: the swap is over, and j is gone. */
+static bool
+is_answered(struct job *j, const struct err *failed)
+{
+	struct err e = ERR_INIT;
+
+	if (failed == NULL && !j->is_other)
+		return true;
+	if (failed == NULL)
+		(void)err_set(&e, ERR_CANCELLED, "HAProxy was replaced while its routes were swapped");
+	end_swap(j, failed != NULL ? failed : &e);
+	return false;
+}
+
 static void
 on_filled(void *arg, const struct str *replies, size_t n, const struct err *failed)
 {
@@ -275,15 +289,8 @@ on_filled(void *arg, const struct str *replies, size_t n, const struct err *fail
 	struct err e = ERR_INIT;
 	enum err_code code = ERR_OK;
 
-	if (failed != NULL) {
-		end_swap(j, failed);
+	if (!is_answered(j, failed))
 		return;
-	}
-	if (j->is_other) {
-		(void)err_set(&e, ERR_CANCELLED, "HAProxy was replaced while its routes were swapped");
-		end_swap(j, &e);
-		return;
-	}
 	for (size_t i = 1; i < n && code == ERR_OK; i++)
 		code = hap_map_judge(replies[i], &e);
 	if (code != ERR_OK)
@@ -317,17 +324,11 @@ on_prepared(void *arg, const struct str *replies, size_t n, const struct err *fa
 {
 	struct job *j = arg;
 	struct err e = ERR_INIT;
-	enum err_code code = ERR_OK;
 
-	if (failed != NULL) {
-		end_swap(j, failed);
+	(void)n;
+	if (!is_answered(j, failed))
 		return;
-	}
-	if (j->is_other || n < 2)
-		code = err_set(&e, ERR_CANCELLED, "HAProxy was replaced before its routes were swapped");
-	if (code == ERR_OK)
-		code = hap_map_parse_version(replies[1], &j->version, &e);
-	if (code != ERR_OK)
+	if (hap_map_parse_version(replies[1], &j->version, &e) != ERR_OK)
 		end_swap(j, &e);
 	else if (ask_fill(j, &e) != ERR_OK)
 		fail_swap(j, &e);

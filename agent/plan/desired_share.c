@@ -4,6 +4,7 @@
 #include "plan/desired_share.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "plan/weights.h"
 
@@ -17,22 +18,19 @@ struct party {                               /* those who divide one share */
 	uint64_t reached; /* the sum of what its tasks got */
 };
 
+struct entry {
+	const struct desired_draft *draft;
+	size_t at; /* of serving */
+};
+
 struct sharing {
 	struct desired_draft *const *serving;
 	size_t n;
 	struct party *parties; /* the first one is the rest */
 	size_t n_parties;
-	size_t *party_of; /* by serving */
+	size_t *party_of;      /* by serving */
+	struct entry *entries; /* by service */
 };
-
-static bool
-is_one_service(const struct desired_draft *a, const struct desired_draft *b)
-{
-	const struct roster_task *x = a->server.task, *y = b->server.task;
-
-	return a->server.cluster == b->server.cluster && str_eq(x->service, y->service) &&
-	       (x->service.len > 0 || str_eq(x->family, y->family));
-}
 
 static bool
 has_share(const struct desired_draft *d)
@@ -40,58 +38,82 @@ has_share(const struct desired_draft *d)
 	return conf_policy_has(d->server.policy, CONF_POLICY_SHARE);
 }
 
-static bool
-is_newer(const struct desired_draft *a, const struct desired_draft *b)
+static int
+by_service(const void *a, const void *b)
 {
-	return a->server.task->created_ms > b->server.task->created_ms;
+	const struct entry *x = a, *y = b;
+	const struct roster_task *s = x->draft->server.task, *t = y->draft->server.task;
+	int order = (x->draft->server.cluster > y->draft->server.cluster) -
+		    (x->draft->server.cluster < y->draft->server.cluster);
+
+	if (order == 0)
+		order = str_cmp(s->service, t->service);
+	if (order == 0 && s->service.len == 0)
+		order = str_cmp(s->family, t->family);
+	return order;
 }
 
-/* What its service's newest task says, for all of its tasks. */
+/* What a service's most recently created task says holds for all of its tasks. */
 static const struct desired_draft *
-speaker_of(const struct sharing *s, const struct desired_draft *d)
+speaker_of(const struct entry *group, size_t n)
 {
-	const struct desired_draft *newest = d;
+	const struct desired_draft *newest = group[0].draft;
 
-	for (size_t i = 0; i < s->n; i++)
-		if (is_one_service(s->serving[i], d) && is_newer(s->serving[i], newest))
-			newest = s->serving[i];
+	for (size_t i = 1; i < n; i++) {
+		const struct roster_task *t = group[i].draft->server.task, *best = newest->server.task;
+
+		if (t->created_ms > best->created_ms ||
+		    (t->created_ms == best->created_ms && str_cmp(t->arn, best->arn) > 0))
+			newest = group[i].draft;
+	}
 	return newest;
 }
 
-static bool
-is_of_latest(const struct sharing *s, const struct desired_draft *d)
+static unsigned
+latest_of(const struct entry *group, size_t n)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (is_one_service(s->serving[i], d) && s->serving[i]->server.task->revision > d->server.task->revision)
-			return false;
-	return true;
+	unsigned latest = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (group[i].draft->server.task->revision > latest)
+			latest = group[i].draft->server.task->revision;
+	return latest;
 }
 
-static size_t
-find_party(struct sharing *s, const struct desired_draft *speaker, unsigned revision)
+/* One service; or, of a canary, its latest revision, and the others are with the rest. */
+static void
+assign_group(struct sharing *s, const struct entry *group, size_t n)
 {
-	for (size_t i = 1; i < s->n_parties; i++)
-		if (s->parties[i].revision == revision && is_one_service(s->parties[i].speaker, speaker))
-			return i;
-	s->parties[s->n_parties] = (struct party){
-		.speaker = speaker,
-		.revision = revision,
-		.percent_milli = (uint64_t)speaker->server.policy->share_percent * 1000,
-	};
-	return s->n_parties++;
+	const struct desired_draft *speaker = speaker_of(group, n);
+	bool is_canary = speaker->server.policy->share_latest, shares = has_share(speaker);
+	unsigned latest = is_canary ? latest_of(group, n) : 0;
+	size_t party = s->n_parties;
+
+	if (shares)
+		s->parties[s->n_parties++] = (struct party){
+			.speaker = speaker,
+			.revision = latest,
+			.percent_milli = (uint64_t)speaker->server.policy->share_percent * 1000,
+		};
+	for (size_t i = 0; i < n; i++) {
+		const struct desired_draft *d = group[i].draft;
+		bool is_in = shares && (!is_canary || d->server.task->revision == latest);
+
+		s->party_of[group[i].at] = is_in ? party : 0;
+		s->parties[is_in ? party : 0].weight += d->raw_weight;
+	}
 }
 
 static void
 assign(struct sharing *s)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		const struct desired_draft *d = s->serving[i], *speaker = speaker_of(s, d);
-		bool is_latest = speaker->server.policy->share_latest;
-
-		s->party_of[i] = 0;
-		if (has_share(speaker) && (!is_latest || is_of_latest(s, d)))
-			s->party_of[i] = find_party(s, speaker, is_latest ? d->server.task->revision : 0);
-		s->parties[s->party_of[i]].weight += d->raw_weight;
+	for (size_t i = 0; i < s->n; i++)
+		s->entries[i] = (struct entry){ s->serving[i], i };
+	qsort(s->entries, s->n, sizeof(*s->entries), by_service);
+	for (size_t i = 0, end; i < s->n; i = end) {
+		for (end = i + 1; end < s->n && by_service(&s->entries[i], &s->entries[end]) == 0;)
+			end++;
+		assign_group(s, s->entries + i, end - i);
 	}
 }
 
@@ -171,7 +193,8 @@ desired_share_weigh(struct arena *a, struct arena *scratch, struct desired_draft
 	}
 	s.parties = ARENA_ARRAY(scratch, struct party, n + 1);
 	s.party_of = ARENA_ARRAY(scratch, size_t, n);
-	if (s.parties == NULL || s.party_of == NULL)
+	s.entries = ARENA_ARRAY(scratch, struct entry, n);
+	if (s.parties == NULL || s.party_of == NULL || s.entries == NULL)
 		return false;
 	assign(&s);
 	divide(&s);
