@@ -14,6 +14,7 @@
 #define PATH_CHARS    NAME_CHARS "/~?@!&*+,;=%()"
 #define SERVER_WORD   "server "
 #define TEMPLATE_WORD "server-template rc_ 1-"
+#define LEFT_WORDS    "# gone with HAProxy's next reload: "
 
 static const char header[] =
     "# Written by rollcall: edits are lost.\n"
@@ -233,6 +234,8 @@ hap_render(const struct hap_render_file *f, struct buf *out, struct err *e)
 	enum err_code code = ERR_OK;
 
 	buf_put(out, str_from_cstr(header));
+	for (size_t i = 0; i < f->n_left; i++)
+		buf_printf(out, LEFT_WORDS STR_FMT "\n", STR_ARG(f->left[i]));
 	for (size_t i = 0; code == ERR_OK && i < f->n_backends; i++)
 		code = put_backend(f, &f->backends[i], out, e);
 	if (code == ERR_OK)
@@ -283,14 +286,14 @@ take_prefix(struct str line, struct str prefix, struct str *ret_rest)
 }
 
 static void
-count(struct str text, size_t *ret_sections, size_t *ret_servers)
+count(struct str text, struct hap_render_outline *ret)
 {
 	struct str line, rest;
 
-	*ret_sections = *ret_servers = 0;
 	while (next_line(&text, &line)) {
-		*ret_sections += take_prefix(line, STR("backend "), &rest);
-		*ret_servers += take_prefix(str_trim(line), STR(SERVER_WORD), &rest);
+		ret->n_sections += take_prefix(line, STR("backend "), &rest);
+		ret->n_servers += take_prefix(str_trim(line), STR(SERVER_WORD), &rest);
+		ret->n_left += take_prefix(line, STR(LEFT_WORDS), &rest);
 	}
 }
 
@@ -304,8 +307,8 @@ cmp_names(const void *a, const void *b)
 
 struct reader {
 	struct hap_render_section *sections;
-	struct str *servers;
-	size_t n_sections, n_servers;
+	struct str *servers, *left;
+	size_t n_sections, n_servers, n_left;
 };
 
 static void
@@ -346,6 +349,8 @@ read_text(struct reader *r, struct str text)
 		if (take_prefix(line, STR("backend "), &rest)) {
 			begin_section(r, line, rest);
 			r->sections[r->n_sections - 1].text.len = line.len;
+		} else if (take_prefix(line, STR(LEFT_WORDS), &rest)) {
+			r->left[r->n_left++] = first_word(str_trim(rest));
 		} else if (r->n_sections > 0) {
 			read_line(r, &r->sections[r->n_sections - 1], line);
 		}
@@ -355,18 +360,19 @@ read_text(struct reader *r, struct str text)
 enum err_code
 hap_render_outline(struct arena *a, struct str text, struct hap_render_outline *ret, struct err *e)
 {
-	size_t n_sections, n_servers;
+	struct hap_render_outline most = { .n_sections = 0 };
 	struct reader r = { 0 };
 
-	count(text, &n_sections, &n_servers);
-	r.sections = ARENA_ARRAY(a, struct hap_render_section, n_sections + 1);
-	r.servers = ARENA_ARRAY(a, struct str, n_servers + 1);
-	if (r.sections == NULL || r.servers == NULL)
+	count(text, &most);
+	r.sections = ARENA_ARRAY(a, struct hap_render_section, most.n_sections + 1);
+	r.servers = ARENA_ARRAY(a, struct str, most.n_servers + 1);
+	r.left = ARENA_ARRAY(a, struct str, most.n_left + 1);
+	if (r.sections == NULL || r.servers == NULL || r.left == NULL)
 		return err_set(e, ERR_NOMEM, "reading backends.cfg");
 	read_text(&r, text);
 	for (size_t i = 0; i < r.n_sections; i++)
 		qsort(r.servers + r.sections[i].first_server, r.sections[i].n_servers, sizeof(*r.servers), cmp_names);
-	*ret = (struct hap_render_outline){ r.sections, r.n_sections, r.servers, r.n_servers };
+	*ret = (struct hap_render_outline){ r.sections, r.n_sections, r.servers, r.n_servers, r.left, r.n_left };
 	return ERR_OK;
 }
 
@@ -377,6 +383,15 @@ hap_render_find(const struct hap_render_outline *o, struct str backend)
 		if (str_eq(o->sections[i].name, backend))
 			return &o->sections[i];
 	return NULL;
+}
+
+bool
+hap_render_is_left(const struct hap_render_outline *o, struct str backend)
+{
+	for (size_t i = 0; i < o->n_left; i++)
+		if (str_eq(o->left[i], backend))
+			return true;
+	return false;
 }
 
 bool

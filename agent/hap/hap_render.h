@@ -48,6 +48,8 @@ struct hap_render_file {
 	unsigned major, minor;
 	const struct hap_render_backend *backends;
 	size_t n_backends;
+	const struct str *left; /* names that HAProxy has until its next reload, and the file no more: a remark */
+	size_t n_left;
 };
 
 /* Appends the file's text; nothing on failure.  ERR_ARG: a value that would need quoting,
@@ -70,12 +72,15 @@ struct hap_render_outline {
 	size_t n_sections;
 	const struct str *servers; /* names, sorted within each section */
 	size_t n_servers;
+	const struct str *left; /* as hap_render_file has them */
+	size_t n_left;
 };
 
 /* Any bytes; what is no section of ours is passed over. */
 NODISCARD enum err_code hap_render_outline(
     struct arena *a, struct str text, struct hap_render_outline *ret, struct err *e);
 const struct hap_render_section *hap_render_find(const struct hap_render_outline *o, struct str backend); /* or null */
+bool hap_render_is_left(const struct hap_render_outline *o, struct str backend);
 bool hap_render_names(const struct hap_render_outline *o, const struct hap_render_section *s, struct str server);
 
 #endif

@@ -104,14 +104,15 @@ static size_t
 backend_by_name(const struct derive *dv, struct str name)
 {
 	const struct desired_backend *made = dv->backends + dv->first_made, *hit = NULL;
-	size_t i;
+	size_t i = 0;
 
 	if (dv->end_made > dv->first_made)
 		hit = bsearch(&name, made, dv->end_made - dv->first_made, sizeof(*made), by_backend_name);
 	if (hit != NULL)
 		return (size_t)(hit - dv->backends);
-	i = backend_index(dv, name);
-	return i < dv->end_made ? i : dv->n_backends;
+	while (i < dv->first_made && !str_eq(dv->backends[i].name, name))
+		i++;
+	return i < dv->first_made ? i : dv->n_backends;
 }
 
 static void

@@ -206,7 +206,7 @@ needs(const struct managed *m, const struct outlines *o, const struct reconcile_
 		return NEED_NOTHING;
 	if (!p->exists)
 		return plan_makes(v->plan, name) ? NEED_NOTHING : NEED_BACKEND;
-	if (good != NULL && good->settings != want->settings)
+	if ((good != NULL && good->settings != want->settings) || hap_render_is_left(&o->good, name))
 		return NEED_SETTINGS;
 	if (m->major < 3 && a != NULL && (p->n_unplaced > 0 || p->strategy == PLAN_STRATEGY_NONE) &&
 	    want->n_slots > a->n_slots)
@@ -587,12 +587,14 @@ managed_names(const struct managed *m, struct arena *a, const struct str **ret, 
 
 	if (code != ERR_OK)
 		return code;
-	names = ARENA_ARRAY(a, struct str, disk.n_sections + 1);
+	names = ARENA_ARRAY(a, struct str, disk.n_sections + disk.n_left + 1);
 	if (names == NULL)
 		return err_set(e, ERR_NOMEM, "the names in backends.cfg");
 	for (size_t i = 0; i < disk.n_sections; i++)
 		names[i] = disk.sections[i].name;
+	for (size_t i = 0; i < disk.n_left; i++)
+		names[disk.n_sections + i] = disk.left[i];
 	*ret = names;
-	*ret_n = disk.n_sections;
+	*ret_n = disk.n_sections + disk.n_left;
 	return ERR_OK;
 }

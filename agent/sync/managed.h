@@ -92,7 +92,7 @@ void managed_feed(struct managed *m, const struct managed_event *ev, struct mana
 struct managed_view managed_view(const struct managed *m);
 void managed_free(struct managed *m); /* null is fine */
 
-/* The backends that backends.cfg names now: borrowed from m. */
+/* The backends that backends.cfg names now, and those of its text before that HAProxy still has: borrowed from m. */
 NODISCARD enum err_code managed_names(
     const struct managed *m, struct arena *a, const struct str **ret, size_t *ret_n, struct err *e);
 

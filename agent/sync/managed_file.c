@@ -176,9 +176,9 @@ was_all_read(const struct roster *r)
 
 /* Nothing asks for it any more, and nothing of it is left. */
 static bool
-is_over(const struct conf_backend *conf, const struct plan_backend *p)
+is_over(const struct reconcile_view *v, const struct conf_backend *conf, const struct plan_backend *p)
 {
-	return conf->retired && p != NULL && (p->is_over || !p->exists);
+	return conf->retired && p != NULL && (p->is_over || (!p->exists && v->desired->labels_are_known));
 }
 
 /* Nobody asks for it any more, and how its servers are reached is written in its section alone. */
@@ -236,7 +236,8 @@ keep_sections(const struct conf *conf, const struct reconcile_view *v, const str
 		const struct desired_backend *d = desired_find(v->desired, s->name);
 		const struct plan_backend *p = plan_find(v->plan, s->name);
 
-		if (d == NULL ? !was_all_read(v->desired->roster) : is_left_as_written(conf, d) && !is_over(d->conf, p))
+		if (d == NULL ? !was_all_read(v->desired->roster)
+			      : is_left_as_written(conf, d) && !is_over(v, d->conf, p))
 			put_section(s, p, out);
 	}
 	return buf_failed(out, e);
@@ -250,12 +251,22 @@ is_only_asked_for(const struct reconcile_view *v, const struct writer *w)
 	return w->section == NULL && (w->plan == NULL || !w->plan->exists) && plan_makes(v->plan, w->desired->name);
 }
 
+/* Without a section, and still in HAProxy: a daemon that is started now is to know it for its own. */
+static bool
+is_left(const struct reconcile_view *v, const struct writer *w)
+{
+	if (!w->conf->managed || !w->conf->retired || w->plan == NULL || !w->plan->exists)
+		return false;
+	return is_over(v, w->conf, w->plan) || (w->section == NULL && hap_render_is_left(w->before, w->desired->name));
+}
+
 enum err_code
 managed_file_render(const struct conf *conf, const struct reconcile_view *v, const struct hap_render_outline *before,
     struct buf *out, struct err *e)
 {
 	CLEANUP(arena_free_at) struct arena *a = arena_new(PLAN_ARENA_MAX);
 	struct hap_render_backend *backends;
+	struct str *left;
 	enum err_code code;
 	struct hap_render_file file = {
 		.defaults = conf->haproxy.managed_defaults,
@@ -263,7 +274,8 @@ managed_file_render(const struct conf *conf, const struct reconcile_view *v, con
 		.minor = v->actual->minor,
 	};
 
-	if (a == NULL || (backends = ARENA_ARRAY(a, struct hap_render_backend, v->desired->n_backends + 1)) == NULL)
+	if (a == NULL || (backends = ARENA_ARRAY(a, struct hap_render_backend, v->desired->n_backends + 1)) == NULL ||
+	    (left = ARENA_ARRAY(a, struct str, v->desired->n_backends + 1)) == NULL)
 		return err_set(e, ERR_NOMEM, "backends.cfg");
 	for (size_t i = 0; i < v->desired->n_backends; i++) {
 		const struct desired_backend *d = &v->desired->backends[i];
@@ -276,7 +288,9 @@ managed_file_render(const struct conf *conf, const struct reconcile_view *v, con
 			.arena = a,
 		};
 
-		if (!w.conf->managed || is_only_asked_for(v, &w) || is_over(w.conf, w.plan) ||
+		if (is_left(v, &w))
+			left[file.n_left++] = w.conf->name;
+		if (!w.conf->managed || is_only_asked_for(v, &w) || is_over(v, w.conf, w.plan) ||
 		    is_left_as_written(conf, d))
 			continue;
 		if ((code = collect(&w, e)) != ERR_OK)
@@ -285,6 +299,7 @@ managed_file_render(const struct conf *conf, const struct reconcile_view *v, con
 		    (struct hap_render_backend){ w.conf, w.servers, w.n, slots(&w, file.major) };
 	}
 	file.backends = backends;
+	file.left = left;
 	code = hap_render(&file, out, e);
 	if (code == ERR_OK)
 		code = keep_sections(conf, v, before, out, e);
@@ -361,6 +376,7 @@ managed_file_mark(const struct reconcile_view *v)
 	uint64_t mark = mix(mix(v->actual->major, v->actual->minor), v->actual->pid);
 
 	mark = mix(mix(mark, v->actual->start_time_s), was_all_read(v->desired->roster));
+	mark = mix(mark, v->desired->labels_are_known);
 	for (size_t i = 0; i < v->desired->n_backends; i++) {
 		const struct desired_backend *d = &v->desired->backends[i];
 		const struct plan_backend *p = plan_find(v->plan, d->name);
@@ -368,7 +384,7 @@ managed_file_mark(const struct reconcile_view *v)
 
 		if (!d->conf->managed)
 			continue;
-		mark = mix_settings(mark, d->conf);
+		mark = mix(mix_settings(mark, d->conf), d->conf->retired);
 		mark = mix(mark, a != NULL ? a->n_slots : 0);
 		mark = p != NULL ? mix_plan(mark, p) : mark;
 		mark = mix_desired(mark, d);

@@ -132,7 +132,8 @@ reconcile_new(const struct reconcile_config *config, struct reconcile **ret, str
 	r->calm_ms = config->calm_ms > 0 ? config->calm_ms : RECONCILE_CALM_MS;
 	r->look_now = true;
 	for (size_t i = 0; i < config->n_made; i++)
-		(void)name_set_add(&r->made, config->made[i]); /* full: labels do without the rest */
+		if (hap_text_name_ok(config->made[i]))                 /* somebody may have edited the file */
+			(void)name_set_add(&r->made, config->made[i]); /* full: labels do without the rest */
 	for (size_t i = 0; config->before != NULL && i < config->before->made.n; i++)
 		(void)name_set_add(&r->made, config->before->made.names[i]);
 	r->config.before = NULL;
@@ -508,6 +509,20 @@ note_forsaken(struct reconcile *r, struct reconcile_actions *out)
 	}
 }
 
+/* Nobody asks for it, and HAProxy has it no more: it is not looked for any longer. */
+static void
+forget_gone(struct reconcile *r)
+{
+	for (size_t i = 0; r->desired->labels_are_known && i < r->plan->n_backends; i++) {
+		const struct plan_backend *b = &r->plan->backends[i];
+
+		if (b->exists || !r->desired->backends[i].conf->retired || !name_set_has(&r->made, b->name))
+			continue;
+		name_set_drop(&r->made, b->name);
+		r->roster_is_new = true;
+	}
+}
+
 /* What was applied under the process before is looked for until a plan was made under this one. */
 static enum err_code
 derive_held(struct reconcile *r, int64_t now_wall_ms, struct desired **ret, struct err *e)
@@ -628,8 +643,9 @@ static bool
 may_be_named(const struct reconcile *r, struct str backend)
 {
 	const bool proves_it = r->config.may_add_backends && actual_is_at_least(r->actual, 3, 4);
+	const bool is_declared = conf_backend_by_name(r->conf, backend) != NULL || !name_set_has(&r->made, backend);
 
-	return !proves_it && !name_set_has(&r->made, backend);
+	return is_declared && !proves_it;
 }
 
 static enum plan_fate
@@ -949,6 +965,7 @@ on_actual(struct reconcile *r, const struct reconcile_event *ev, struct reconcil
 	(void)fault_clear(&r->derive_fault);
 	judge_backends(r, ev, out);
 	note_forsaken(r, out);
+	forget_gone(r);
 	carry_on(r, ev, out);
 	look_when_a_hold_ends(r, ev);
 }

@@ -18,7 +18,8 @@ struct reconcile_held {
 	size_t n;
 };
 
-/* a: null is none; made: the backends that are ours to make, or null.  False: the arena refuses. */
+/* a: null is none; made: the backends that are ours to make, or null, which are held while HAProxy may have
+ * them.  False: the arena refuses. */
 NODISCARD bool reconcile_held_list(
     struct arena *arena, const struct applied *a, const struct name_set *made, struct reconcile_held *ret);
 

@@ -96,7 +96,7 @@ check_render(struct arena *a, const struct label_endpoint *ep, unsigned major, u
 		.name = STR("rc_1_app_1"), .address = STR("10.0.0.1"), .port = 1, .policy = &policy, .weight = 1
 	};
 	const struct hap_render_backend backend = { &conf, &server, 1, 0 };
-	const struct hap_render_file file = { STR("rollcall"), major, minor, &backend, 1 };
+	const struct hap_render_file file = { STR("rollcall"), major, minor, &backend, 1, NULL, 0 };
 	struct buf out = buf_make(HAP_RENDER_MAX);
 	struct err e = ERR_INIT;
 

@@ -46,7 +46,7 @@ page(void)
 		256, false, false };
 	p->backends[0].servers = p->servers;
 	p->backends[0].n_servers = 2;
-	p->file = (struct hap_render_file){ STR("rollcall"), 3, 0, p->backends, 1 };
+	p->file = (struct hap_render_file){ STR("rollcall"), 3, 0, p->backends, 1, NULL, 0 };
 	return p;
 }
 
@@ -335,6 +335,30 @@ an_outline_tells_settings_from_servers(void **state)
 }
 
 static void
+what_haproxy_has_until_its_next_reload_is_a_remark(void **state)
+{
+	static const struct str left[] = { { "old", 3 }, { "older", 5 } };
+	struct arena *a = arena_new(HAP_RENDER_MAX);
+	struct buf text = buf_make(HAP_RENDER_MAX);
+	struct hap_render_outline o;
+	struct page *p = page();
+
+	(void)state;
+	p->file.left = left;
+	p->file.n_left = 2;
+	assert_int_equal(hap_render(&p->file, &text, NULL), ERR_OK);
+	assert_true(str_has_prefix(buf_str(&text), STR(HEADER "# gone with HAProxy's next reload: old\n")));
+	o = outline(a, buf_str(&text));
+	assert_int_equal(o.n_sections, 1);
+	assert_int_equal(o.n_left, 2);
+	assert_true(hap_render_is_left(&o, STR("older")));
+	assert_false(hap_render_is_left(&o, STR("web")));
+	buf_free(&text);
+	arena_free(a);
+	free(p);
+}
+
+static void
 an_outline_of_anything_is_an_outline(void **state)
 {
 	struct arena *a = arena_new(TEXT_MAX);
@@ -367,6 +391,7 @@ main(void)
 		cmocka_unit_test(a_grpc_check_is_the_raw_exchange_of_its_service),
 		cmocka_unit_test(what_would_need_quoting_is_refused_by_name),
 		cmocka_unit_test(an_outline_tells_settings_from_servers),
+		cmocka_unit_test(what_haproxy_has_until_its_next_reload_is_a_remark),
 		cmocka_unit_test(an_outline_of_anything_is_an_outline),
 	};
 

@@ -375,6 +375,75 @@ a_section_that_nobody_asks_for_stays_for_those_who_serve(void **state)
 	end(s);
 }
 
+static bool
+is_named(struct stage *s, const char *name)
+{
+	CLEANUP(arena_free_at) struct arena *a = arena_new(HAP_RENDER_MAX);
+	const struct str *names;
+	size_t n, i = 0;
+
+	assert_int_equal(managed_names(s->m, a, &names, &n, NULL), ERR_OK);
+	while (i < n && !str_eq(names[i], str_from_cstr(name)))
+		i++;
+	return i < n;
+}
+
+/* A daemon that starts before that reload takes it for its own; and if somebody asks for it again, its settings
+ * are those of before until HAProxy reads others. */
+static void
+what_haproxy_has_until_its_next_reload_is_remembered(void **state)
+{
+	struct stage *s = stage();
+
+	(void)state;
+	pass(s);
+	write_it(s);
+	assert_true(says(s, "backend web"));
+	s->entries[0].retired = true;
+	s->conf.backends = s->entries + 1; /* "web" is in no configuration */
+	s->conf.n_backends = 2;
+	s->desired.labels_are_known = true;
+	s->plan_backends[0].is_over = true;
+	wait_for_action(s, 10000);
+	write_it(s);
+	assert_false(says(s, "backend web"));
+	assert_true(says(s, "# gone with HAProxy's next reload: web\n"));
+	assert_int_equal(s->reloads, 0);
+	start(s, text(&s->disk), NULL);
+	assert_true(is_named(s, "web") && is_named(s, "api") && !is_named(s, "old"));
+	s->desired.labels_are_known = s->plan_backends[0].is_over = false; /* nothing is known of it yet */
+	pass(s);
+	is_calm(s);
+	s->entries[0].retired = false;
+	wait_for_action(s, 10000);
+	write_it(s);
+	assert_true(says(s, "backend web"));
+	assert_false(says(s, "next reload"));
+	wait_for_action(s, 10000);
+	reload_ends(s, ERR_OK, "");
+	assert_int_equal(s->reloads, 1);
+	end(s);
+}
+
+/* It has it no more: nor has the file. */
+static void
+what_haproxy_has_let_go_is_not_in_its_file(void **state)
+{
+	struct stage *s = stage();
+
+	(void)state;
+	pass(s);
+	write_it(s);
+	s->entries[0].retired = true;
+	s->plan_backends[0].exists = false;
+	s->desired.labels_are_known = true;
+	wait_for_action(s, 10000);
+	write_it(s);
+	assert_false(says(s, "web"));
+	assert_false(is_named(s, "web"));
+	end(s);
+}
+
 static void
 servers_alone_never_reload_haproxy(void **state)
 {
@@ -795,6 +864,8 @@ main(void)
 		cmocka_unit_test(nothing_is_forgotten_before_every_cluster_was_read),
 		cmocka_unit_test(a_cluster_that_is_read_in_part_holds_up_nobody_and_keeps_what_it_may_ask_for),
 		cmocka_unit_test(a_section_that_nobody_asks_for_stays_for_those_who_serve),
+		cmocka_unit_test(what_haproxy_has_until_its_next_reload_is_remembered),
+		cmocka_unit_test(what_haproxy_has_let_go_is_not_in_its_file),
 		cmocka_unit_test(servers_alone_never_reload_haproxy),
 		cmocka_unit_test(writes_are_coalesced),
 		cmocka_unit_test(a_new_backend_is_written_then_reloaded_once),

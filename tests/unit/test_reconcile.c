@@ -39,6 +39,8 @@ struct stage {
 	bool one_by_one;     /* each run sees one more check pass behind it */
 	const char *refuses; /* a server, or null */
 	const char *taken;   /* a backend that it never makes, or null */
+	struct actual_backend *made; /* that it may be told to unmake, or null */
+	bool is_routed, is_named;    /* made: a map leads there; a line of haproxy.cfg names it */
 
 	unsigned reads, probes, runs;
 	int64_t run_ms; /* when the last run was */
@@ -178,6 +180,17 @@ refuse(struct hap_exec_report *report, const struct plan_step *st, const char *w
 }
 
 static void
+unmake(struct stage *s, const struct plan_step *st, struct hap_exec_report *report)
+{
+	assert_true(str_eq(st->backend, s->made->name));
+	if (st->kind == PLAN_UNMAKE && s->is_named)
+		refuse(report, st, HAP_TEXT_BACKEND_IS_NAMED " due to other configuration elements pointing to it.");
+	else if (st->kind == PLAN_UNMAKE)
+		s->made->exists = false;
+	s->made->is_unpublished = st->kind != PLAN_PUBLISH;
+}
+
+static void
 run(struct stage *s, const struct plan *p, struct hap_exec_report *report)
 {
 	s->runs++;
@@ -203,6 +216,8 @@ run(struct stage *s, const struct plan *p, struct hap_exec_report *report)
 			    p->steps[i].kind == PLAN_BACKEND
 				? "Error during backend creation : name is already used by other proxy."
 				: "no such backend");
+		else if (s->made != NULL && plan_step_is_of_backend(p->steps[i].kind))
+			unmake(s, &p->steps[i], report);
 		else if (!s->deaf)
 			carry_out(s, &p->steps[i]);
 	}
@@ -1955,6 +1970,80 @@ a_dropped_backend_is_looked_for_in_the_next_process_too(void **state)
 	end(s);
 }
 
+static bool
+leads_there(void *arg, struct str backend)
+{
+	const struct stage *s = arg;
+
+	return !str_eq(backend, s->made->name) || s->is_routed;
+}
+
+/* An HAProxy 3.4 with a backend that an earlier run made, and that nobody asks for. */
+static struct stage *
+stage_with_made(void)
+{
+	static const struct str old[] = { { "old", 3 }, { "a name\nno HAProxy has", 21 } };
+	struct stage *s = stage_with(1);
+	const struct reconcile_config config = {
+		.conf = world_conf(s->w),
+		.may_add_backends = true,
+		.defaults = STR("rollcall"),
+		.made = old,
+		.n_made = N_OF(old),
+		.is_routed = leads_there,
+		.is_routed_arg = s,
+	};
+
+	world_version(s->w, 3, 4);
+	s->made = world_backend(s->w, "old");
+	s->is_routed = true;
+	assert_int_equal(reconcile_new(&config, &s->r, NULL), ERR_OK);
+	s->wake_ms = s->now_ms;
+	tick(s);
+	publish(s);
+	wait_ms(s, 5000);
+	return s;
+}
+
+static void
+what_was_made_and_nobody_asks_for_goes_after_its_routes(void **state)
+{
+	struct stage *s = stage_with_made();
+
+	(void)state;
+	assert_int_equal(s->runs, 0);
+	s->is_routed = false;
+	wait_ms(s, 5000);
+	assert_int_equal(s->runs, 1);
+	assert_string_equal(s->steps, "old: unpublish; old: delete backend");
+	publish(s);
+	wait_ms(s, 5000);
+	assert_null(desired_find(reconcile_view(s->r).desired, STR("old"))); /* it is read no more */
+	assert_true(reconcile_view(s->r).in_step);
+	end(s);
+}
+
+static void
+what_haproxys_configuration_names_is_opened_again_and_stays(void **state)
+{
+	struct stage *s = stage_with_made();
+
+	(void)state;
+	s->is_routed = false;
+	s->is_named = true;
+	wait_ms(s, 60000);
+	assert_int_equal(s->runs, 2);
+	assert_true(s->made->exists && !s->made->is_unpublished);
+	assert_int_equal(count_notes(s, "but named by HAProxy's configuration"), 1);
+	assert_false(reconcile_view(s->r).run_fault->on);
+	assert_true(reconcile_view(s->r).in_step);
+	s->pid = 101; /* whose configuration may be another */
+	s->is_named = false;
+	wait_ms(s, 5000);
+	assert_false(s->made->exists);
+	end(s);
+}
+
 /* A world in which a label joins `grpc`. */
 static struct stage *
 stage_with_label(struct conf_list *allowed)
@@ -2163,6 +2252,8 @@ main(void)
 		cmocka_unit_test(the_servers_of_an_entry_that_was_dropped_meanwhile_stay_under_the_rules),
 		cmocka_unit_test(a_release_lets_a_dropped_backend_go_and_it_is_forgotten),
 		cmocka_unit_test(a_dropped_backend_is_looked_for_in_the_next_process_too),
+		cmocka_unit_test(what_was_made_and_nobody_asks_for_goes_after_its_routes),
+		cmocka_unit_test(what_haproxys_configuration_names_is_opened_again_and_stays),
 		cmocka_unit_test(a_backend_that_labels_may_not_join_any_more_keeps_who_serves),
 		cmocka_unit_test(a_hand_on_a_backend_of_labels_is_found_after_a_restart),
 		cmocka_unit_test(a_backend_without_slots_is_told_what_to_add),
