@@ -169,6 +169,8 @@ def test_the_articles_labels_as_traefik_had_them(labels: Labels) -> None:
     labels.serve("rng", {"traefik.enable": "true", "traefik.frontend.rule": "Host:rng.example.com", "traefik.port": "50051",
                          "traefik.protocol": "h2c"}, desired=2)
     labels.wait_reached("rng.example.com", "rng")
+    wait_serving(labels.haproxy, "main-rng-rng", labels.aws.control.running("main", "rng"))
+    wait_until(lambda: labels.rollcalld.status()["haproxy"]["in_step"], 30, "nothing is left to do")
     counts = client.call_many(labels.haproxy.target, 100, authority="rng.example.com").by_task
     assert sorted(counts.values()) == [50, 50]
     labels.serve("v3", {"traefik.enable": "true", "traefik.http.routers.r.rule": "Host(`v3`) && PathPrefix(`/rng.Rng/`)",
