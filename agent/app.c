@@ -242,9 +242,13 @@ app_view(const struct app *a)
 enum err_code
 app_order(struct app *a, const struct reconcile_order *order, struct buf *said, struct err *e)
 {
-	if (order->kind == RECONCILE_EJECT_SERVER || order->kind == RECONCILE_UNEJECT_SERVER)
-		return app_outlier_order(a->outlier, order, said, e);
-	return app_sync_order(a->sync, order, said, e);
+	const bool is_outliers = order->kind == RECONCILE_EJECT_SERVER || order->kind == RECONCILE_UNEJECT_SERVER;
+	enum err_code code =
+	    is_outliers ? app_outlier_order(a->outlier, order, said, e) : app_sync_order(a->sync, order, said, e);
+
+	if (code == ERR_OK)
+		app_events_order(a->config.events, app_view(a).plan, order, buf_str(said));
+	return code;
 }
 
 void

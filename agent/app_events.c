@@ -20,7 +20,8 @@ log_event(enum log_level level, const struct control_event *ev)
 	const bool of_sync = !str_eq(str_from_cstr(ev->kind), STR("config"));
 	const char *room = of_sync ? "sync" : "main";
 
-	if (ev->server.len > 0)
+	/* An order names its server itself. */
+	if (ev->server.len > 0 && !str_eq(str_from_cstr(ev->kind), STR("order")))
 		log_at(level, room, STR_FMT "/" STR_FMT ": " STR_FMT, STR_ARG(ev->backend), STR_ARG(ev->server),
 		    STR_ARG(ev->message));
 	else if (ev->backend.len > 0 && str_eq(str_from_cstr(ev->kind), STR("backend")))
@@ -83,6 +84,36 @@ app_events_tell(struct app_events *v, enum log_level level, const char *kind, st
 	};
 
 	add(v, level, &draft);
+}
+
+/* Empty: none is known. */
+static struct str
+task_of(const struct plan *p, struct str backend, struct str server)
+{
+	const struct plan_backend *b = p != NULL ? plan_find(p, backend) : NULL;
+
+	for (size_t i = 0; b != NULL && i < b->n_servers; i++)
+		if (str_eq(b->servers[i].actual->name, server))
+			return b->servers[i].desired != NULL ? b->servers[i].desired->task->id : STR("");
+	return STR("");
+}
+
+void
+app_events_order(struct app_events *v, const struct plan *p, const struct reconcile_order *o, struct str said)
+{
+	struct buf text = buf_make(CONTROL_EVENTS_TEXT_MAX);
+
+	buf_printf(&text, "an operator's order: " STR_FMT, STR_ARG(said));
+	add(v, LOG_INFO,
+	    &(struct control_event){
+		.at_wall_ms = clk_wall_ms(&v->clk),
+		.kind = "order",
+		.backend = o->backend,
+		.server = o->server,
+		.task = task_of(p, o->backend, o->server),
+		.message = buf_str(&text),
+	    });
+	buf_free(&text);
 }
 
 void

@@ -19,6 +19,8 @@ NODISCARD enum err_code app_events_new(
 void app_events_close(struct app_events *v); /* null is fine */
 /* text is the line in the log, too; backend may be empty. */
 void app_events_tell(struct app_events *v, enum log_level level, const char *kind, struct str backend, struct str text);
+/* An order that was taken: of a server with the task behind it. */
+void app_events_order(struct app_events *v, const struct plan *p, const struct reconcile_order *o, struct str said);
 void app_events_passed(struct app_events *v, const struct reconcile_view *view);
 void app_events_ran(struct app_events *v, const struct plan *p, const struct hap_exec_report *report, int64_t run_ms);
 const struct control_events *app_events_list(const struct app_events *v);

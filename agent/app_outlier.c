@@ -134,7 +134,6 @@ app_outlier_order(struct app_outlier *a, const struct reconcile_order *o, struct
 		code = outlier_uneject(a->detector, o->backend, o->server, now_ms, ret_said, e);
 	if (code != ERR_OK)
 		return code;
-	log_info("outlier", "an operator's order: " STR_FMT, STR_ARG(buf_str(ret_said)));
 	app_outlier_save(a);
 	tell_sync(a);
 	return ERR_OK;

@@ -420,26 +420,14 @@ app_sync_roster(struct app_sync *s, struct roster *r)
 	feed(s, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = r });
 }
 
-static void
-tell_order(struct app_sync *s, const struct reconcile_order *o, struct str said)
-{
-	struct buf text = buf_make(CONTROL_EVENTS_TEXT_MAX);
-
-	buf_printf(&text, "an operator's order: " STR_FMT, STR_ARG(said));
-	app_events_tell(s->events, LOG_INFO, "order", o->backend, buf_str(&text));
-	buf_free(&text);
-}
-
 enum err_code
 app_sync_order(struct app_sync *s, const struct reconcile_order *o, struct buf *ret_said, struct err *e)
 {
 	enum err_code code = reconcile_order(s->reconcile, o, clk_wall_ms(&s->clk), ret_said, e);
 
-	if (code != ERR_OK)
-		return code;
-	tell_order(s, o, buf_str(ret_said));
-	feed(s, (struct reconcile_event){ .kind = RECONCILE_TICK });
-	return ERR_OK;
+	if (code == ERR_OK)
+		feed(s, (struct reconcile_event){ .kind = RECONCILE_TICK });
+	return code;
 }
 
 void

@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rfc3339.h"
+
 #define RETRY_FIRST_MS   INT64_C(250)
 #define RETRY_LAST_MS    INT64_C(1000) /* HAProxy is next door: asking is cheap */
 #define REFUSED_FIRST_MS INT64_C(1000)
@@ -430,13 +432,24 @@ blame_frozen(const struct plan_backend *b, struct err *ret)
 }
 
 static void
+blame_paused(const struct reconcile *r, const struct plan_backend *b, struct err *ret)
+{
+	const struct overlay_pause *pause = overlay_find_pause(r->state.overlay, b->name);
+	char until[RFC3339_SIZE] = "";
+
+	if (pause != NULL && pause->until_wall_ms != 0)
+		rfc3339_put(pause->until_wall_ms, until);
+	err_fill(ret, ERR_CANCELLED, 0,
+	    "backend `" STR_FMT "` is paused: only what is proven to end is touched, until %s%s`rollcall resume`",
+	    STR_ARG(b->name), until, until[0] != '\0' ? " or " : "");
+}
+
+static void
 blame(const struct reconcile *r, const struct plan_backend *b, struct err *ret)
 {
 	blame_places(r, b, ret);
 	if (ret->code == ERR_OK && b->is_paused)
-		err_fill(ret, ERR_CANCELLED, 0,
-		    "backend `" STR_FMT "` is paused: only what is proven to end is touched, until `rollcall resume`",
-		    STR_ARG(b->name));
+		blame_paused(r, b, ret);
 	else if (ret->code == ERR_OK && b->is_frozen)
 		blame_frozen(b, ret);
 	else if (ret->code == ERR_OK && b->unheeded != 0)

@@ -56,6 +56,8 @@ def test_drain_holds_a_server_until_ready(aws: Aws, rollcalld: Rollcalld, haprox
     why = rollcalld.rollcall("why", task["id"]).stdout.splitlines()
     assert why[0] == f"rng-service {task['id']}: in grpc as {name}, held"
     assert "rollcall drain" in why[1] and f"`rollcall ready grpc/{name}` ends that" in why[1]
+    event = next(event for event in rollcalld.get("/v1/events") if event["kind"] == "order")
+    assert (event["backend"], event["server"], event["task"]) == ("grpc", name, task["id"])
     done = rollcalld.rollcall("ready", f"grpc/{name}")
     assert done.returncode == 0, done.stderr
     wait_state(rollcalld, task, "ready")
@@ -68,6 +70,7 @@ def test_a_hold_ends_by_itself(aws: Aws, rollcalld: Rollcalld, haproxy: HAProxy)
     name = name_of(rollcalld, task)
     code, answer = post(rollcalld, f"/v1/servers/grpc/{name}/drain?for=1500ms")
     assert code == 200 and TIME.fullmatch(answer["until"]) and answer["server"]["name"] == name
+    assert answer["server"]["state"] == "held", "what the order makes of it"
     wait_state(rollcalld, task, "held")
     wait_state(rollcalld, task, "ready")
     wait_until(lambda: held_by_haproxy(haproxy, task).is_ready, what="state ready")

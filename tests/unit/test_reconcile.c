@@ -1653,17 +1653,20 @@ what_cannot_be_held_is_refused_by_name(void **state)
 static void
 a_paused_backend_is_in_step_and_goes_on_when_told(void **state)
 {
+	struct reconcile_order for_a_while = order_of(RECONCILE_PAUSE_BACKEND, "");
 	struct stage *s = stage_with(3);
 
 	(void)state;
+	for_a_while.for_ms = 3600000;
 	(void)begin_serving(s);
-	assert_int_equal(order(s, order_of(RECONCILE_PAUSE_BACKEND, ""), "backend grpc is paused"), ERR_OK);
+	assert_int_equal(order(s, for_a_while, "backend grpc is paused"), ERR_OK);
 	(void)world_task(s->w, "bbbb2222", ROSTER_RUNNING, "10.0.0.2");
 	publish(s);
 	wait_ms(s, 10000);
 	assert_int_equal(s->runs, 0);
 	assert_true(reconcile_view(s->r).in_step);
 	assert_true(reconcile_view(s->r).backend_faults[0].on);
+	assert_non_null(strstr(reconcile_view(s->r).backend_faults[0].err.msg, "Z or `rollcall resume`"));
 	assert_int_equal(order(s, order_of(RECONCILE_RESUME_BACKEND, ""), "backend grpc goes on"), ERR_OK);
 	assert_int_equal(s->slots[1]->admin, ACTUAL_DRAIN);
 	assert_int_equal(count_notes(s, "backend `grpc`: goes on"), 1);
