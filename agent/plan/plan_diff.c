@@ -155,6 +155,23 @@ say_paused(struct plan_pass *p)
 }
 
 static bool
+say_unweighed(struct plan_pass *p)
+{
+	struct plan_held held = { .backend = p->desired->name, .server = STR("") };
+
+	if (p->n_unweighed == 0)
+		return true;
+	if (!plan_say(p->draft->arena, &held.message,
+		"%zu %s until the task behind each server is known: a cluster was not read yet, "
+		"or a server is explained by no task",
+		p->n_unweighed,
+		p->n_unweighed == 1 ? "server keeps the weight that it has" : "servers keep the weight that they have"))
+		return false;
+	plan_draft_hold(p->draft, held);
+	return true;
+}
+
+static bool
 plan_backend(struct plan_draft *d, const struct desired_backend *desired, struct plan_backend *ret)
 {
 	struct plan_pass p = {
@@ -181,7 +198,7 @@ plan_backend(struct plan_draft *d, const struct desired_backend *desired, struct
 	fate = fate_of(&p, ret);
 	ret->is_over = fate == PLAN_FATE_GOES && !(ret->exists && may_unmake(&p));
 	make_backend(&p, fate);
-	return ok && say_paused(&p);
+	return ok && say_paused(&p) && say_unweighed(&p);
 }
 
 static bool

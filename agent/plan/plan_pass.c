@@ -302,8 +302,12 @@ plan_pass_tune(struct plan_pass *p, enum plan_phase phase, const struct actual_s
 	bool is_wanted = d->want == DESIRED_SERVE;
 	unsigned weight = plan_pass_weight(p, d, h);
 
-	if ((is_wanted || (h != NULL && h->has_weight)) && s->weight != weight && may_weigh(p, s, h))
+	bool is_due = (is_wanted || (h != NULL && h->has_weight)) && s->weight != weight;
+
+	if (is_due && may_weigh(p, s, h))
 		add_value(p, phase, PLAN_WEIGHT, s, d, weight);
+	else if (is_due)
+		p->n_unweighed++;
 	if (is_wanted && d->maxconn != 0 && s->maxconn != d->maxconn)
 		add_value(p, phase, PLAN_MAXCONN, s, d, d->maxconn);
 }

@@ -23,7 +23,8 @@ struct plan_pass {
 	/* A server takes calls whose task is not known (yet): weights, which are in proportion to
 	 * one another, would be those of a part.  Filled by plan_servers. */
 	bool has_unknown;
-	size_t n_put_off; /* steps that the pause keeps back */
+	size_t n_put_off;   /* steps that the pause keeps back */
+	size_t n_unweighed; /* servers that keep another weight than they should have, as has_unknown */
 	/* Of those that stay: who takes calls, who is about to, who comes back with other settings. */
 	size_t n_up, n_joining, n_renewing;
 	/* Of health (plan_health.h): how many must take calls, whatever ECS calls them; of those that

@@ -228,6 +228,22 @@ only_differences_of_weight_and_maxconn_are_sent(void **state)
 }
 
 static void
+weights_wait_until_every_server_is_explained_and_that_is_told(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new();
+	const struct plan *p;
+
+	(void)state;
+	slot(&s, "rc_1", ACTUAL_READY, A)->weight = 10;
+	(void)slot(&s, "rc_2", ACTUAL_READY, B); /* of a cluster that was not read yet, say */
+	(void)runs(&s, "a", "10.0.0.1");
+	p = world_plan(s.w, 0, NULL);
+	assert_int_equal(p->n_steps, 0);
+	assert_int_equal(p->n_held, 1);
+	assert_true(str_has_prefix(p->held[0].message, STR("1 server keeps the weight")));
+}
+
+static void
 a_task_that_is_only_kept_changes_nothing(void **state)
 {
 	static const enum actual_admin admins[] = { ACTUAL_READY, ACTUAL_DRAIN, ACTUAL_MAINT };
@@ -592,6 +608,7 @@ main(void)
 		cmocka_unit_test(ipv6_is_the_same_however_haproxy_writes_it),
 		cmocka_unit_test(what_is_as_desired_is_left_alone),
 		cmocka_unit_test(only_differences_of_weight_and_maxconn_are_sent),
+		cmocka_unit_test(weights_wait_until_every_server_is_explained_and_that_is_told),
 		cmocka_unit_test(a_task_that_is_only_kept_changes_nothing),
 		cmocka_unit_test(a_server_that_nothing_explains_is_left_alone_and_shown),
 		cmocka_unit_test(a_task_that_ends_leaves_by_maintenance),
