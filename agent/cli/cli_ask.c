@@ -208,6 +208,26 @@ cli_ask_find_servers(const json_t *servers, struct str name, struct buf *names, 
 	return found;
 }
 
+bool
+cli_ask_is_server(struct str what)
+{
+	return what.len > 0 && what.ptr[0] != '/' && what.ptr[what.len - 1] != '/';
+}
+
+enum cli_command_exit
+cli_ask_complain_of_half(const struct cli_command_run *run, struct str what)
+{
+	struct buf text = buf_make(CLI_SHOW_TEXT_MAX);
+
+	buf_printf(&text,
+	    "`" STR_FMT "` names no server: it is BACKEND/NAME, or NAME if only one backend has it; `rollcall servers` "
+	    "lists them",
+	    STR_ARG(str_first(what, 200)));
+	(void)cli_ask_complain(run, CLI_COMMAND_USAGE, buf_str(&text));
+	buf_free(&text);
+	return CLI_COMMAND_USAGE;
+}
+
 enum cli_command_exit
 cli_ask_complain_of_server(const struct cli_command_run *run, struct str name, const char *what, struct str list)
 {

@@ -33,6 +33,9 @@ enum cli_command_exit cli_ask_complain(
     const struct cli_command_run *run, enum cli_command_exit status, struct str message);
 /* With what the daemon said. */
 enum cli_command_exit cli_ask_complain_document(const struct cli_command_run *run, const struct cli_ask_document *d);
+/* Not one half of BACKEND/NAME alone, as of a variable of a script that was not set. */
+bool cli_ask_is_server(struct str what);
+enum cli_command_exit cli_ask_complain_of_half(const struct cli_command_run *run, struct str what);
 enum cli_command_exit cli_ask_complain_of_server(
     const struct cli_command_run *run, struct str name, const char *what, struct str list);
 enum cli_command_exit cli_ask_print_line(const struct cli_command_run *run, struct str text);

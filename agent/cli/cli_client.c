@@ -269,6 +269,20 @@ on_stream(char *bytes, size_t size, size_t n, void *arg)
 	return buf_failed(&s->line, NULL) == ERR_OK && take_lines(s) ? size * n : 0;
 }
 
+/* About once a second, also while nothing comes.  Not 0: libcurl gives up. */
+static int
+on_tick(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+{
+	struct stream *s = arg;
+
+	(void)down_total;
+	(void)down;
+	(void)up_total;
+	(void)up;
+	s->stopped = s->stopped || !s->on_line(s->arg, STR(""));
+	return s->stopped;
+}
+
 static struct curl_slist *
 stream_headers(uint64_t last_id)
 {
@@ -293,7 +307,10 @@ set_stream(CURL *curl, const struct target *to, struct curl_slist *headers, stru
 	       curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, CLI_CLIENT_SILENCE_S) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_stream) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_WRITEDATA, s) == CURLE_OK;
+	       curl_easy_setopt(curl, CURLOPT_WRITEDATA, s) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_tick) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_XFERINFODATA, s) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
 }
 
 enum err_code

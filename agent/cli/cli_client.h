@@ -40,7 +40,8 @@ NODISCARD enum err_code cli_client_get(
 NODISCARD enum err_code cli_client_post(
     const struct cli_client *c, struct str path, struct cli_client_answer *ret, struct err *e);
 /* Each line of the stream behind path (text/event-stream), until the daemon hangs up
- * (ERR_OK) or on_line returns false (ERR_CANCELLED).  last_id: 0, or the last event seen. */
+ * (ERR_OK) or on_line returns false (ERR_CANCELLED); an empty line about once a second, too.
+ * last_id: 0, or the last event seen. */
 typedef bool cli_client_line_fn(void *arg, struct str line);
 NODISCARD enum err_code cli_client_follow(const struct cli_client *c, struct str path, uint64_t last_id,
     cli_client_line_fn *on_line, void *arg, struct err *e);

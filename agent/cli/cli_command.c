@@ -326,6 +326,8 @@ command_why(const struct cli_command_run *run, int n, char *const *arguments)
 	size_t slash;
 
 	(void)n;
+	if (!cli_ask_is_server(what))
+		return cli_ask_complain_of_half(run, what);
 	if (!str_has_prefix(what, STR("arn:")) && str_find(what, '/', &slash))
 		return why_backend_server(run, str_first(what, slash), str_skip(what, slash + 1));
 	return why_task(run, what);

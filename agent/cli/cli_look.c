@@ -4,6 +4,7 @@
 #include "cli/cli_look.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "cli/cli_ask.h"
@@ -174,7 +175,16 @@ struct following {
 	const struct cli_command_run *run;
 	uint64_t last_id;
 	enum cli_command_exit status;
+	bool is_over; /* whoever read it has gone, as `head` does */
 };
+
+static bool
+reader_is_gone(FILE *out)
+{
+	struct pollfd p = { .fd = fileno(out) };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLERR) != 0;
+}
 
 /* False: there is no one to write to any more. */
 static bool
@@ -183,8 +193,10 @@ on_line(void *arg, struct str line)
 	struct following *f = arg;
 	json_t *event = NULL;
 
-	if (!str_has_prefix(line, STR("data:")))
-		return true;
+	if (!str_has_prefix(line, STR("data:"))) {
+		f->is_over = reader_is_gone(f->run->out);
+		return !f->is_over;
+	}
 	if (cli_json_parse(str_trim(str_skip(line, 5)), &event, NULL) != ERR_OK)
 		return true;
 	note_last(event, &f->last_id);
@@ -201,19 +213,19 @@ follow(struct following *f)
 {
 	struct err e = ERR_INIT;
 
-	for (unsigned waited_s = 0; f->status == CLI_COMMAND_OK && waited_s < RECONNECT_S;) {
+	for (unsigned waited_s = 0; f->status == CLI_COMMAND_OK && !f->is_over && waited_s < RECONNECT_S;) {
 		const uint64_t seen = f->last_id;
 
 		if (cli_client_follow(&f->run->client, STR("/v1/events"), f->last_id, on_line, f, &e) == ERR_OK)
 			waited_s = 0; /* it was there, and has hung up */
 		if (f->last_id != seen)
 			waited_s = 0;
-		if (f->status == CLI_COMMAND_OK) {
+		if (f->status == CLI_COMMAND_OK && !f->is_over) {
 			(void)sleep(1);
 			waited_s++;
 		}
 	}
-	if (f->status != CLI_COMMAND_OK)
+	if (f->status != CLI_COMMAND_OK || f->is_over)
 		return f->status;
 	return cli_ask_complain(
 	    f->run, CLI_COMMAND_NO_DAEMON, e.code != ERR_OK ? str_from_cstr(e.msg) : STR("rollcalld has hung up"));

@@ -85,6 +85,8 @@ put_server(const struct cli_command_run *run, struct str what, struct buf *path)
 	enum cli_command_exit status;
 	size_t slash;
 
+	if (!cli_ask_is_server(what))
+		return cli_ask_complain_of_half(run, what);
 	if (!str_has_prefix(what, STR("arn:")) && str_find(what, '/', &slash)) {
 		put_server_path(path, str_first(what, slash), str_skip(what, slash + 1));
 		return CLI_COMMAND_OK;

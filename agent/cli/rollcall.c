@@ -235,6 +235,10 @@ choose_command(const struct options *o, int n, char *const *words)
 		return complain_usage("an argument is missing after", c->name);
 	if (n - 1 > c->max)
 		return complain_usage("too many arguments after", c->name);
+	/* A variable of a script that is not set must not become "all of them". */
+	for (int i = 1; i < n; i++)
+		if (words[i][0] == '\0')
+			return complain_usage("an argument is empty after", c->name);
 	stray = find_stray(o, c->takes);
 	if (stray != NULL)
 		return complain_usage(stray, c->name);

@@ -359,6 +359,7 @@ def test_an_empty_result_says_so(control: Rollcalld) -> None:
 
 @pytest.mark.parametrize("arguments, code", [
     (["why", "0123456789abcdef"], 1), (["why", "grpc/rc_99"], 1), (["servers", "none"], 1), (["why", "none/rc_1"], 1),
+    (["why", ""], 2), (["drain", "grpc/"], 2), (["why", "/rc_1"], 2), (["pause", ""], 2),
     ([], 2), (["wyh"], 2), (["why"], 2), (["why", "a", "b"], 2), (["status", "x"], 2), (["status", "--colour"], 2),
     (["--help"], 0), (["help"], 0), (["-V"], 0), (["status"], 0),
 ])
@@ -367,6 +368,14 @@ def test_exit_codes(control: Rollcalld, arguments: list[str], code: int) -> None
     done = control.rollcall(*arguments)
     assert done.returncode == code
     assert bool(done.stdout) == (code == 0) and bool(done.stderr) == (code != 0)
+
+
+def test_following_ends_with_its_reader(control: Rollcalld) -> None:
+    """As `rollcall events -f | head` has to, though nothing happens any more."""
+    with subprocess.Popen([paths.ROLLCALL, "-s", str(control.control_socket), "events", "-f"], stdout=subprocess.PIPE) as follower:
+        assert follower.stdout
+        follower.stdout.close()
+        assert follower.wait(60) == 0
 
 
 def test_without_a_daemon_it_is_3(directory: Path, control: Rollcalld) -> None:
