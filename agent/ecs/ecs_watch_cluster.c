@@ -74,6 +74,7 @@ struct ecs_watch_cluster {
 	int64_t names_due_ms, named_began_ms;
 	struct ecs_sought named;     /* by the pass that runs */
 	bool is_listening, is_heard; /* see ECS_WATCH_CLUSTER_REST_X */
+	int64_t rested_ms;           /* by which WATCH was put off on purpose */
 
 	struct roster_cluster known;
 	struct buf account, arn; /* behind those of known */
@@ -285,6 +286,7 @@ rest_or_look(struct ecs_watch_cluster *c)
 {
 	if (c->failures > 0 || c->kind == ECS_SWEEP_NAMED)
 		return;
+	c->rested_ms = watch_pause_ms(c) - c->start.source->watch_ms;
 	c->watch_due_ms = clk_mono_ms(&c->clk) + watch_pause_ms(c);
 	loop_timer_arm(c->timer, until_due_ms(c));
 }
@@ -794,7 +796,7 @@ note_beginning(struct ecs_watch_cluster *c)
 	if (c->kind == ECS_SWEEP_NAMED)
 		return;
 	if (c->began_ms != 0 && c->failures == 0)
-		c->pace.watch_ms = now - c->began_ms;
+		c->pace.watch_ms = now - c->began_ms > c->rested_ms ? now - c->began_ms - c->rested_ms : 0;
 	c->began_ms = now;
 	if (c->kind != ECS_SWEEP_FULL || c->rest_after.len > 0)
 		return;

@@ -123,7 +123,7 @@ def test_a_task_has_every_field(aws: Aws, haproxy: HAProxy, start_rollcalld: Cal
         "task": task["id"], "task_arn": task["arn"], "cluster": "main", "service": "rng-service", "revision": 1,
         "last_status": "RUNNING", "desired_status": "RUNNING", "health": "UNKNOWN",
         "containers": [{
-            "name": "rng", "labels": {"team": "a \"quoted\" ☂", "empty": ""}, "ignored_labels": [],
+            "name": "rng", "labels": {"team": "a \"quoted\" ☂", "empty": ""}, "held_by": "", "ignored_labels": [],
             "endpoints": [{"name": "", "backend": "grpc", "port": 50051, "exposed": True, "reason": "", "message": "",
                            "routes": [], "servers": [f"grpc/{server['name']}"]}]}],
     }

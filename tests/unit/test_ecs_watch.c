@@ -384,6 +384,7 @@ starts_one_by_one_use_half_of_the_rate_limit(void **state)
 static void
 the_list_rests_while_events_tell_all_and_refresh_does_not(void **state)
 {
+	struct ecs_watch_pace pace;
 	struct stage s;
 
 	(void)state;
@@ -398,7 +399,8 @@ the_list_rests_while_events_tell_all_and_refresh_does_not(void **state)
 	ecs(&s)->lists = 0;
 	fake_loop_pass(s.loop, 60000);
 	assert_in_range(ecs(&s)->lists, 7, 10);
-	ecs(&s)->tasks[1].desired = "STOPPED"; /* and nothing is told of it */
+	assert_false(ecs_watch_stretched(s.watch, 0, &pace)); /* to rest is no want of calls */
+	ecs(&s)->tasks[1].desired = "STOPPED";                /* and nothing is told of it */
 	ecs(&s)->tasks[1].version = 4;
 	fake_loop_pass(s.loop, 15000);
 	assert_int_equal(last_of(&s, 1)->desired_status, ROSTER_STOPPED);
