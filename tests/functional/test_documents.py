@@ -117,3 +117,8 @@ def test_what_documents_say_of_rollcalls_commands_is_true() -> None:
     assert "status" in commands and spoken <= commands, spoken - commands
     options = set(re.findall(r"rollcalld (--[a-z]+)", text))
     assert options <= set(re.findall(r"--[a-z]+", read("agent", "rollcalld.c"))) | {"--uneject"}, options
+
+
+def test_news_begins_with_the_version_that_configure_ac_has() -> None:
+    found = re.search(r"AC_INIT\(\[rollcall\], \[([0-9.]+)\]\)", read("configure.ac"))
+    assert found and read("NEWS").startswith(f"rollcall {found[1]}")
