@@ -297,6 +297,7 @@ lint_tests = \
 	%D%/lint/all-listed.sh \
 	%D%/lint/codespell.sh \
 	%D%/lint/core-is-pure.sh \
+	%D%/lint/documents.sh \
 	%D%/lint/format.sh \
 	%D%/lint/function-length.sh \
 	%D%/lint/headers-stand-alone.sh \
