@@ -588,6 +588,8 @@ app_inherit(struct app *a, struct app *before)
 {
 	app_outlier_inherit(a->outlier, before->outlier);
 	app_trace_inherit(a->trace, before->trace);
+	app_managed_inherit(a->managed, before->managed);
+	app_routes_inherit(a->routes, before->routes);
 }
 
 void

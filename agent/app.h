@@ -36,7 +36,8 @@ struct app_config {
  * started. */
 NODISCARD enum err_code app_new(struct loop *l, const struct app_config *config, struct app **ret, struct err *e);
 /* Before start, and before `before` is closed: its open sockets, and what waits in them,
- * are a's where both configurations have the same place for them. */
+ * are a's where both configurations have the same place for them; files that it is writing are
+ * written before a's. */
 void app_inherit(struct app *a, struct app *before);
 void app_start(struct app *a);
 /* Puts HAProxy in order for the time without us (nobody stays ejected), deletes what is ours in

@@ -163,6 +163,13 @@ app_managed_new(struct loop *l, const struct conf *conf, struct app_managed **re
 }
 
 void
+app_managed_inherit(struct app_managed *a, struct app_managed *before)
+{
+	if (a != NULL && before != NULL && hap_files_follow(a->files, before->files))
+		managed_distrust(a->machine);
+}
+
+void
 app_managed_close(struct app_managed *a)
 {
 	if (a == NULL)

@@ -27,6 +27,8 @@ NODISCARD enum err_code app_managed_names(
     const struct app_managed *a, struct arena *arena, const struct str **ret, size_t *ret_n, struct err *e);
 /* Both faults null if a is. */
 struct managed_view app_managed_view(const struct app_managed *a);
+/* Before `before` is closed: what it is writing comes first.  Either may be null. */
+void app_managed_inherit(struct app_managed *a, struct app_managed *before);
 void app_managed_close(struct app_managed *a); /* null is fine */
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "hap/hap_files.h"
 #include "hap/hap_maps.h"
@@ -238,6 +239,26 @@ app_routes_new(struct loop *l, const struct conf *conf, struct hap_link *link, s
 	}
 	*ret = r;
 	return ERR_OK;
+}
+
+static struct place *
+find_place(struct app_routes *r, const char *path)
+{
+	for (size_t i = 0; i < r->conf->haproxy.entrypoints.n; i++)
+		if (strcmp(r->places[i].path, path) == 0)
+			return &r->places[i];
+	return NULL;
+}
+
+void
+app_routes_inherit(struct app_routes *r, struct app_routes *before)
+{
+	for (size_t i = 0; r != NULL && before != NULL && i < r->conf->haproxy.entrypoints.n; i++) {
+		struct place *then = find_place(before, r->places[i].path);
+
+		if (then != NULL && hap_files_follow(r->places[i].files, then->files))
+			routes_distrust(r->machine, i);
+	}
 }
 
 void

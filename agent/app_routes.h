@@ -25,6 +25,8 @@ const struct control_route_map *app_routes_maps(struct app_routes *r, size_t *re
 uint64_t app_routes_version(const struct app_routes *r);
 bool app_routes_lead_to(const struct app_routes *r, struct str backend); /* routes_lead_to */
 const struct fault *app_routes_fault(const struct app_routes *r);        /* the first; null: none */
-void app_routes_close(struct app_routes *r);                             /* null is fine */
+/* Before `before` is closed: what it is writing comes first.  Either may be null. */
+void app_routes_inherit(struct app_routes *r, struct app_routes *before);
+void app_routes_close(struct app_routes *r); /* null is fine */
 
 #endif

@@ -58,6 +58,7 @@ unit_tests = \
 	%D%/unit/test_grpc_check \
 	%D%/unit/test_hap_ca \
 	%D%/unit/test_hap_exec \
+	%D%/unit/test_hap_files \
 	%D%/unit/test_hap_link \
 	%D%/unit/test_hap_server_line \
 	%D%/unit/test_hap_map \

@@ -21,7 +21,9 @@
 
 struct job {
 	uv_work_t work;
-	struct hap_files *files; /* null: nobody waits any more */
+	struct hap_files *files;    /* null: nobody waits any more */
+	struct hap_files *follower; /* whose first job waits for this one; null: nobody's */
+	struct job *next;           /* that job, once there is one */
 	char dir[HAP_FILES_PATH_MAX];
 	struct hap_files_change changes[HAP_FILES_MAX];
 	char *texts[HAP_FILES_MAX];
@@ -34,7 +36,8 @@ struct job {
 struct hap_files {
 	struct loop *loop;
 	char dir[HAP_FILES_PATH_MAX];
-	struct job *job; /* or null */
+	struct job *job;   /* or null */
+	struct job *ahead; /* of whom we follow, not done yet; null: none */
 };
 
 /* ---- plain files ---- */
@@ -165,6 +168,35 @@ on_work(uv_work_t *work)
 			return;
 }
 
+static void on_worked(uv_work_t *work, int status);
+
+static int
+begin(struct job *j, uv_loop_t *loop)
+{
+	return uv_queue_work(loop, &j->work, on_work, on_worked);
+}
+
+/* Those that waited for it go on, one after the other. */
+static void
+finish(struct job *j, uv_loop_t *loop)
+{
+	while (j != NULL) {
+		struct job *next = j->next;
+
+		if (j->follower != NULL)
+			j->follower->ahead = NULL;
+		if (j->files != NULL) {
+			j->files->job = NULL;
+			j->done(j->arg, &j->err);
+		}
+		job_free(j);
+		j = next;
+		if (j == NULL || begin(j, loop) == 0)
+			return;
+		err_fill(&j->err, ERR_IO, 0, "writing to %s: no thread for it", j->dir);
+	}
+}
+
 static void
 on_worked(uv_work_t *work, int status)
 {
@@ -172,11 +204,7 @@ on_worked(uv_work_t *work, int status)
 
 	if (status != 0)
 		err_fill(&j->err, ERR_CANCELLED, 0, "writing to %s: %s", j->dir, uv_strerror(status));
-	if (j->files != NULL) {
-		j->files->job = NULL;
-		j->done(j->arg, &j->err);
-	}
-	job_free(j);
+	finish(j, work->loop);
 }
 
 static enum err_code
@@ -214,7 +242,9 @@ hap_files_write(struct hap_files *f, const struct hap_files_change *changes, siz
 	j->done = done;
 	j->arg = arg;
 	code = fill(j, changes, n, e);
-	if (code == ERR_OK && (status = uv_queue_work(loop_uv(f->loop), &j->work, on_work, on_worked)) != 0)
+	if (code == ERR_OK && f->ahead != NULL)
+		f->ahead->next = j;
+	else if (code == ERR_OK && (status = begin(j, loop_uv(f->loop))) != 0)
 		code = err_set(e, ERR_IO, "writing to %s: %s", f->dir, uv_strerror(status));
 	if (code != ERR_OK) {
 		job_free(j);
@@ -240,6 +270,21 @@ hap_files_new(struct loop *l, struct str dir, struct hap_files **ret, struct err
 	return ERR_OK;
 }
 
+/* A job that waits for the one ahead is the last of them. */
+bool
+hap_files_follow(struct hap_files *f, struct hap_files *before)
+{
+	struct job *last = before->job != NULL ? before->job : before->ahead;
+
+	if (last == NULL)
+		return false;
+	if (last->follower != NULL)
+		last->follower->ahead = NULL;
+	last->follower = f;
+	f->ahead = last;
+	return true;
+}
+
 void
 hap_files_close(struct hap_files *f)
 {
@@ -247,5 +292,7 @@ hap_files_close(struct hap_files *f)
 		return;
 	if (f->job != NULL)
 		f->job->files = NULL;
+	if (f->ahead != NULL)
+		f->ahead->follower = NULL;
 	free(f);
 }

@@ -32,6 +32,9 @@ typedef void hap_files_done_fn(void *arg, const struct err *e);
 NODISCARD enum err_code hap_files_new(struct loop *l, struct str dir, struct hap_files **ret, struct err *e);
 NODISCARD enum err_code hap_files_write(struct hap_files *f, const struct hap_files_change *changes, size_t n,
     hap_files_done_fn *done, void *arg, struct err *e);
+/* What f writes first is written after what is being written by before, which is closed now and writes
+ * no more; f has written nothing yet.  True: something is, and what f's owner has read of it is old. */
+bool hap_files_follow(struct hap_files *f, struct hap_files *before);
 void hap_files_close(struct hap_files *f); /* what is being written is written; no callback comes after; null is fine */
 
 /* At once, by whoever may wait. */

@@ -27,6 +27,7 @@ struct managed {
 	struct buf disk, good, want;
 	uint64_t seen;      /* managed_file_mark of what want and need were made of; 0: they are to be made */
 	bool is_idle;       /* nothing is managed, and nothing was: the file is left alone */
+	bool disk_is_old;   /* the file says something else by now */
 	bool has_good_file; /* backends.cfg.good stands there */
 	enum busy busy;
 	struct buf writing;          /* what disk will say */
@@ -95,6 +96,12 @@ managed_new(const struct conf *conf, const struct managed_found *found, struct m
 	}
 	*ret = m;
 	return ERR_OK;
+}
+
+void
+managed_distrust(struct managed *m)
+{
+	m->disk_is_old = true;
 }
 
 void
@@ -361,7 +368,7 @@ begin_write(struct managed *m, const struct buf *text, enum good_file good, int6
 	out->files = (struct managed_files){
 		.keep_good = m->keeps_good,
 		.good = buf_str(&m->good),
-		.has_text = !is_same(&m->disk, &m->writing),
+		.has_text = m->disk_is_old || !is_same(&m->disk, &m->writing),
 		.text = buf_str(&m->writing),
 		.drop_good = m->drops_good,
 	};
@@ -421,7 +428,7 @@ decide(struct managed *m, int64_t now_ms, struct managed_actions *out)
 {
 	if (m->busy != BUSY_NOT || m->want.len == 0 || m->is_idle || is_put_off(m, now_ms, out))
 		return;
-	if (!is_same(&m->want, &m->disk)) {
+	if (m->disk_is_old || !is_same(&m->want, &m->disk)) {
 		write_want(m, now_ms, out);
 	} else if (m->need != NEED_NOTHING) {
 		reload(m, now_ms, out);
@@ -506,6 +513,7 @@ on_written(struct managed *m, const struct managed_event *ev, struct managed_act
 	m->write_after_ms = ev->mono_ms + MANAGED_WRITE_EVERY_MS;
 	note_end(out, &m->file_fault, "backends.cfg is written again");
 	(void)copy(&m->disk, &m->writing);
+	m->disk_is_old = false;
 	m->seen = 0;
 	m->has_good_file = (m->has_good_file || m->keeps_good) && !m->drops_good;
 	if (m->need == NEED_NOTHING)

@@ -90,6 +90,8 @@ NODISCARD enum err_code managed_new(
     const struct conf *conf, const struct managed_found *found, struct managed **ret, struct err *e);
 void managed_feed(struct managed *m, const struct managed_event *ev, struct managed_actions *ret);
 struct managed_view managed_view(const struct managed *m);
+/* backends.cfg is being written by somebody before us: what was found is old, and it is written anew. */
+void managed_distrust(struct managed *m);
 void managed_free(struct managed *m); /* null is fine */
 
 /* The backends that backends.cfg names now, and those of its text before that HAProxy still has: borrowed from m. */

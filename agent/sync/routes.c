@@ -28,6 +28,7 @@ struct waiting {        /* a new route whose backend does not serve yet */
 
 struct entrypoint {
 	struct held disk, live, want;
+	bool disk_is_old; /* its file says something else by now */
 	struct arena *waits_arena;
 	struct waiting *waits;
 	size_t n_waits;
@@ -111,6 +112,12 @@ routes_new(const struct conf *conf, const struct str *texts, struct routes **ret
 	}
 	*ret = r;
 	return ERR_OK;
+}
+
+void
+routes_distrust(struct routes *r, size_t entrypoint)
+{
+	r->entrypoints[entrypoint].disk_is_old = true;
 }
 
 void
@@ -413,7 +420,7 @@ write_file(struct routes *r, int64_t now_ms, struct routes_actions *out)
 	for (size_t i = 0; i < r->n && !r->is_writing; i++) {
 		struct entrypoint *p = &r->entrypoints[i];
 
-		if (p->want.arena == NULL || hap_map_same(&p->want.map, &p->disk.map))
+		if (p->want.arena == NULL || (hap_map_same(&p->want.map, &p->disk.map) && !p->disk_is_old))
 			continue;
 		if (now_ms < p->write_after_ms) {
 			wake_at(out, now_ms, p->write_after_ms);
@@ -425,6 +432,7 @@ write_file(struct routes *r, int64_t now_ms, struct routes_actions *out)
 			p->write_after_ms = now_ms + ROUTES_RETRY_MS;
 			continue;
 		}
+		p->disk_is_old = false;
 		out->write = true;
 		out->write_entrypoint = r->writing = i;
 		out->text = buf_str(&r->text);

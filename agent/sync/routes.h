@@ -68,6 +68,8 @@ const struct hap_map *routes_live(const struct routes *r, size_t entrypoint);
 /* Does a map lead there, as HAProxy holds it or is to hold it?  True, too, while one was not read back. */
 bool routes_lead_to(const struct routes *r, struct str backend);
 const struct fault *routes_fault(const struct routes *r, size_t entrypoint); /* it can't be read, swapped or written */
-void routes_free(struct routes *r);                                          /* null is fine */
+/* Its file is being written by somebody before us: what was found is old, and it is written anew. */
+void routes_distrust(struct routes *r, size_t entrypoint);
+void routes_free(struct routes *r); /* null is fine */
 
 #endif

@@ -444,6 +444,30 @@ what_haproxy_has_let_go_is_not_in_its_file(void **state)
 	end(s);
 }
 
+/* A configuration that is taken in the middle of a write has read what stood there before. */
+static void
+what_somebody_is_writing_is_written_anew(void **state)
+{
+	struct stage *s = stage();
+	char *before;
+
+	(void)state;
+	task(s, "rc_a", PLAN_STATE_UP);
+	pass(s);
+	write_it(s);
+	before = strdup(text(&s->disk));
+	assert_non_null(before);
+	start(s, before, NULL);
+	free(before);
+	managed_distrust(s->m);
+	pass(s);
+	assert_true(s->todo.files.has_text);
+	write_it(s);
+	is_calm(s);
+	assert_int_equal(s->reloads, 0);
+	end(s);
+}
+
 static void
 servers_alone_never_reload_haproxy(void **state)
 {
@@ -866,6 +890,7 @@ main(void)
 		cmocka_unit_test(a_section_that_nobody_asks_for_stays_for_those_who_serve),
 		cmocka_unit_test(what_haproxy_has_until_its_next_reload_is_remembered),
 		cmocka_unit_test(what_haproxy_has_let_go_is_not_in_its_file),
+		cmocka_unit_test(what_somebody_is_writing_is_written_anew),
 		cmocka_unit_test(servers_alone_never_reload_haproxy),
 		cmocka_unit_test(writes_are_coalesced),
 		cmocka_unit_test(a_new_backend_is_written_then_reloaded_once),
