@@ -292,6 +292,21 @@ tests_torture_alloc_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=free \
 	-Wl,--wrap=arena_alloc,--wrap=arena_strdup,--wrap=arena_str
 
+# Unit tests of what has descriptors, again, with writes that would block and files in halves.
+if HAVE_CMOCKA
+io_tests = %D%/torture/io_conf_file %D%/torture/io_hap_ca %D%/torture/io_hap_link %D%/torture/io_hap_master %D%/torture/io_spop_server
+check_PROGRAMS += $(io_tests)
+TESTS += $(io_tests)
+endif
+short_io = %D%/torture/short_io.c
+tests_torture_io_conf_file_SOURCES = %D%/unit/test_conf_file.c $(short_io)
+tests_torture_io_hap_ca_SOURCES = %D%/unit/test_hap_ca.c $(short_io)
+tests_torture_io_hap_link_SOURCES = %D%/unit/test_hap_link.c $(short_io)
+tests_torture_io_hap_link_CPPFLAGS = $(AM_CPPFLAGS) -DSPARES_ACCEPTED
+tests_torture_io_hap_master_SOURCES = %D%/unit/test_hap_master.c $(short_io)
+tests_torture_io_hap_master_LDADD = $(LDADD) -lpthread
+tests_torture_io_spop_server_SOURCES = %D%/unit/test_spop_server.c $(short_io)
+
 # ---- lint ----
 
 lint_tests = \

@@ -117,9 +117,13 @@ static void
 answer(struct master *m, int fd, const char *text)
 {
 	size_t len = strlen(m->heard);
-	ssize_t n = read(fd, m->heard + len, sizeof(m->heard) - len - 1);
+	ssize_t n;
 
-	m->heard[len + (n > 0 ? (size_t)n : 0)] = '\0';
+	do { /* a line may come in pieces */
+		n = read(fd, m->heard + len, sizeof(m->heard) - len - 1);
+		len += n > 0 ? (size_t)n : 0;
+		m->heard[len] = '\0';
+	} while (n > 0 && m->heard[len - 1] != '\n');
 	if (strcmp(text, "hang") == 0)
 		(void)poll(&(struct pollfd){ .fd = fd }, 1, 5000); /* until the other side hangs up */
 	else
