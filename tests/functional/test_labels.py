@@ -7,6 +7,7 @@ entry names any of these services; what a call reaches is told by the tasks them
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import time
@@ -23,6 +24,7 @@ from rollcall_testlib.haproxy import HAProxy, version, wait_serving
 from rollcall_testlib.waiting import stays, wait_until
 
 PATH = "/rng.Rng/Next"
+CANARY_CALLS = int(os.environ.get("CANARY_CALLS", "1000"))  # tests/bench/RESULTS.md has those of 10,000
 
 
 class Labels:
@@ -247,10 +249,11 @@ def test_a_canary_takes_its_share(labels: Labels) -> None:
     wait_serving(labels.haproxy, "shop", everybody)
     wait_until(lambda: labels.rollcalld.status()["haproxy"]["in_step"], 30, "nothing is left to do")
     stays(lambda: labels.rollcalld.status()["haproxy"]["in_step"], 1.0, "nobody joins any more")
-    result = client.call_many(labels.haproxy.target, 1000, authority="shop")
+    result = client.call_many(labels.haproxy.target, CANARY_CALLS, authority="shop")
     canary, = (task["id"] for task in labels.aws.control.running("main", "canary"))
+    print(f"the canary had {result.by_task[canary]} of {CANARY_CALLS} calls; {result.failed} failed")
     assert result.failed == 0
-    assert 80 <= result.by_task[canary] <= 120, dict(result.by_task)
+    assert 0.08 <= result.by_task[canary] / CANARY_CALLS <= 0.12, dict(result.by_task)
 
 
 def test_settings_that_only_a_file_can_say_come_by_one_reload(labels: Labels) -> None:
@@ -311,6 +314,10 @@ def test_an_operators_eye_sees_the_route(labels: Labels) -> None:
                      "service": "shop", "source_label": "rollcall.rule", "priority": 7}
     found = rollcalld.get(f"/v1/route?host=SHOP:443&path={PATH}")
     assert found["key"] == "shop/rng.Rng/" and found["backend"] == "main-shop-rng" and len(found["servers"]) == 1
+    told = rollcalld.rollcall("route", "SHOP:443", PATH)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.splitlines() == ["backend main-shop-rng, by shop/rng.Rng/ of entrypoint default",
+                                        f"  servers that take its calls: {found['servers'][0]}"]
     task, = labels.aws.control.running("main", "shop")
     container, = rollcalld.get(f"/v1/tasks/{task['id']}")["containers"]
     assert container["labels"]["rollcall.priority"] == "7"
