@@ -6,5 +6,6 @@
 - cases: what happens during a run
 - results: the table in tests/functional/RESULTS.md
 - run: the command
+- soak: another one: HAProxy reloaded a thousand times; does rollcalld grow?
 - agent_cases, spop_agent: what the SPOE agent does under such a load, and an agent that misbehaves; spoe: the command
 """
