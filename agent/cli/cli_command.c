@@ -365,7 +365,8 @@ static const struct cli_command commands[] = {
 	{ "log", "LEVEL", "error, warn, info or debug, until the next start", 1, 1, CLI_TAKES_NONE, cli_order_log },
 	{ "metrics", "", "counts and gauges, as Prometheus reads them", 0, 0, CLI_TAKES_NONE, cli_look_metrics },
 	{ "health", "[--ready]", "is rollcalld alive (--ready: and in step)", 0, 0, CLI_TAKES_READY, command_health },
-	{ "grpc-check", "[SERVICE]", "lines for haproxy.cfg: a health check by grpc.health.v1", 0, 1, CLI_TAKES_NONE,
+	/* The empty name asks for the whole server (grpc.health.v1). */
+	{ "grpc-check", "[SERVICE]", "lines for haproxy.cfg: a health check by grpc.health.v1", 0, 1, CLI_TAKES_EMPTY,
 	    cli_check_grpc },
 	{ "version", "", "the versions of rollcall and of rollcalld", 0, 0, CLI_TAKES_NONE, command_version },
 };

@@ -25,7 +25,7 @@ struct cli_command_run {
 
 typedef enum cli_command_exit cli_command_fn(const struct cli_command_run *run, int n, char *const *arguments);
 
-/* The options of its own that a command has, as bits. */
+/* The options of its own that a command has, and what it lets pass, as bits. */
 enum cli_command_option {
 	CLI_TAKES_NONE = 0,
 	CLI_TAKES_READY = 1,
@@ -33,7 +33,8 @@ enum cli_command_option {
 	CLI_TAKES_FOLLOW = 4,
 	CLI_TAKES_SINCE = 8,
 	CLI_TAKES_FORCE = 16,
-	CLI_TAKES_ENTRYPOINT = 32
+	CLI_TAKES_ENTRYPOINT = 32,
+	CLI_TAKES_EMPTY = 64 /* an empty argument, and means it */
 };
 
 struct cli_command {

@@ -237,7 +237,7 @@ choose_command(const struct options *o, int n, char *const *words)
 		return complain_usage("too many arguments after", c->name);
 	/* A variable of a script that is not set must not become "all of them". */
 	for (int i = 1; i < n; i++)
-		if (words[i][0] == '\0')
+		if (words[i][0] == '\0' && (c->takes & CLI_TAKES_EMPTY) == 0)
 			return complain_usage("an argument is empty after", c->name);
 	stray = find_stray(o, c->takes);
 	if (stray != NULL)
