@@ -72,7 +72,7 @@ only the calls in flight on it. "met, but see below" is for what HAProxy has no 
 
 FAULTS = """\
 
-# What the faults of AWS do to the servers
+## What the faults of AWS do to the servers
 
 The fault suite, played by `make check` on a clock of its own; what each column means, and what else was tried, is in
 [tests/scenario/RESULTS.md](../scenario/RESULTS.md), which these tables are of.
