@@ -51,8 +51,7 @@ class Stage:
     def __init__(self, directory: Path, start_haproxy: Callable[..., hap.HAProxy]) -> None:
         self._directory, self._agents = directory, 0
         self.place = f"abns@rc-{uuid.uuid4().hex[:12]}"
-        self.task = RngServer(directory, "task")
-        wait_until(lambda: socket.create_connection(self.task.target.split(":"), 1).close() is None, 10, "the task")
+        self.task = RngServer(directory, "task").wait_listening()
         self.haproxy = start_haproxy(shipped=True, master=True, edit=shipped_with(self.place, self.task.target))
         self.daemon: Rollcalld | None = None
         self.agent: Child | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from pathlib import Path
 
@@ -9,10 +10,11 @@ from rng import journal
 
 from .paths import TOP
 from .process import Child, free_port
+from .waiting import wait_until
 
 
 class RngServer(Child):
-    """One server, with its journal. As a context manager it is killed at the end."""
+    """One server, with its journal. As a context manager it listens at the beginning and is killed at the end."""
 
     def __init__(self, directory: Path, name: str, target: str = "", drain: float = 0.5) -> None:
         self.target = target or f"127.0.0.1:{free_port()}"
@@ -24,8 +26,18 @@ class RngServer(Child):
     def journal(self) -> journal.Journal:
         return journal.read(self.journal_file)
 
-    def __enter__(self) -> RngServer:
+    def wait_listening(self) -> RngServer:
+        address, _, port = self.target.rpartition(":")
+        wait_until(lambda: socket.create_connection((address.strip("[]"), int(port)), 1).close() is None,
+                   what=f"a server on {self.target}")
         return self
+
+    def __enter__(self) -> RngServer:
+        try:
+            return self.wait_listening()
+        except AssertionError:
+            self.kill()
+            raise
 
     def __exit__(self, *_: object) -> None:
         self.kill()
