@@ -35,6 +35,27 @@ find_desired(const struct plan_backend *b, struct str server)
 	return NULL;
 }
 
+/* Between a start and the first look at HAProxy there is no plan: then whom it was for last. */
+static void
+resolve_applied(const struct reconcile_view *v, struct str backend, struct str server, struct trace_otlp_task *ret)
+{
+	const struct applied_server *s = applied_find(v->applied, backend, server);
+
+	if (s == NULL)
+		return;
+	ret->arn = s->task_arn;
+	ret->container = s->container;
+	for (size_t i = 0; v->roster != NULL && i < v->roster->n_clusters; i++) {
+		const struct roster_task *task = roster_facts_find(v->roster->clusters[i].facts, s->task_arn);
+
+		if (task == NULL)
+			continue;
+		ret->cluster = v->roster->clusters[i].arn;
+		ret->service = task->group;
+		return;
+	}
+}
+
 static void
 resolve(void *arg, struct str backend, struct str server, struct trace_otlp_task *ret)
 {
@@ -42,6 +63,8 @@ resolve(void *arg, struct str backend, struct str server, struct trace_otlp_task
 	const struct reconcile_view v = reconcile_view(app_sync_reconcile(t->sync));
 	const struct desired_server *d = v.plan != NULL ? find_desired(plan_find(v.plan, backend), server) : NULL;
 
+	if (v.plan == NULL)
+		resolve_applied(&v, backend, server, ret);
 	if (d == NULL)
 		return;
 	ret->arn = d->task->arn;

@@ -178,6 +178,24 @@ def test_a_call_becomes_a_span_of_its_callers_trace(start_scene: Callable[..., S
     assert "secret-1" not in scene.daemon.output()
 
 
+def test_after_a_reload_a_span_names_its_task_before_haproxy_was_asked(start_scene: Callable[..., Scene],
+                                                                       collector: Collector) -> None:
+    scene = start_scene(env=SOON)
+    door = scene.haproxy.runtime.path
+    away = door.rename(door.with_name("away"))
+    try:
+        scene.daemon.reload()
+        wait_until(lambda: scene.daemon.messages(" is applied, configuration "), what="the reload")
+        assert scene.call(("traceparent", PARENT)) == "OK"
+        span, = wait_until(lambda: collector.of(PARENT.split("-")[1]), 20, "the span")
+    finally:
+        away.rename(door)
+    known, arn = attributes(span), scene.tasks[0]["arn"]
+    assert known["aws.ecs.task.arn"] in [task["arn"] for task in scene.tasks]
+    assert known["aws.ecs.cluster.arn"] == arn.split(":task/")[0] + ":cluster/main"
+    assert (known["aws.ecs.service"], known["aws.ecs.container.name"]) == (f"service:{SERVICE['service']}", "rng")
+
+
 def test_an_error_without_data_has_its_status(start_scene: Callable[..., Scene], collector: Collector) -> None:
     scene = start_scene(env=SOON)
     for task in scene.tasks:
