@@ -40,20 +40,17 @@ static void
 resolve_applied(const struct reconcile_view *v, struct str backend, struct str server, struct trace_otlp_task *ret)
 {
 	const struct applied_server *s = applied_find(v->applied, backend, server);
+	const struct roster_cluster *cluster = NULL;
+	const struct roster_task *task = s != NULL ? roster_find(v->roster, s->task_arn, &cluster) : NULL;
 
 	if (s == NULL)
 		return;
 	ret->arn = s->task_arn;
 	ret->container = s->container;
-	for (size_t i = 0; v->roster != NULL && i < v->roster->n_clusters; i++) {
-		const struct roster_task *task = roster_facts_find(v->roster->clusters[i].facts, s->task_arn);
-
-		if (task == NULL)
-			continue;
-		ret->cluster = v->roster->clusters[i].arn;
-		ret->service = task->group;
+	if (task == NULL)
 		return;
-	}
+	ret->cluster = cluster->arn;
+	ret->service = task->group;
 }
 
 static void

@@ -222,13 +222,18 @@ roster_facts_find(const struct roster_facts *f, struct str arn)
 /* ---- the roster ---- */
 
 const struct roster_task *
-roster_find(const struct roster *r, struct str task_arn)
+roster_find(const struct roster *r, struct str task_arn, const struct roster_cluster **ret_cluster)
 {
-	const struct roster_task *found = NULL;
+	for (size_t i = 0; r != NULL && i < r->n_clusters; i++) {
+		const struct roster_task *found = roster_facts_find(r->clusters[i].facts, task_arn);
 
-	for (size_t i = 0; r != NULL && i < r->n_clusters && found == NULL; i++)
-		found = roster_facts_find(r->clusters[i].facts, task_arn);
-	return found;
+		if (found == NULL)
+			continue;
+		if (ret_cluster != NULL)
+			*ret_cluster = &r->clusters[i];
+		return found;
+	}
+	return NULL;
 }
 
 struct roster *

@@ -148,8 +148,9 @@ NODISCARD bool roster_task_copy(struct arena *a, const struct roster_task *t, st
 /* A frozen copy of the list; takes a reference on each cluster's facts. */
 NODISCARD enum err_code roster_make(
     const struct roster_cluster *clusters, size_t n, struct roster **ret, struct err *e);
-/* The task with this ARN, in whatever cluster; or null, as for a null r. */
-const struct roster_task *roster_find(const struct roster *r, struct str task_arn);
+/* The task with this ARN, in whatever cluster (*ret_cluster, unless ret_cluster is null); or null, as for a null r. */
+const struct roster_task *roster_find(
+    const struct roster *r, struct str task_arn, const struct roster_cluster **ret_cluster);
 /* Of a roster that nobody else has yet; copied. */
 NODISCARD bool roster_set_self(struct roster *r, const struct roster_self *self);
 NODISCARD bool roster_self_copy(struct arena *a, const struct roster_self *from, struct roster_self *ret);

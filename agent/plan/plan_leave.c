@@ -160,7 +160,7 @@ plan_leave_unknown_evidence(const struct plan_pass *p, const struct plan_bound *
 	begun = begun_on(s);
 	if (begun != EVIDENCE_NONE || s->applied->task_arn.len == 0)
 		return begun;
-	task = roster_find(p->draft->roster, s->applied->task_arn);
+	task = roster_find(p->draft->roster, s->applied->task_arn, NULL);
 	return task != NULL && desired_verdict_is_over(task) ? desired_verdict_of(task, false).evidence : EVIDENCE_NONE;
 }
 

@@ -264,7 +264,7 @@ last_of(const struct stage *s, size_t i)
 	char arn_text[128];
 
 	fake_ecs_arn(&s->callers[0].ecs.tasks[i], arn_text);
-	return roster_find(s->last, str_from_cstr(arn_text));
+	return roster_find(s->last, str_from_cstr(arn_text), NULL);
 }
 
 static void
