@@ -27,7 +27,6 @@
 #define OP_STARTING      1u
 #define OP_RUNNING       2u
 #define WEIGHT_MAX       256u
-#define COLUMNS_MAX      512 /* of `show stat`: 129 in 2.6 */
 
 /* In the order of the reply; checked against its header. */
 #define SERVER_FIELDS(X)                         \
@@ -112,6 +111,12 @@ static const struct str stat_column_names[N_STAT_COLUMNS] = {
 #undef X
 };
 
+/* Where a line of `show stat` has what we read, in the order of the line. */
+struct stat_cell {
+	size_t at;      /* the column of the reply, from 0 */
+	uint8_t column; /* enum stat_column */
+};
+
 /* A server while both tables are read. */
 struct row {
 	struct actual_server *server;
@@ -128,8 +133,8 @@ struct reading {
 	size_t next; /* `show stat` lists servers in the same order: look here first */
 	size_t n_in_stat;
 	bool small_weights, is_unpublished;
-	size_t n_columns;
-	uint8_t column_at[COLUMNS_MAX]; /* of a column of the reply: enum stat_column, or N_STAT_COLUMNS */
+	struct stat_cell cells[N_STAT_COLUMNS];
+	size_t n_cells;
 };
 
 static enum err_code
@@ -471,41 +476,79 @@ read_stat_header(struct reading *rd, struct str *rest, struct err *e)
 	if (!str_has_prefix(*rest, STR("# ")))
 		return err_set(e, ERR_PARSE, "`show stat`: no header line");
 	*rest = str_skip(*rest, 2);
-	memset(rd->column_at, N_STAT_COLUMNS, sizeof(rd->column_at));
 	for (size_t i = 0; !ends_line && csv_next(rest, &field, &ends_line); i++) {
 		uint8_t c = stat_column_of(field);
 
-		if (i < COLUMNS_MAX && !seen[c])
-			rd->column_at[i] = c;
+		if (c < N_STAT_COLUMNS && !seen[c])
+			rd->cells[rd->n_cells++] = (struct stat_cell){ .at = i, .column = c };
 		seen[c] = true;
 	}
-	for (size_t c = 0; c < N_STAT_COLUMNS; c++)
-		rd->n_columns += seen[c] ? 1 : 0;
 	for (size_t c = 0; c < N_STAT_COLUMNS_NEEDED; c++)
 		if (!seen[c])
 			return err_set(e, ERR_PARSE, "`show stat`: no column %s", stat_column_names[c].ptr);
 	return ERR_OK;
 }
 
-/* The cells that we read of one line; false at the end, or if the line is cut off. */
+/* Past n fields of a line that goes on behind them; false: it does not.  Nine of ten fields
+ * are skipped, in each line of each look at HAProxy. */
+static bool
+csv_skip(struct str *rest, size_t n)
+{
+	struct str quoted;
+	bool ends_line = false;
+
+	while (n-- > 0) {
+		const char *p = rest->ptr, *end = p + rest->len;
+
+		if (p < end && *p == '"') {
+			if (!csv_next(rest, &quoted, &ends_line) || ends_line)
+				return false;
+			continue;
+		}
+		while (p < end && *p != ',' && *p != '\n')
+			p++;
+		if (p == end || *p == '\n')
+			return false;
+		*rest = str_of(p + 1, (size_t)(end - p) - 1);
+	}
+	return true;
+}
+
+/* To the next line; false: a quote of this one is not closed.  Only in quotes a line goes on
+ * behind its end. */
+static bool
+csv_end_line(struct str *rest)
+{
+	struct str after = *rest, line, field;
+	bool ends_line = false;
+	size_t at;
+
+	if (str_next(&after, '\n', &line) && !str_find(line, '"', &at)) {
+		*rest = after;
+		return true;
+	}
+	while (!ends_line && csv_next(rest, &field, &ends_line))
+		continue;
+	return ends_line;
+}
+
+/* The cells that we read of one line; false if the line is cut off. */
 static bool
 read_stat_cells(const struct reading *rd, struct str *rest, struct str *cells)
 {
-	struct str field;
 	bool ends_line = false;
-	size_t n = 0;
+	size_t at = 0;
 
 	for (size_t c = N_STAT_COLUMNS_NEEDED; c < N_STAT_COLUMNS; c++)
 		cells[c] = STR("");
-	for (size_t i = 0; !ends_line && csv_next(rest, &field, &ends_line); i++) {
-		uint8_t c = i < COLUMNS_MAX ? rd->column_at[i] : N_STAT_COLUMNS;
+	for (size_t i = 0; i < rd->n_cells; i++) {
+		const struct stat_cell *cell = &rd->cells[i];
 
-		if (c < N_STAT_COLUMNS) {
-			cells[c] = field;
-			n++;
-		}
+		if (ends_line || !csv_skip(rest, cell->at - at) || !csv_next(rest, &cells[cell->column], &ends_line))
+			return false;
+		at = cell->at + 1;
 	}
-	return ends_line && n == rd->n_columns;
+	return ends_line || csv_end_line(rest);
 }
 
 /* "* L4OK": a check runs, and this is what the last one said. */
