@@ -429,17 +429,22 @@ tell_maint(struct control_track *t, const struct plan_step *st, int64_t wall_ms,
 	struct row *r = find_row(&t->rows, st->backend, st->server);
 	struct buf message = buf_make(MESSAGE_MAX);
 	const char *from;
+	bool is_told;
 
 	if (st->is_vacant || r == NULL) {
 		tell_step(to, wall_ms, st, r, "server", "has no address: closed, as it would fail each of its calls");
 		return;
 	}
 	from = plan_state_name(r->state);
+	/* Who leaves before its first check was seen to drain already. */
+	is_told = r->state == PLAN_STATE_DRAINING && r->evidence == st->evidence && !st->is_respec && !st->by_operator;
 	t->mark = 0;
 	r->evidence = st->evidence;
 	r->state = st->by_operator ? PLAN_STATE_HELD : PLAN_STATE_DRAINING;
 	if (r->state == PLAN_STATE_DRAINING && !st->is_respec)
 		t->counts.removals[st->evidence]++;
+	if (is_told)
+		return;
 	buf_put(&message, str_from_cstr(maint_text(st)));
 	if (r->state == PLAN_STATE_DRAINING && !st->is_respec)
 		buf_put(&message, str_from_cstr(control_backends_leaving_text(st->evidence)));

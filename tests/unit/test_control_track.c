@@ -187,6 +187,29 @@ what_a_plan_did_is_told_on_its_evidence(void **state)
 	assert_int_equal(counts->commands, N_OF(steps));
 }
 
+/* One that stops before its first check is seen to leave, and then told to. */
+static void
+who_is_seen_to_drain_is_not_told_of_again(void **state)
+{
+	const struct plan_step step = {
+		.kind = PLAN_MAINT, .backend = STR("grpc"), .server = STR("rc_1"), .evidence = EVIDENCE_STOPPING
+	};
+	const struct plan plan = { .steps = &step, .n_steps = 1 };
+	const struct hap_exec_report report = { .done = 1 };
+	struct stage *s = *state;
+	const struct control_track_sink to = { .add = take, .arg = s };
+
+	show_one(s, "rc_1", PLAN_STATE_JOINING);
+	s->backend.n_servers = 0;
+	put(s, "rc_1", PLAN_STATE_DRAINING, EVIDENCE_STOPPING);
+	pass(s);
+	assert_int_equal(s->n, 1);
+	assert_string_equal(s->told[0].line, "server grpc/rc_1 joining>draining stopping");
+	control_track_ran(s->track, &plan, &report, 0, CONTROL_STORY_WALL_MS, &to);
+	assert_int_equal(s->n, 1);
+	assert_int_equal(control_track_counts(s->track)->removals[EVIDENCE_STOPPING], 1);
+}
+
 static void
 what_was_refused_is_not_told_as_done(void **state)
 {
@@ -268,6 +291,7 @@ main(void)
 		TEST(what_is_there_at_the_start_is_no_news),
 		TEST(each_change_of_a_server_is_told_once),
 		TEST(what_a_plan_did_is_told_on_its_evidence),
+		TEST(who_is_seen_to_drain_is_not_told_of_again),
 		TEST(what_was_refused_is_not_told_as_done),
 		TEST(another_process_is_counted_and_named),
 		TEST(a_freeze_is_counted_once),
