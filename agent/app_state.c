@@ -164,28 +164,59 @@ name_with(const char *name, const char *suffix, char ret[STATE_NAME_MAX], struct
 	return ERR_OK;
 }
 
-enum err_code
-app_state_write(const struct app_state *s, const char *name, struct str text, struct err *e)
+static enum err_code
+write_beside(const struct app_state *s, const char *beside, int flags, struct str text, struct err *e)
+{
+	/* Not to wait for a reader, should it be a pipe. */
+	int fd = openat(s->dir_fd, beside, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0640);
+	enum err_code code;
+
+	if (fd < 0)
+		return err_sys(e, errno, "state_dir: cannot open %s", beside);
+	code = write_all(fd, beside, text, e);
+	if (code == ERR_OK && (flags & O_TRUNC) == 0 && ftruncate(fd, (off_t)text.len) != 0)
+		code = err_sys(e, errno, "state_dir: cannot cut %s", beside);
+	if (close(fd) != 0 && code == ERR_OK)
+		code = err_sys(e, errno, "state_dir: cannot write %s", beside);
+	return code;
+}
+
+/* Not every file system can, and the first time there is nothing to exchange it with. */
+static bool
+exchange(const struct app_state *s, const char *beside, const char *name)
+{
+	return renameat2(s->dir_fd, beside, s->dir_fd, name, RENAME_EXCHANGE) == 0;
+}
+
+static enum err_code
+put(const struct app_state *s, const char *name, bool in_turn, struct str text, struct err *e)
 {
 	char beside[STATE_NAME_MAX];
 	enum err_code code = check_writable(s, e);
-	int fd;
 
 	if (code == ERR_OK)
 		code = name_with(name, ".new", beside, e);
 	if (code != ERR_OK)
 		return code;
-	fd = openat(s->dir_fd, beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (fd < 0)
-		return err_sys(e, errno, "state_dir: cannot open %s", beside);
-	code = write_all(fd, beside, text, e);
-	if (close(fd) != 0 && code == ERR_OK)
-		code = err_sys(e, errno, "state_dir: cannot write %s", beside);
-	if (code == ERR_OK && renameat(s->dir_fd, beside, s->dir_fd, name) != 0)
+	code = write_beside(s, beside, in_turn ? 0 : O_TRUNC, text, e);
+	if (code == ERR_OK && !(in_turn && exchange(s, beside, name)) &&
+	    renameat(s->dir_fd, beside, s->dir_fd, name) != 0)
 		code = err_sys(e, errno, "state_dir: cannot rename %s", beside);
 	if (code != ERR_OK)
 		(void)unlinkat(s->dir_fd, beside, 0);
 	return code;
+}
+
+enum err_code
+app_state_write(const struct app_state *s, const char *name, struct str text, struct err *e)
+{
+	return put(s, name, false, text, e);
+}
+
+enum err_code
+app_state_write_in_turn(const struct app_state *s, const char *name, struct str text, struct err *e)
+{
+	return put(s, name, true, text, e);
 }
 
 enum err_code

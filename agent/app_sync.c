@@ -89,7 +89,9 @@ save(struct app_sync *s, enum reconcile_file file, const char *name, const struc
 {
 	enum err_code code = e->code;
 
-	if (code == ERR_OK)
+	if (code == ERR_OK && file == RECONCILE_APPLIED)
+		code = app_state_write_in_turn(s->state, name, buf_str(text), e);
+	else if (code == ERR_OK)
 		code = app_state_write(s->state, name, buf_str(text), e);
 	if (!reconcile_saved(s->reconcile, file, clk_mono_ms(&s->clk), e))
 		return;

@@ -71,6 +71,33 @@ def test_a_daemon_killed_again_and_again_under_changes_fails_no_call(
     assert json.loads(state_of(daemon, "applied.json").read_text())["rollcall_applied"] == 1
 
 
+@pytest.mark.one_haproxy
+def test_whoever_reads_applied_json_finds_one_version_whole(aws: Aws, haproxy: HAProxy, service: str,
+                                                            rollcalld: Rollcalld) -> None:
+    """Two files take turns; what stands in the other one, torn by a kill, is not looked at."""
+    file, other = state_of(rollcalld, "applied.json"), state_of(rollcalld, "applied.json.new")
+    seen = set()
+
+    def is_done(tasks: int) -> bool:
+        text = file.read_text()
+        seen.add(text)
+        return len(json.loads(text)["servers"]) == tasks
+
+    for desired in (5, 1, 4, 2):
+        aws.control.scale(cluster="main", service=service, desired=desired)
+        aws.control.wait_steady("main", service)
+        wait_until(lambda tasks=desired: is_done(tasks), 30, "it tells of them")  # type: ignore[misc]
+    assert len(seen) >= 4
+    assert json.loads(other.read_text())["rollcall_applied"] == 1, "the version before"
+    rollcalld.kill()
+    other.write_text('{"rollcall_applied":1,' + "x" * 1_000_000)
+    rollcalld.restart()
+    aws.control.scale(cluster="main", service=service, desired=3)
+    aws.control.wait_steady("main", service)
+    wait_until(lambda: is_done(3), 30, "it goes on")
+    assert not rollcalld.messages("is damaged")
+
+
 def test_a_removal_that_a_killed_daemon_began_is_finished(aws: Aws, haproxy: HAProxy, service: str,
                                                           rollcalld: Rollcalld) -> None:
     """Its task is gone from ECS by the time the next daemon starts."""
@@ -179,6 +206,7 @@ def test_damaged_files_are_set_aside_and_said_once(text: str, haproxy: HAProxy, 
 def test_a_state_directory_that_cannot_be_written_is_shown_and_does_not_stop_the_work(
         aws: Aws, haproxy: HAProxy, service: str, rollcalld: Rollcalld) -> None:
     obstacle = state_of(rollcalld, "applied.json.new")
+    obstacle.unlink(missing_ok=True)  # the version before
     obstacle.mkdir()
     aws.control.scale(cluster="main", service=service, desired=3)
     aws.control.wait_steady("main", service)

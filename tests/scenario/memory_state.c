@@ -126,6 +126,12 @@ app_state_write(const struct app_state *s, const char *name, struct str text, st
 }
 
 enum err_code
+app_state_write_in_turn(const struct app_state *s, const char *name, struct str text, struct err *e)
+{
+	return app_state_write(s, name, text, e);
+}
+
+enum err_code
 app_state_set_aside(const struct app_state *s, const char *name, struct err *e)
 {
 	(void)e;
