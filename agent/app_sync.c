@@ -9,6 +9,8 @@
 
 #define APPLIED_FILE APP_STATE_APPLIED
 #define OVERLAY_FILE "overlay.json"
+/* By then what HAProxy is asked was written, and it is HAProxy's turn. */
+#define MEANWHILE_MS 1
 
 struct app_sync {
 	struct clk clk;
@@ -17,7 +19,8 @@ struct app_sync {
 	const struct hap_cas *cas;
 	struct reconcile *reconcile;
 	struct hap_exec *exec;
-	struct loop_timer *wake;
+	struct loop_timer *wake, *meanwhile;
+	bool owes_passed;          /* a pass was made, and not told of yet */
 	struct str *backend_names; /* of the last read */
 	size_t n_backend_names;
 	const struct plan *running; /* under way; null: none */
@@ -161,10 +164,30 @@ on_wake(void *arg)
 }
 
 static void
+tell_passed(struct app_sync *s)
+{
+	const struct reconcile_view v = reconcile_view(s->reconcile);
+
+	s->owes_passed = false;
+	app_events_passed(s->events, &v);
+	if (s->passed != NULL)
+		s->passed(s->arg, &v);
+}
+
+/* Commands are not kept waiting by those who only want to know of them. */
+static void
+on_meanwhile(void *arg)
+{
+	struct app_sync *s = arg;
+
+	if (s->owes_passed)
+		tell_passed(s);
+}
+
+static void
 on_read(void *arg, struct actual *actual, const struct err *e)
 {
 	struct app_sync *s = arg;
-	struct reconcile_view v;
 
 	if (actual == NULL) {
 		feed(s, (struct reconcile_event){ .kind = RECONCILE_READ_FAILED, .err = e });
@@ -173,10 +196,11 @@ on_read(void *arg, struct actual *actual, const struct err *e)
 	feed(s, (struct reconcile_event){ .kind = RECONCILE_ACTUAL, .actual = actual });
 	if (s->is_stopping)
 		return;
-	v = reconcile_view(s->reconcile);
-	app_events_passed(s->events, &v);
-	if (s->passed != NULL)
-		s->passed(s->arg, &v);
+	s->owes_passed = true;
+	if (s->running != NULL)
+		loop_timer_arm(s->meanwhile, MEANWHILE_MS);
+	else
+		tell_passed(s);
 }
 
 static void
@@ -194,6 +218,8 @@ on_run(void *arg, const struct hap_exec_report *report)
 	struct app_sync *s = arg;
 	const struct plan *p = MOVE(s->running);
 
+	if (s->owes_passed && !s->is_stopping)
+		tell_passed(s);
 	app_events_ran(s->events, p, report, clk_mono_ms(&s->clk) - s->began_ms);
 	feed(s, (struct reconcile_event){ .kind = RECONCILE_EXECUTED, .report = report });
 }
@@ -331,6 +357,8 @@ app_sync_new(struct loop *l, const struct app_sync_config *config, struct app_sy
 	code = make_reconcile(s, config, e);
 	if (code == ERR_OK)
 		code = loop_timer_new(l, on_wake, s, &s->wake, e);
+	if (code == ERR_OK)
+		code = loop_timer_new(l, on_meanwhile, s, &s->meanwhile, e);
 	if (code != ERR_OK) {
 		app_sync_close(s);
 		return code;
@@ -410,6 +438,7 @@ app_sync_stop(struct app_sync *s, loop_fn *done, void *arg)
 	s->stopped = done;
 	s->stopped_arg = arg;
 	loop_timer_disarm(s->wake);
+	loop_timer_disarm(s->meanwhile);
 	if (!s->conf->haproxy.apply || !may_have_ejected(&v))
 		done(arg);
 	else if (put_back(s, v.actual, &e) != ERR_OK)
@@ -451,6 +480,7 @@ app_sync_close(struct app_sync *s)
 	if (s == NULL)
 		return;
 	loop_timer_close(s->wake);
+	loop_timer_close(s->meanwhile);
 	hap_exec_close(s->exec);
 	app_uneject_close(s->uneject);
 	reconcile_free(s->reconcile);
