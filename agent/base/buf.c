@@ -76,18 +76,12 @@ reserve(struct buf *b, size_t n)
 }
 
 void
-buf_put(struct buf *b, struct str s)
+buf_put_more(struct buf *b, struct str s)
 {
 	if (s.len == 0 || !reserve(b, s.len))
 		return;
 	memcpy(b->ptr + b->len, s.ptr, s.len);
 	b->len += s.len;
-}
-
-void
-buf_put_u8(struct buf *b, uint8_t v)
-{
-	buf_put(b, str_of(&v, 1));
 }
 
 void

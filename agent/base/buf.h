@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -24,15 +25,32 @@ struct buf {
 	enum err_code failed;
 };
 
-struct buf buf_make(size_t limit); /* owns nothing until the first append */
-void buf_free(struct buf *b);      /* leaves it empty and usable */
-void buf_wipe(struct buf *b);      /* buf_free for secrets */
-void buf_reset(struct buf *b);     /* len = 0, keeps the memory */
-void buf_put(struct buf *b, struct str s);
-void buf_put_u8(struct buf *b, uint8_t v);
+struct buf buf_make(size_t limit);              /* owns nothing until the first append */
+void buf_free(struct buf *b);                   /* leaves it empty and usable */
+void buf_wipe(struct buf *b);                   /* buf_free for secrets */
+void buf_reset(struct buf *b);                  /* len = 0, keeps the memory */
+void buf_put_more(struct buf *b, struct str s); /* as buf_put, whether there is room yet or not */
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_drop_front(struct buf *b, size_t n);
 struct str buf_str(const struct buf *b); /* borrows; dies at the next append */
 NODISCARD enum err_code buf_failed(const struct buf *b, struct err *e);
+
+/* Here, for most texts are put together of many small pieces. */
+static inline void
+buf_put(struct buf *b, struct str s)
+{
+	if (b->failed != ERR_OK || s.len == 0 || s.len > b->cap - b->len) {
+		buf_put_more(b, s);
+		return;
+	}
+	memcpy(b->ptr + b->len, s.ptr, s.len);
+	b->len += s.len;
+}
+
+static inline void
+buf_put_u8(struct buf *b, uint8_t v)
+{
+	buf_put(b, str_of(&v, 1));
+}
 
 #endif

@@ -103,6 +103,18 @@ by_task(const void *a, const void *b)
 	return order != 0 ? order : place_cmp(x, y);
 }
 
+/* Those of one backend stand together: its name is kept once, which also compares faster. */
+bool
+applied_keep_texts(struct arena *a, struct applied_server *s, const struct applied_server *earlier)
+{
+	if (earlier != NULL && str_eq(earlier->backend, s->backend))
+		s->backend = earlier->backend;
+	else if (!arena_str(a, s->backend, &s->backend))
+		return false;
+	return arena_str(a, s->server, &s->server) && arena_str(a, s->task_arn, &s->task_arn) &&
+	       arena_str(a, s->container, &s->container) && arena_str(a, s->address, &s->address);
+}
+
 bool
 applied_index(struct applied *a)
 {
@@ -300,14 +312,6 @@ read_intent(const struct ecs_json *item, struct applied_server *s, struct err *e
 	return code;
 }
 
-static bool
-keep_texts(struct arena *a, struct applied_server *s)
-{
-	return arena_str(a, s->backend, &s->backend) && arena_str(a, s->server, &s->server) &&
-	       arena_str(a, s->task_arn, &s->task_arn) && arena_str(a, s->container, &s->container) &&
-	       arena_str(a, s->address, &s->address);
-}
-
 static enum err_code
 read_server(struct arena *a, const struct ecs_json *item, struct applied_server *s, struct err *e)
 {
@@ -323,7 +327,7 @@ read_server(struct arena *a, const struct ecs_json *item, struct applied_server 
 		code = read_admins(item, s, e);
 	if (code == ERR_OK)
 		code = read_intent(item, s, e);
-	if (code == ERR_OK && !keep_texts(a, s))
+	if (code == ERR_OK && !applied_keep_texts(a, s, NULL))
 		return err_set(e, ERR_NOMEM, "what was applied: %s", err_text(ERR_NOMEM));
 	return code;
 }

@@ -121,7 +121,10 @@ NODISCARD enum err_code applied_expect(const struct applied *before, const struc
 /* Worth writing: anything but the confirmation and the time differs. */
 bool applied_differs(const struct applied *a, const struct applied *b);
 
-/* Fills by_task once the servers are in place.  False: the arena refuses. */
+/* Copies what s borrows; the server before it in the list, or null, may lend its texts.  False: the
+ * arena refuses. */
+NODISCARD bool applied_keep_texts(struct arena *a, struct applied_server *s, const struct applied_server *earlier);
+/* Fills by_task once the servers are in place.  Likewise. */
 NODISCARD bool applied_index(struct applied *a);
 const char *applied_intent_name(enum applied_intent i);
 NODISCARD enum err_code applied_write(const struct applied *a, struct buf *out, struct err *e);

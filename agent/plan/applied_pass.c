@@ -19,7 +19,6 @@
 struct place {
 	struct str backend, server;
 	const struct actual_server *actual;
-	const struct actual_backend *of;
 };
 
 struct places {
@@ -45,7 +44,6 @@ list_backend(struct places *p, const struct actual_backend *b)
 				.backend = b->name,
 				.server = b->servers[i].name,
 				.actual = &b->servers[i],
-				.of = b,
 			};
 }
 
@@ -74,15 +72,19 @@ find_place(const struct places *p, struct str backend, struct str server)
 	return p->n > 0 ? bsearch(&key, p->items, p->n, sizeof(key), place_cmp) : NULL;
 }
 
-/* ---- a value in the making ---- */
-
-static bool
-keep_texts(struct arena *a, struct applied_server *s)
+/* The same, for who asks in the order of places; *at is 0 at first. */
+static const struct place *
+next_place(const struct places *p, size_t *at, const struct applied_server *s)
 {
-	return arena_str(a, s->backend, &s->backend) && arena_str(a, s->server, &s->server) &&
-	       arena_str(a, s->task_arn, &s->task_arn) && arena_str(a, s->container, &s->container) &&
-	       arena_str(a, s->address, &s->address);
+	const struct place key = { .backend = s->backend, .server = s->server };
+	int order = -1;
+
+	while (*at < p->n && (order = place_cmp(&p->items[*at], &key)) < 0)
+		++*at;
+	return *at < p->n && order == 0 ? &p->items[*at] : NULL;
 }
+
+/* ---- a value in the making ---- */
 
 static struct applied *
 start(struct arena *a, uint64_t pid, uint64_t start_time_s, int64_t now_wall_ms)
@@ -155,16 +157,16 @@ observe_server(struct applied_server *s, const struct actual_server *now, struct
 }
 
 static bool
-is_still_there(const struct applied_server *s, const struct place *place)
+is_at_its_address(const struct applied_server *s, const struct actual_server *now)
 {
-	return place != NULL && str_eq(place->actual->address, s->address) && place->actual->port == s->port;
+	return str_eq(now->address, s->address) && now->port == s->port;
 }
 
 /* It is gone, or somebody else's; of a backend that was not read nothing is known. */
 static bool
 is_over(const struct applied_server *s, const struct actual *actual, const struct place *place)
 {
-	return place != NULL ? !is_still_there(s, place) : actual_find(actual, s->backend) != NULL;
+	return place != NULL ? !is_at_its_address(s, place->actual) : actual_find(actual, s->backend) != NULL;
 }
 
 static bool
@@ -176,15 +178,15 @@ observe_all(const struct applied *before, const struct actual *actual, const str
 
 	if (servers == NULL || findings == NULL)
 		return false;
-	for (size_t i = 0; i < before->n_servers; i++) {
+	for (size_t i = 0, at = 0; i < before->n_servers; i++) {
 		struct applied_server *s = &servers[made->n_servers];
-		const struct place *place = find_place(places, before->servers[i].backend, before->servers[i].server);
+		const struct place *place = next_place(places, &at, &before->servers[i]);
 		struct applied_finding found = { .has_admin = false };
 
 		if (is_over(&before->servers[i], actual, place))
 			continue;
 		*s = before->servers[i];
-		if (!keep_texts(made->arena, s))
+		if (!applied_keep_texts(made->arena, s, made->n_servers > 0 ? s - 1 : NULL))
 			return false;
 		if (place != NULL)
 			observe_server(s, place->actual, &found);
@@ -280,7 +282,7 @@ adopt(const struct next *x, const struct plan_server *v)
 	};
 
 	s.auto_weight = v->actual->weight;
-	if (then != NULL && str_eq(then->address, s.address) && then->port == s.port)
+	if (then != NULL && is_at_its_address(then, v->actual))
 		take_over(&s, then);
 	if (s.intent == APPLIED_DRAINING)
 		s.evidence = v->evidence;
@@ -330,21 +332,19 @@ note_wait(const struct next *x, const struct plan_server *v, struct applied_serv
 }
 
 static void
-add_shown(struct next *x, const struct plan_server *v)
+add_shown(struct next *x, const struct plan_server *v, bool small_weights)
 {
 	const struct applied_server *before = applied_find(x->before, v->backend, v->actual->name);
 	struct applied_server *s = &x->servers[x->n];
-	const struct place *place = find_place(&x->places, v->backend, v->actual->name);
 
-	if (place == NULL || v->actual->address.len == 0 ||
-	    find_among(x->servers, x->n_fresh, v->backend, v->actual->name) != NULL)
+	if (v->actual->address.len == 0 || find_among(x->servers, x->n_fresh, v->backend, v->actual->name) != NULL)
 		return;
-	*s = before != NULL && is_still_there(before, place) ? *before : adopt(x, v);
+	*s = before != NULL && is_at_its_address(before, v->actual) ? *before : adopt(x, v);
 	leave_as_is(s, v->actual);
 	if (v->desired != NULL)
 		name_task(s, v->desired);
 	if (v->desired != NULL && v->desired->want == DESIRED_SERVE)
-		s->auto_weight = weights_of_server(v->desired->weight, place->of->small_weights);
+		s->auto_weight = weights_of_server(v->desired->weight, small_weights);
 	if (s->intent == APPLIED_DRAINING)
 		s->evidence = v->evidence;
 	note_wait(x, v, s);
@@ -411,7 +411,7 @@ now_of(const struct next *x, const struct applied_server *s)
 {
 	const struct place *place = find_place(&x->places, s->backend, s->server);
 
-	return is_still_there(s, place) ? place->actual : NULL;
+	return place != NULL && is_at_its_address(s, place->actual) ? place->actual : NULL;
 }
 
 static void
@@ -510,6 +510,31 @@ sort(struct next *x)
 		qsort(x->servers, x->n, sizeof(*x->servers), server_cmp);
 }
 
+static void
+add_backend(struct next *x, const struct plan_backend *b)
+{
+	const struct actual_backend *actual = actual_find(x->actual, b->name);
+
+	for (size_t i = 0; actual != NULL && i < b->n_servers; i++)
+		add_shown(x, &b->servers[i], actual->small_weights);
+}
+
+/* Each with texts of its own, and what is left to be seen of it. */
+static bool
+finish(struct next *x)
+{
+	for (size_t i = 0, at = 0; i < x->n; i++) {
+		struct applied_server *s = &x->servers[i];
+		const struct place *place = next_place(&x->places, &at, s);
+		bool is_there = place != NULL && is_at_its_address(s, place->actual);
+
+		s->is_confirmed = is_there && s->was_admin == s->admin && s->was_weight == s->weight;
+		if (!applied_keep_texts(x->arena, s, i > 0 ? s - 1 : NULL))
+			return false;
+	}
+	return true;
+}
+
 static bool
 list_next(struct next *x, const struct plan *p)
 {
@@ -521,19 +546,11 @@ list_next(struct next *x, const struct plan *p)
 	sort(x);
 	x->n_fresh = x->n;
 	for (size_t i = 0; i < p->n_backends; i++)
-		for (size_t j = 0; j < p->backends[i].n_servers; j++)
-			add_shown(x, &p->backends[i].servers[j]);
+		add_backend(x, &p->backends[i]);
 	sort(x);
 	for (size_t i = 0; i < p->n_steps; i++)
 		take_step(x, &p->steps[i]);
-	for (size_t i = 0; i < x->n; i++) {
-		struct applied_server *s = &x->servers[i];
-
-		s->is_confirmed = now_of(x, s) != NULL && s->was_admin == s->admin && s->was_weight == s->weight;
-		if (!keep_texts(x->arena, s))
-			return false;
-	}
-	return true;
+	return finish(x);
 }
 
 enum err_code

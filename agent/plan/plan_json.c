@@ -38,10 +38,10 @@ plan_json_is_word(struct str s, size_t max)
 static size_t
 plain_run(struct str s)
 {
-	size_t n = 0;
+	size_t n = s.len;
 
-	while (n < s.len && s.ptr[n] != '"' && s.ptr[n] != '\\')
-		n++;
+	(void)str_find(s, '"', &n);
+	(void)str_find(str_first(s, n), '\\', &n);
 	return n;
 }
 
@@ -92,8 +92,10 @@ plan_json_put_int(struct buf *out, const char *key, int64_t value)
 void
 plan_json_put_bool(struct buf *out, const char *key, bool value)
 {
-	if (value)
-		buf_printf(out, ",\"%s\":true", key);
+	if (!value)
+		return;
+	put_key(out, key);
+	buf_put(out, STR("true"));
 }
 
 /* ---- reading ---- */
