@@ -37,6 +37,7 @@ struct reading {
 	struct actual *actual;           /* owns all of it */
 	struct actual_backend *backends; /* actual->backends, while it is filled */
 	struct shadowed *shadowed;       /* per backend */
+	struct hap_text_layout *layout;  /* of `show stat`, once it is known; actual's */
 	bool cas;                        /* asked for: the last reply */
 	hap_exec_read_fn *done;
 };
@@ -250,7 +251,7 @@ read_shadowed(struct reading *rd, const struct str *replies, struct err *e)
 		return err_set(e, ERR_REMOTE, "HAProxy was restarted between two questions");
 	for (size_t i = 0; rc == ERR_OK && i < rd->actual->n_backends; i++)
 		if (rd->shadowed[i].id.len > 0)
-			rc = hap_text_parse_backend(rd->actual->arena, rd->backends[i].name,
+			rc = hap_text_parse_backend(rd->actual->arena, &rd->layout, rd->backends[i].name,
 			    rd->shadowed[i].servers_reply, replies[at++], &rd->backends[i], e);
 	return rc;
 }
@@ -311,8 +312,8 @@ read_backend(
 	struct str id;
 
 	if (!hap_text_is_shadowed(servers_reply, stat_reply, &id))
-		return hap_text_parse_backend(
-		    rd->actual->arena, rd->backends[i].name, servers_reply, stat_reply, &rd->backends[i], e);
+		return hap_text_parse_backend(rd->actual->arena, &rd->layout, rd->backends[i].name, servers_reply,
+		    stat_reply, &rd->backends[i], e);
 	++*n_shadowed;
 	if (!arena_str(a, id, &shadowed->id) || !arena_str(a, servers_reply, &shadowed->servers_reply))
 		return err_set(e, ERR_NOMEM, "no memory for HAProxy's answer");

@@ -73,12 +73,15 @@ NODISCARD enum err_code hap_text_parse_info(
  * shows no line of the backend.  True: that is what happened; ask again with
  * *ret_id, the backend's number (borrows servers_reply), in place of the name. */
 bool hap_text_is_shadowed(struct str servers_reply, struct str stat_reply, struct str *ret_id);
-/* Both replies about one backend as one value in a.  A backend that HAProxy does
+/* In which columns `show stat` tells what: the same for all backends of one HAProxy. */
+struct hap_text_layout;
+/* Both replies about one backend as one value in a.  layout: null, or points to null at the first of
+ * several backends, and to what was learnt of the one before (in a) at the others.  A backend that HAProxy does
  * not know is exists = false, not an error; then is_frontend tells whether a frontend has the name.  The two are not one moment: a server
  * that is in only one of them is left out of the result; that all of them are is
  * an error. */
-NODISCARD enum err_code hap_text_parse_backend(struct arena *a, struct str name, struct str servers_reply,
-    struct str stat_reply, struct actual_backend *ret, struct err *e);
+NODISCARD enum err_code hap_text_parse_backend(struct arena *a, struct hap_text_layout **layout, struct str name,
+    struct str servers_reply, struct str stat_reply, struct actual_backend *ret, struct err *e);
 /* The CA files that hold a certificate; one that was only begun (`new`, `set` without
  * `commit`) is not among them.  A HAProxy without TLS has none. */
 NODISCARD enum err_code hap_text_parse_cas(

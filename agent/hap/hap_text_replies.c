@@ -117,6 +117,12 @@ struct stat_cell {
 	uint8_t column; /* enum stat_column */
 };
 
+struct hap_text_layout {
+	struct str header; /* without its line's end */
+	struct stat_cell cells[N_STAT_COLUMNS];
+	size_t n_cells;
+};
+
 /* A server while both tables are read. */
 struct row {
 	struct actual_server *server;
@@ -133,8 +139,7 @@ struct reading {
 	size_t next; /* `show stat` lists servers in the same order: look here first */
 	size_t n_in_stat;
 	bool small_weights, is_unpublished;
-	struct stat_cell cells[N_STAT_COLUMNS];
-	size_t n_cells;
+	const struct hap_text_layout *layout;
 };
 
 static enum err_code
@@ -468,25 +473,45 @@ stat_column_of(struct str name)
 }
 
 static enum err_code
-read_stat_header(struct reading *rd, struct str *rest, struct err *e)
+read_stat_columns(struct str header, struct hap_text_layout *ret, struct err *e)
 {
 	struct str field;
 	bool ends_line = false, seen[N_STAT_COLUMNS + 1] = { false };
 
-	if (!str_has_prefix(*rest, STR("# ")))
-		return err_set(e, ERR_PARSE, "`show stat`: no header line");
-	*rest = str_skip(*rest, 2);
-	for (size_t i = 0; !ends_line && csv_next(rest, &field, &ends_line); i++) {
+	for (size_t i = 0; !ends_line && csv_next(&header, &field, &ends_line); i++) {
 		uint8_t c = stat_column_of(field);
 
 		if (c < N_STAT_COLUMNS && !seen[c])
-			rd->cells[rd->n_cells++] = (struct stat_cell){ .at = i, .column = c };
+			ret->cells[ret->n_cells++] = (struct stat_cell){ .at = i, .column = c };
 		seen[c] = true;
 	}
 	for (size_t c = 0; c < N_STAT_COLUMNS_NEEDED; c++)
 		if (!seen[c])
 			return err_set(e, ERR_PARSE, "`show stat`: no column %s", stat_column_names[c].ptr);
 	return ERR_OK;
+}
+
+/* *known: null, or of a header that may be the same; what is learnt takes its place. */
+static enum err_code
+read_stat_header(struct reading *rd, struct hap_text_layout **known, struct str *rest, struct err *e)
+{
+	struct hap_text_layout *learnt;
+	struct str header;
+	enum err_code rc;
+
+	if (!str_has_prefix(*rest, STR("# ")) || !str_next(rest, '\n', &header))
+		return err_set(e, ERR_PARSE, "`show stat`: no header line");
+	rd->layout = *known;
+	if (*known != NULL && str_eq(header, (*known)->header))
+		return ERR_OK;
+	learnt = ARENA_NEW(rd->arena, struct hap_text_layout);
+	if (learnt == NULL || !arena_str(rd->arena, header, &learnt->header))
+		return no_memory(e);
+	rc = read_stat_columns(str_skip(header, 2), learnt, e);
+	rd->layout = learnt;
+	if (rc == ERR_OK)
+		*known = learnt;
+	return rc;
 }
 
 /* Past n fields of a line that goes on behind them; false: it does not.  Nine of ten fields
@@ -541,8 +566,8 @@ read_stat_cells(const struct reading *rd, struct str *rest, struct str *cells)
 
 	for (size_t c = N_STAT_COLUMNS_NEEDED; c < N_STAT_COLUMNS; c++)
 		cells[c] = STR("");
-	for (size_t i = 0; i < rd->n_cells; i++) {
-		const struct stat_cell *cell = &rd->cells[i];
+	for (size_t i = 0; i < rd->layout->n_cells; i++) {
+		const struct stat_cell *cell = &rd->layout->cells[i];
 
 		if (ends_line || !csv_skip(rest, cell->at - at) || !csv_next(rest, &cells[cell->column], &ends_line))
 			return false;
@@ -700,10 +725,10 @@ read_stat_backend(struct reading *rd, const struct str *cells)
 }
 
 static enum err_code
-read_stat(struct reading *rd, struct str reply, struct err *e)
+read_stat(struct reading *rd, struct hap_text_layout **layout, struct str reply, struct err *e)
 {
 	struct str cells[N_STAT_COLUMNS];
-	enum err_code rc = read_stat_header(rd, &reply, e);
+	enum err_code rc = read_stat_header(rd, layout, &reply, e);
 
 	while (rc == ERR_OK && (reply = str_trim(reply)).len > 0) {
 		if (!read_stat_cells(rd, &reply, cells))
@@ -782,10 +807,11 @@ hap_text_is_shadowed(struct str servers_reply, struct str stat_reply, struct str
 }
 
 enum err_code
-hap_text_parse_backend(struct arena *a, struct str name, struct str servers_reply, struct str stat_reply,
-    struct actual_backend *ret, struct err *e)
+hap_text_parse_backend(struct arena *a, struct hap_text_layout **layout, struct str name, struct str servers_reply,
+    struct str stat_reply, struct actual_backend *ret, struct err *e)
 {
 	struct reading rd = { .arena = a, .backend = name };
+	struct hap_text_layout *alone = NULL;
 	struct actual_backend b = { .exists = !is_unknown_backend(servers_reply, stat_reply) };
 	enum err_code rc;
 
@@ -796,7 +822,8 @@ hap_text_parse_backend(struct arena *a, struct str name, struct str servers_repl
 		*ret = b;
 		return ERR_OK;
 	}
-	if ((rc = read_servers(&rd, servers_reply, e)) != ERR_OK || (rc = read_stat(&rd, stat_reply, e)) != ERR_OK)
+	if ((rc = read_servers(&rd, servers_reply, e)) != ERR_OK ||
+	    (rc = read_stat(&rd, layout != NULL ? layout : &alone, stat_reply, e)) != ERR_OK)
 		return err_wrap(e, rc, "backend " STR_FMT, STR_ARG(str_first(name, 60)));
 	if (rd.n > 0 && rd.n_in_stat == 0)
 		return err_set(e, ERR_PARSE,

@@ -86,7 +86,7 @@ try_backend(struct arena *a, struct str both)
 	(void)str_next(&stat, '\0', &servers);
 	if (hap_text_is_shadowed(servers, stat, &id))
 		REQUIRE(id.len > 0 && hap_text_name_ok(id));
-	rc = hap_text_parse_backend(a, STR("slots"), servers, stat, &b, &e);
+	rc = hap_text_parse_backend(a, NULL, STR("slots"), servers, stat, &b, &e);
 	if (rc != ERR_OK) {
 		check_error(rc, &e);
 		return;

@@ -430,7 +430,7 @@ read_replies(void *arg)
 		return ERR_NOMEM;
 	code = hap_text_parse_info(a, r->info, &info, &e);
 	if (code == ERR_OK)
-		code = hap_text_parse_backend(a, STR("slots"), r->servers, r->stat, &backend, &e);
+		code = hap_text_parse_backend(a, NULL, STR("slots"), r->servers, r->stat, &backend, &e);
 	return code;
 }
 

@@ -1008,7 +1008,7 @@ recorded_tables_are_read(void **state)
 			struct actual_backend b;
 			struct err e = ERR_INIT;
 
-			if (hap_text_parse_backend(a, str_from_cstr(want->backend), buf_str(&t.servers),
+			if (hap_text_parse_backend(a, NULL, str_from_cstr(want->backend), buf_str(&t.servers),
 				buf_str(&t.stat), &b, &e) != ERR_OK)
 				fail_msg("%s: %s", want->file, e.msg);
 			assert_true(b.exists);
@@ -1016,6 +1016,32 @@ recorded_tables_are_read(void **state)
 			tables_free(&t);
 			arena_free(a);
 		}
+}
+
+/* Backend after backend of one HAProxy, and then another one's. */
+static void
+a_layout_is_learnt_anew_where_the_header_is_another(void **state)
+{
+	struct arena *a = arena_new(ARENA_MAX);
+	struct hap_text_layout *layout = NULL, *before = NULL;
+
+	(void)state;
+	for (size_t round = 0; round < 2; round++)
+		for (size_t v = 0; v < N_OF(versions); v++)
+			for (size_t i = 0; i < N_OF(expectations); i++) {
+				const struct expected *want = &expectations[i];
+				struct tables t = load_tables(versions[v], want->file);
+				struct actual_backend b;
+
+				assert_int_equal(hap_text_parse_backend(a, &layout, str_from_cstr(want->backend),
+						     buf_str(&t.servers), buf_str(&t.stat), &b, NULL),
+				    ERR_OK);
+				check_server(find_server(&b, want->server), want, i);
+				assert_int_equal(layout == before, i > 0);
+				before = layout;
+				tables_free(&t);
+			}
+	arena_free(a);
 }
 
 /* The life of a dynamic server, as plan/actual.h tells it. */
@@ -1051,7 +1077,8 @@ each_stage_of_a_dynamic_server_is_told_from_the_next(void **state)
 		struct actual_backend b;
 
 		assert_int_equal(
-		    hap_text_parse_backend(a, STR("stages"), buf_str(&t.servers), buf_str(&t.stat), &b, NULL), ERR_OK);
+		    hap_text_parse_backend(a, NULL, STR("stages"), buf_str(&t.servers), buf_str(&t.stat), &b, NULL),
+		    ERR_OK);
 		for (size_t i = 0; i < N_OF(rows); i++) {
 			const struct actual_server *got = find_server(&b, rows[i].server);
 
@@ -1078,7 +1105,7 @@ slots_are_told_from_others(void **state)
 
 	(void)state;
 	assert_int_equal(
-	    hap_text_parse_backend(a, STR("slots"), buf_str(&t.servers), buf_str(&t.stat), &b, NULL), ERR_OK);
+	    hap_text_parse_backend(a, NULL, STR("slots"), buf_str(&t.servers), buf_str(&t.stat), &b, NULL), ERR_OK);
 	tables_free(&t); /* everything is in the arena */
 	assert_int_equal(b.n_servers, 4);
 	assert_int_equal(b.n_slots, 3);
@@ -1112,7 +1139,7 @@ a_backend_is_unknown_empty_or_wants_small_weights(void **state)
 			struct arena *a = arena_new(ARENA_MAX);
 			struct actual_backend b;
 
-			CHECK_ROW(hap_text_parse_backend(a, str_from_cstr(rows[i].backend), buf_str(&t.servers),
+			CHECK_ROW(hap_text_parse_backend(a, NULL, str_from_cstr(rows[i].backend), buf_str(&t.servers),
 				      buf_str(&t.stat), &b, NULL) == ERR_OK,
 			    i, rows[i].file);
 			CHECK_ROW(b.exists == rows[i].exists, i, rows[i].file);
@@ -1135,7 +1162,7 @@ without_a_balance_line_the_version_decides(void **state)
 		struct actual_backend b;
 
 		assert_int_equal(
-		    hap_text_parse_backend(a, STR("unbalanced"), buf_str(&t.servers), buf_str(&t.stat), &b, NULL),
+		    hap_text_parse_backend(a, NULL, STR("unbalanced"), buf_str(&t.servers), buf_str(&t.stat), &b, NULL),
 		    ERR_OK);
 		CHECK_ROW(b.small_weights == (strcmp(versions[v], "3.3") >= 0), v, versions[v]);
 		tables_free(&t);
@@ -1156,7 +1183,7 @@ a_frontend_of_the_same_name_is_noticed(void **state)
 	assert_true(hap_text_is_shadowed(buf_str(&shadowed.servers), buf_str(&shadowed.stat), &id));
 	assert_str(id, "9");
 	assert_int_equal(
-	    hap_text_parse_backend(a, STR("twin"), buf_str(&shadowed.servers), buf_str(&shadowed.stat), &b, NULL),
+	    hap_text_parse_backend(a, NULL, STR("twin"), buf_str(&shadowed.servers), buf_str(&shadowed.stat), &b, NULL),
 	    ERR_PARSE);
 	assert_false(hap_text_is_shadowed(buf_str(&plain.servers), buf_str(&plain.stat), &id));
 	assert_false(hap_text_is_shadowed(buf_str(&empty.servers), buf_str(&empty.stat), &id));
@@ -1184,7 +1211,7 @@ a_frontend_of_the_same_name_is_noticed(void **state)
 static enum err_code
 parse(struct arena *a, const char *servers, const char *stat, struct actual_backend *ret, struct err *e)
 {
-	return hap_text_parse_backend(a, STR("b"), str_from_cstr(servers), str_from_cstr(stat), ret, e);
+	return hap_text_parse_backend(a, NULL, STR("b"), str_from_cstr(servers), str_from_cstr(stat), ret, e);
 }
 
 static void
@@ -1239,6 +1266,31 @@ a_backend_that_went_away_in_between_does_not_exist(void **state)
 	arena_free(a);
 }
 
+/* Behind the last column that is needed only the end of the line is looked for. */
+static void
+columns_that_nobody_needs_may_hold_anything(void **state)
+{
+	static const char *const tails[] = { "", ",", ",,,,,", ",\"a\nb,\"\"c\"", ",x,\"\",y", ",a\"b" };
+	static const char *const cut[] = { ",\"a\n", ",\"a\"b", ",x,\"" };
+	struct arena *a = arena_new(ARENA_MAX);
+	struct actual_backend b;
+	char stat[512];
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(tails); i++) {
+		(void)snprintf(
+		    stat, sizeof(stat), STAT_HEADER "b,rc_1,3,5,7,UP,2,L4OK,2,3,4,%s\n" STAT_ROW("rc_2"), tails[i]);
+		CHECK_ROW(parse(a, SERVERS_HEADER SERVERS_ROW("rc_1") SERVERS_ROW("rc_2"), stat, &b, NULL) == ERR_OK &&
+			      b.n_servers == 2 && b.servers[0].sessions == 5 && b.servers[1].sessions == 5,
+		    i, tails[i]);
+	}
+	for (size_t i = 0; i < N_OF(cut); i++) {
+		(void)snprintf(stat, sizeof(stat), STAT_HEADER "b,rc_1,3,5,7,UP,2,L4OK,2,3,4,%s", cut[i]);
+		CHECK_ROW(parse(a, SERVERS_HEADER SERVERS_ROW("rc_1"), stat, &b, NULL) == ERR_PARSE, i, cut[i]);
+	}
+	arena_free(a);
+}
+
 static void
 a_frontend_without_a_backend_is_told(void **state)
 {
@@ -1256,7 +1308,7 @@ a_frontend_without_a_backend_is_told(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(rows); i++) {
-		assert_int_equal(hap_text_parse_backend(a, str_from_cstr(rows[i].name),
+		assert_int_equal(hap_text_parse_backend(a, NULL, str_from_cstr(rows[i].name),
 				     STR("[3]: Can't find backend.\n"), str_from_cstr(rows[i].stat), &b, NULL),
 		    ERR_OK);
 		CHECK_ROW(!b.exists && b.is_frontend == rows[i].is_frontend, i, rows[i].name);
@@ -1343,7 +1395,7 @@ more_columns_than_we_know_are_fine(void **state)
 	buf_put(&servers, STR(SERVERS_HEADER));
 	servers.len--; /* its newline */
 	buf_put(&servers, STR(" srv_fancy\n3 b 1 rc_1 10.0.0.1 2 0 10 10 5 6 3 4 6 0 0 0 - 80 - 0 0 - - 0 7\n"));
-	assert_int_equal(hap_text_parse_backend(a, STR("b"), buf_str(&servers), STR(STAT_OK), &b, NULL), ERR_OK);
+	assert_int_equal(hap_text_parse_backend(a, NULL, STR("b"), buf_str(&servers), STR(STAT_OK), &b, NULL), ERR_OK);
 	assert_int_equal(b.n_servers, 1);
 	buf_free(&servers);
 	arena_free(a);
@@ -1487,9 +1539,9 @@ a_table_cut_anywhere_is_read_or_refused(void **state)
 		struct actual_backend b;
 
 		(void)!hap_text_parse_backend(
-		    a, STR("slots"), str_first(buf_str(&t.servers), cut), buf_str(&t.stat), &b, NULL);
+		    a, NULL, STR("slots"), str_first(buf_str(&t.servers), cut), buf_str(&t.stat), &b, NULL);
 		(void)!hap_text_parse_backend(
-		    a, STR("slots"), buf_str(&t.servers), str_first(buf_str(&t.stat), cut), &b, NULL);
+		    a, NULL, STR("slots"), buf_str(&t.servers), str_first(buf_str(&t.stat), cut), &b, NULL);
 		arena_free(a);
 	}
 	tables_free(&t);
@@ -1506,7 +1558,7 @@ an_arena_that_is_too_small_is_an_error_and_no_more(void **state)
 		struct arena *a = arena_new(limit);
 		struct actual_backend b;
 		enum err_code rc =
-		    hap_text_parse_backend(a, STR("slots"), buf_str(&t.servers), buf_str(&t.stat), &b, NULL);
+		    hap_text_parse_backend(a, NULL, STR("slots"), buf_str(&t.servers), buf_str(&t.stat), &b, NULL);
 
 		assert_true(rc == ERR_OK || rc == ERR_NOMEM);
 		refused = refused || rc == ERR_NOMEM;
@@ -1532,7 +1584,8 @@ five_thousand_servers_are_read(void **state)
 		    i % 250);
 		buf_printf(&stat, "b,rc_%d,3,5,7,UP,2,L4OK,2,3,4,,,\n", i);
 	}
-	assert_int_equal(hap_text_parse_backend(a, STR("b"), buf_str(&servers), buf_str(&stat), &b, NULL), ERR_OK);
+	assert_int_equal(
+	    hap_text_parse_backend(a, NULL, STR("b"), buf_str(&servers), buf_str(&stat), &b, NULL), ERR_OK);
 	assert_int_equal(b.n_servers, 5000);
 	assert_int_equal(b.n_slots, 5000);
 	assert_int_equal(b.servers[4999].slot, 5000);
@@ -1574,6 +1627,7 @@ main(void)
 		cmocka_unit_test(info_is_read_by_name),
 		cmocka_unit_test(info_that_lacks_something_is_an_error),
 		cmocka_unit_test(recorded_tables_are_read),
+		cmocka_unit_test(a_layout_is_learnt_anew_where_the_header_is_another),
 		cmocka_unit_test(each_stage_of_a_dynamic_server_is_told_from_the_next),
 		cmocka_unit_test(slots_are_told_from_others),
 		cmocka_unit_test(a_backend_is_unknown_empty_or_wants_small_weights),
@@ -1582,6 +1636,7 @@ main(void)
 		cmocka_unit_test(a_server_in_only_one_of_the_tables_is_left_out),
 		cmocka_unit_test(that_none_is_in_both_is_an_error),
 		cmocka_unit_test(a_backend_that_went_away_in_between_does_not_exist),
+		cmocka_unit_test(columns_that_nobody_needs_may_hold_anything),
 		cmocka_unit_test(a_frontend_without_a_backend_is_told),
 		cmocka_unit_test(columns_are_found_by_name_and_quoted_ones_skipped),
 		cmocka_unit_test(a_table_that_is_not_as_it_should_be_is_an_error),
