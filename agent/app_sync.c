@@ -45,7 +45,7 @@ static void on_probe(void *arg, const struct hap_text_info *info, const struct e
 static enum err_code
 list_backends(struct app_sync *s, struct err *e)
 {
-	const struct desired *d = reconcile_view(s->reconcile).desired;
+	const struct desired *d = reconcile_wanted(s->reconcile);
 	size_t n = d != NULL ? d->n_backends : s->conf->n_backends;
 	struct str *names = calloc(n + 1, sizeof(*names));
 

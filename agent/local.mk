@@ -126,6 +126,7 @@ agent_libcore_a_SOURCES = \
 	%D%/sync/managed_file.c %D%/sync/managed_file.h \
 	%D%/sync/name_set.c %D%/sync/name_set.h \
 	%D%/sync/reconcile.c %D%/sync/reconcile.h \
+	%D%/sync/reconcile_ahead.c %D%/sync/reconcile_ahead.h \
 	%D%/sync/reconcile_held.c %D%/sync/reconcile_held.h \
 	%D%/sync/reconcile_sought.c %D%/sync/reconcile_sought.h \
 	%D%/sync/reconcile_state.c %D%/sync/reconcile_state.h \

@@ -9,6 +9,7 @@
 
 #include "sync/name_set.h"
 #include "sync/reconcile.h"
+#include "sync/reconcile_ahead.h"
 #include "sync/reconcile_held.h"
 #include "sync/reconcile_sought.h"
 #include "sync/reconcile_state.h"
@@ -50,6 +51,7 @@ struct reconcile {
 	struct plan_ejections ejections;
 	struct arena *ejections_arena;
 	bool roster_is_new; /* desired was not derived from it yet */
+	struct reconcile_ahead ahead;
 	struct ecs_sought sought;
 
 	enum asked asked;
@@ -152,6 +154,7 @@ reconcile_free(struct reconcile *r)
 	plan_free(r->plan);
 	actual_free(r->actual);
 	desired_free(r->desired);
+	reconcile_ahead_drop(&r->ahead);
 	roster_unref(r->roster);
 	reconcile_state_free(&r->state);
 	arena_free(r->ejections_arena);
@@ -197,6 +200,12 @@ is_held_by(const struct plan_backend *b, struct str task_arn)
 			return true;
 	}
 	return false;
+}
+
+const struct desired *
+reconcile_wanted(const struct reconcile *r)
+{
+	return r->ahead.desired != NULL ? r->ahead.desired : r->desired;
 }
 
 bool
@@ -536,25 +545,47 @@ forget_gone(struct reconcile *r)
 	}
 }
 
-/* What was applied under the process before is looked for until a plan was made under this one. */
-static enum err_code
-derive_held(struct reconcile *r, int64_t now_wall_ms, struct desired **ret, struct err *e)
+/* What was applied under the process before is looked for until a plan was made under this one.
+ * False: the arena refuses. */
+static bool
+derive_with(const struct reconcile *r, int64_t now_wall_ms, struct arena *a, struct desired_context *ret)
 {
 	const struct applied *known = r->state.applied != NULL ? r->state.applied : r->state.former;
-	struct arena *a CLEANUP(arena_free_at) = arena_new(APPLIED_ARENA_MAX);
-	struct desired_context in = {
-		.conf = r->conf,
-		.now_wall_ms = now_wall_ms,
-		.foreign = r->foreign.names,
-		.n_foreign = r->foreign.n,
-	};
 	struct reconcile_held held;
 
 	if (a == NULL || !reconcile_held_list(a, known, &r->made, &held))
+		return false;
+	*ret = (struct desired_context){
+		.conf = r->conf,
+		.now_wall_ms = now_wall_ms,
+		.held = held.items,
+		.n_held = held.n,
+		.foreign = r->foreign.names,
+		.n_foreign = r->foreign.n,
+	};
+	return true;
+}
+
+static enum err_code
+derive_held(struct reconcile *r, int64_t now_wall_ms, struct desired **ret, struct err *e)
+{
+	struct arena *a CLEANUP(arena_free_at) = arena_new(APPLIED_ARENA_MAX);
+	struct desired_context in;
+
+	if (!derive_with(r, now_wall_ms, a, &in))
 		return err_set(e, ERR_NOMEM, "the backends of what was applied: %s", err_text(ERR_NOMEM));
-	in.held = held.items;
-	in.n_held = held.n;
-	return desired_derive_in(&in, r->roster, ret, e);
+	*ret = reconcile_ahead_take(&r->ahead, &in);
+	return *ret != NULL ? ERR_OK : desired_derive_in(&in, r->roster, ret, e);
+}
+
+static void
+derive_ahead(struct reconcile *r, int64_t now_wall_ms)
+{
+	struct arena *a CLEANUP(arena_free_at) = arena_new(APPLIED_ARENA_MAX);
+	struct desired_context in;
+
+	if (r->roster_is_new && r->roster != NULL && r->ahead.desired == NULL && derive_with(r, now_wall_ms, a, &in))
+		reconcile_ahead_derive(&r->ahead, &in, r->roster);
 }
 
 /* Time alone may change it, too: routes of tasks that ended a while ago go. */
@@ -1094,6 +1125,7 @@ on_roster(struct reconcile *r, const struct reconcile_event *ev)
 	if (!r->ready)
 		r->look_now = true;
 	r->version++;
+	reconcile_ahead_drop(&r->ahead);
 	roster_unref(r->roster);
 	r->roster = roster_ref(ev->roster);
 }
@@ -1139,6 +1171,8 @@ reconcile_feed(struct reconcile *r, const struct reconcile_event *ev, struct rec
 	if (r->conf->haproxy.apply)
 		reconcile_state_save(&r->state, ev->kind == RECONCILE_ACTUAL, ev->wall_ms, ret);
 	choose(r, ev->mono_ms, ret);
+	if (ret->read)
+		derive_ahead(r, ev->wall_ms);
 }
 
 bool

@@ -169,6 +169,9 @@ void reconcile_use_cas(struct reconcile *r, const struct plan_ca *cas, size_t n)
 /* Who is to be ejected from now on; copied.  A pass is due then: feed a TICK. */
 NODISCARD enum err_code reconcile_eject(struct reconcile *r, const struct plan_ejections *all, struct err *e);
 struct reconcile_view reconcile_view(const struct reconcile *r);
+/* Whose backends are to be read: of the newest roster, be there a plan for it yet or not.  Null: there is
+ * no roster, and it is those of the configuration. */
+const struct desired *reconcile_wanted(const struct reconcile *r);
 /* Whom HAProxy serves and the roster does not know; changes with events. */
 const struct ecs_sought *reconcile_sought(const struct reconcile *r);
 /* Is this task (by ARN) behind a server that HAProxy still holds? */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "sync/reconcile.h"
+#include "sync/reconcile_ahead.h"
 #include "unit.h"
 #include "worlds.h"
 
@@ -58,7 +59,7 @@ struct stage {
 static bool
 is_asked(const struct stage *s, struct str backend)
 {
-	const struct desired *d = reconcile_view(s->r).desired;
+	const struct desired *d = reconcile_wanted(s->r);
 
 	return d != NULL && desired_find(d, backend) != NULL;
 }
@@ -2070,6 +2071,73 @@ stage_with_label(struct conf_list *allowed)
 }
 
 static void
+a_backend_that_a_label_asks_for_newly_is_among_those_that_are_read_next(void **state)
+{
+	static const struct str name[] = { { "grpc", 4 } };
+	struct conf_list allowed = { name, 1 };
+	struct stage *s = stage_with_label(&allowed);
+	struct conf conf;
+
+	(void)state;
+	conf = without_entries(s);
+	s->only_asked = true;
+	assert_int_equal(reconcile_new(&(struct reconcile_config){ .conf = &conf }, &s->r, NULL), ERR_OK);
+	s->wake_ms = s->now_ms;
+	tick(s);
+	assert_null(reconcile_wanted(s->r));
+	feed(s, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = world_roster(s->w) });
+	assert_true(s->todo.read);
+	assert_null(reconcile_view(s->r).desired); /* what the plan was made from, and there is none */
+	assert_non_null(desired_find(reconcile_wanted(s->r), STR("grpc")));
+	answer(s);
+	assert_non_null(s->todo.execute); /* and not read again */
+	assert_ptr_equal(reconcile_view(s->r).desired, reconcile_wanted(s->r));
+	answer_all(s);
+	end(s);
+}
+
+static void
+what_was_derived_ahead_counts_for_what_it_was_derived_with(void **state)
+{
+	static const struct str name[] = { { "grpc", 4 } };
+	const struct desired_held old = { STR("old"), false }, ours = { STR("old"), true },
+				  other = { STR("new"), false };
+	const struct {
+		const struct desired_held *held;
+		size_t n_held;
+		int64_t after_ms;
+		bool counts;
+	} rows[] = {
+		{ &old, 1, 0, true }, { &old, 1, 10, true }, { NULL, 0, 0, false }, { &ours, 1, 0, false },
+		{ &other, 1, 0, false }, { &old, 1, 59999, true },
+		{ &old, 1, 60000, false }, /* when time alone changes it */
+	};
+	struct conf_list allowed = { name, 1 };
+	struct stage *s = stage_with_label(&allowed);
+	struct reconcile_ahead ahead = { .desired = NULL };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct desired_context in = {
+			.conf = world_conf(s->w), .now_wall_ms = WALL_MS, .held = &old, .n_held = 1
+		};
+		struct desired *taken;
+
+		reconcile_ahead_derive(&ahead, &in, world_roster(s->w));
+		assert_non_null(ahead.desired);
+		ahead.desired->next_wall_ms = WALL_MS + 60000;
+		in.held = rows[i].held;
+		in.n_held = rows[i].n_held;
+		in.now_wall_ms += rows[i].after_ms;
+		taken = reconcile_ahead_take(&ahead, &in);
+		CHECK_ROW((taken != NULL) == rows[i].counts, i, "");
+		assert_null(reconcile_ahead_take(&ahead, &in)); /* once */
+		desired_free(taken);
+	}
+	end(s);
+}
+
+static void
 a_backend_that_labels_may_not_join_any_more_keeps_who_serves(void **state)
 {
 	static const struct str name[] = { { "grpc", 4 } };
@@ -2257,6 +2325,8 @@ main(void)
 		cmocka_unit_test(a_dropped_backend_is_looked_for_in_the_next_process_too),
 		cmocka_unit_test(what_was_made_and_nobody_asks_for_goes_after_its_routes),
 		cmocka_unit_test(what_haproxys_configuration_names_is_opened_again_and_stays),
+		cmocka_unit_test(a_backend_that_a_label_asks_for_newly_is_among_those_that_are_read_next),
+		cmocka_unit_test(what_was_derived_ahead_counts_for_what_it_was_derived_with),
 		cmocka_unit_test(a_backend_that_labels_may_not_join_any_more_keeps_who_serves),
 		cmocka_unit_test(a_hand_on_a_backend_of_labels_is_found_after_a_restart),
 		cmocka_unit_test(a_backend_without_slots_is_told_what_to_add),
