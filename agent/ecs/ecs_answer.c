@@ -266,7 +266,8 @@ read_failure(struct arena *a, const struct ecs_json *o, struct ecs_answer_failur
 }
 
 static enum err_code
-read_failures(struct reading *r, const struct ecs_json *root, struct err *e)
+read_failures(
+    struct arena *a, const struct ecs_json *root, const struct ecs_answer_failure **ret, size_t *ret_n, struct err *e)
 {
 	struct ecs_answer_failure *failures;
 	struct ecs_json list, item;
@@ -275,16 +276,16 @@ read_failures(struct reading *r, const struct ecs_json *root, struct err *e)
 
 	if (code != ERR_OK)
 		return code;
-	failures = ARENA_ARRAY(r->a, struct ecs_answer_failure, n);
+	failures = ARENA_ARRAY(a, struct ecs_answer_failure, n);
 	if (failures == NULL)
 		return out_of_memory(e);
 	for (size_t i = 0; i < n && code == ERR_OK; i++) {
 		code = ecs_json_item(&list, i, &item, e);
 		if (code == ERR_OK)
-			code = read_failure(r->a, &item, &failures[i], e);
+			code = read_failure(a, &item, &failures[i], e);
 	}
-	r->answer.failures = failures;
-	r->answer.n_failures = n;
+	*ret = failures;
+	*ret_n = n;
 	return code;
 }
 
@@ -301,8 +302,74 @@ ecs_answer_describe_tasks(struct arena *a, struct str json, struct ecs_answer_ta
 	root = ecs_json_root(doc);
 	code = read_tasks(&r, &root, e);
 	if (code == ERR_OK)
-		code = read_failures(&r, &root, e);
+		code = read_failures(a, &root, &r.answer.failures, &r.answer.n_failures, e);
 	if (code == ERR_OK)
 		*ret = r.answer;
+	return code;
+}
+
+/* ---- services ---- */
+
+static enum err_code
+read_service(struct arena *a, const struct ecs_json *o, struct ecs_answer_service *ret, struct err *e)
+{
+	struct ecs_answer_service s = { .name = STR(""), .cluster_arn = STR("") };
+	enum err_code code = ecs_json_word(o, "serviceName", ARN_MAX, &s.name, e);
+
+	if (code == ERR_OK)
+		code = ecs_json_word(o, "clusterArn", ARN_MAX, &s.cluster_arn, e);
+	if (code == ERR_OK)
+		code = ecs_json_time(o, "createdAt", &s.created_ms, e);
+	if (code != ERR_OK)
+		return code;
+	if (!arn_is_name(s.name))
+		return ecs_json_refuse(o, "serviceName", e, "not the name of a service");
+	if (s.cluster_arn.len > 0 && !is_cluster(s.cluster_arn))
+		return ecs_json_refuse(o, "clusterArn", e, "not the ARN of a cluster");
+	if (!arena_str(a, s.name, &ret->name) || !arena_str(a, s.cluster_arn, &ret->cluster_arn))
+		return out_of_memory(e);
+	ret->created_ms = s.created_ms > 0 ? s.created_ms : 0;
+	return ERR_OK;
+}
+
+static enum err_code
+read_services(struct arena *a, const struct ecs_json *root, struct ecs_answer_services *ret, struct err *e)
+{
+	struct ecs_answer_service *services;
+	struct ecs_json list, item;
+	enum err_code code = ecs_json_list(root, "services", ECS_ANSWER_LIST_MAX, &list, &ret->n, e);
+
+	if (code != ERR_OK)
+		return code;
+	if (list.value == NULL)
+		return ecs_json_refuse(&list, NULL, e, "missing");
+	services = ARENA_ARRAY(a, struct ecs_answer_service, ret->n);
+	if (services == NULL)
+		return out_of_memory(e);
+	for (size_t i = 0; i < ret->n && code == ERR_OK; i++) {
+		code = ecs_json_item(&list, i, &item, e);
+		if (code == ERR_OK)
+			code = read_service(a, &item, &services[i], e);
+	}
+	ret->services = services;
+	return code;
+}
+
+enum err_code
+ecs_answer_describe_services(struct arena *a, struct str json, struct ecs_answer_services *ret, struct err *e)
+{
+	json_t *doc CLEANUP(ecs_json_drop_at) = NULL;
+	struct ecs_answer_services answer = { .n = 0 };
+	struct ecs_json root;
+	enum err_code code = ecs_json_load(json, ECS_ANSWER_MAX, &doc, e);
+
+	if (code != ERR_OK)
+		return code;
+	root = ecs_json_root(doc);
+	code = read_services(a, &root, &answer, e);
+	if (code == ERR_OK)
+		code = read_failures(a, &root, &answer.failures, &answer.n_failures, e);
+	if (code == ERR_OK)
+		*ret = answer;
 	return code;
 }

@@ -42,6 +42,19 @@ struct ecs_answer_tasks {
 	size_t n_malformed;
 };
 
+struct ecs_answer_service {
+	struct str name;        /* as ECS takes it for one */
+	struct str cluster_arn; /* empty: not said */
+	int64_t created_ms;     /* Unix time; 0: not said */
+};
+
+struct ecs_answer_services {
+	const struct ecs_answer_service *services;
+	size_t n;
+	const struct ecs_answer_failure *failures;
+	size_t n_failures;
+};
+
 /* Everything in *ret lives in a. */
 NODISCARD enum err_code ecs_answer_list_tasks(
     struct arena *a, struct str json, struct ecs_answer_list *ret, struct err *e);
@@ -49,6 +62,8 @@ NODISCARD enum err_code ecs_answer_list_clusters(
     struct arena *a, struct str json, struct ecs_answer_list *ret, struct err *e);
 NODISCARD enum err_code ecs_answer_describe_tasks(
     struct arena *a, struct str json, struct ecs_answer_tasks *ret, struct err *e);
+NODISCARD enum err_code ecs_answer_describe_services(
+    struct arena *a, struct str json, struct ecs_answer_services *ret, struct err *e);
 /* Of DescribeClusters for one cluster: its ARN; empty: ECS does not know it. */
 NODISCARD enum err_code ecs_answer_describe_cluster(struct arena *a, struct str json, struct str *ret, struct err *e);
 /* A new definition with one reference, the caller's. */

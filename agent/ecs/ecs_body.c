@@ -95,6 +95,14 @@ ecs_body_instances_begin(struct buf *b, struct str cluster)
 }
 
 void
+ecs_body_services_begin(struct buf *b, struct str cluster)
+{
+	buf_put(b, STR("{\"cluster\":"));
+	ecs_body_text(b, cluster);
+	buf_put(b, STR(",\"services\":["));
+}
+
+void
 ecs_body_managed_begin(struct buf *b)
 {
 	buf_put(b, STR("{\"Filters\":[{\"Key\":\"InstanceIds\",\"Values\":["));

@@ -12,6 +12,7 @@
 #define ECS_BODY_PAGE          100                 /* the most that a list gives at once */
 #define ECS_BODY_TASKS_MAX     ((size_t)100)       /* the most that DescribeTasks takes ... */
 #define ECS_BODY_INSTANCES_MAX ((size_t)100)       /* ... and DescribeContainerInstances */
+#define ECS_BODY_SERVICES_MAX  ((size_t)10)        /* the most that DescribeServices takes */
 #define ECS_BODY_MANAGED_PAGE  50                  /* the most that Systems Manager gives at once */
 
 /* Tokens are AWS's text and names are the operator's: quoted as JSON wants it. */
@@ -30,6 +31,8 @@ void ecs_body_item(struct buf *b, bool is_first, struct str text);
 void ecs_body_describe_end(struct buf *b);
 /* DescribeContainerInstances; likewise, with the same end. */
 void ecs_body_instances_begin(struct buf *b, struct str cluster);
+/* DescribeServices; likewise, its items are names. */
+void ecs_body_services_begin(struct buf *b, struct str cluster);
 /* Systems Manager's DescribeInstanceInformation; its items are ids. */
 void ecs_body_managed_begin(struct buf *b);
 void ecs_body_managed_end(struct buf *b, struct str token);

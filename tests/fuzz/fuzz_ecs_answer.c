@@ -232,6 +232,26 @@ try_self(struct arena *a, struct str json)
 	REQUIRE(who.service.len == 0 || arn_is_name(who.service));
 }
 
+static void
+try_services(struct arena *a, struct str json)
+{
+	struct ecs_answer_services answer;
+	struct err e = ERR_INIT;
+
+	if (ecs_answer_describe_services(a, json, &answer, &e) != ERR_OK) {
+		check_refusal(&e);
+		return;
+	}
+	for (size_t i = 0; i < answer.n; i++) {
+		struct str name;
+		struct arn arn;
+
+		REQUIRE(arn_is_name(answer.services[i].name) && answer.services[i].created_ms >= 0);
+		REQUIRE(answer.services[i].cluster_arn.len == 0 ||
+			arn_parse_cluster(answer.services[i].cluster_arn, &arn, &name));
+	}
+}
+
 /* Of SQS and SNS. */
 static void
 try_queue(struct arena *a, uint8_t kind, struct str text)
@@ -264,6 +284,10 @@ try_queue(struct arena *a, uint8_t kind, struct str text)
 static void
 try_later_kinds(struct arena *a, uint8_t kind, struct str text)
 {
+	if (kind == 119) {
+		try_services(a, text);
+		return;
+	}
 	if (kind >= 120) {
 		try_queue(a, (uint8_t)((kind - 120) % 5), text);
 		return;

@@ -529,6 +529,93 @@ failures_are_read_and_an_answer_of_something_else_is_refused(void **state)
 }
 
 static void
+every_published_service_has_an_age(void **state)
+{
+	static const struct {
+		const char *name;
+		int64_t created_ms;
+	} cases[] = {
+		{ "awscli-examples/ecs-describe-services-0.json", INT64_C(1466801808595) },
+		{ "botocore-examples/ecs-DescribeServices-0.json", INT64_C(1472487952130) },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct arena *a = scratch();
+		char *text = read_vector(cases[i].name);
+		struct ecs_answer_services answer;
+
+		if (text != NULL) {
+			assert_int_equal(ecs_answer_describe_services(a, str_from_cstr(text), &answer, NULL), ERR_OK);
+			assert_int_equal(answer.n, 1);
+			assert_int_equal(answer.services[0].created_ms, cases[i].created_ms);
+			assert_true(answer.services[0].name.len > 0 && answer.services[0].cluster_arn.len > 0);
+			assert_int_equal(answer.n_failures, 0);
+		}
+		free(text);
+		arena_free(a);
+	}
+}
+
+static void
+services_are_read_with_their_age_and_who_is_missing(void **state)
+{
+	struct arena *a = scratch();
+	struct ecs_answer_services answer;
+
+	(void)state;
+	assert_int_equal(ecs_answer_describe_services(a,
+			     STR("{\"services\":[{\"serviceName\":\"a-b_C\",\"status\":\"ACTIVE\","
+				 "\"createdAt\":1466801808.595,\"events\":[{\"message\":\"\\u0001\"}],"
+				 "\"clusterArn\":\"arn:aws:ecs:eu-west-1:123456789012:cluster/prod\"},"
+				 "{\"serviceName\":\"new\"}],\"failures\":[{\"arn\":"
+				 "\"arn:aws:ecs:eu-west-1:123456789012:service/prod/gone\",\"reason\":\"MISSING\"}]}"),
+			     &answer, NULL),
+	    ERR_OK);
+	assert_int_equal(answer.n, 2);
+	assert_str(answer.services[0].name, "a-b_C");
+	assert_str(answer.services[0].cluster_arn, "arn:aws:ecs:eu-west-1:123456789012:cluster/prod");
+	assert_int_equal(answer.services[0].created_ms, INT64_C(1466801808595));
+	assert_int_equal(answer.services[1].created_ms, 0);
+	assert_int_equal(answer.services[1].cluster_arn.len, 0);
+	assert_int_equal(answer.n_failures, 1);
+	assert_str(answer.failures[0].reason, "MISSING");
+	arena_free(a);
+}
+
+static void
+what_is_no_answer_about_services_is_refused_with_its_place(void **state)
+{
+	static const struct {
+		const char *json, *place;
+	} cases[] = {
+		{ "{}", "services: missing" },
+		{ "{\"services\":{}}", "services:" },
+		{ "{\"services\":[7]}", "services[0]" },
+		{ "{\"services\":[{}]}", "services[0].serviceName: not the name of a service" },
+		{ "{\"services\":[{\"serviceName\":\"a b\"}]}", "services[0].serviceName" },
+		{ "{\"services\":[{\"serviceName\":\"a/b\"}]}", "services[0].serviceName" },
+		{ "{\"services\":[{\"serviceName\":\"a\",\"createdAt\":\"long ago\"}]}", "services[0].createdAt" },
+		{ "{\"services\":[{\"serviceName\":\"a\",\"createdAt\":-1}]}", "services[0].createdAt" },
+		{ "{\"services\":[{\"serviceName\":\"a\",\"createdAt\":1e300}]}", "services[0].createdAt" },
+		{ "{\"services\":[{\"serviceName\":\"a\",\"clusterArn\":\"prod\"}]}", "services[0].clusterArn" },
+		{ "{\"services\":[],\"failures\":7}", "failures:" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct arena *a = scratch();
+		struct ecs_answer_services answer;
+		struct err e = ERR_INIT;
+
+		assert_int_equal(ecs_answer_describe_services(a, str_from_cstr(cases[i].json), &answer, &e), ERR_PARSE);
+		if (strstr(e.msg, cases[i].place) == NULL)
+			fail_msg("%s: %s", cases[i].json, e.msg);
+		arena_free(a);
+	}
+}
+
+static void
 tasks_of_two_clusters_in_one_answer_are_told(void **state)
 {
 	struct arena *a = scratch();
@@ -798,6 +885,9 @@ main(void)
 		cmocka_unit_test(bindings_are_ports_and_ranges_of_the_machine),
 		cmocka_unit_test(one_malformed_task_does_not_lose_the_others),
 		cmocka_unit_test(failures_are_read_and_an_answer_of_something_else_is_refused),
+		cmocka_unit_test(every_published_service_has_an_age),
+		cmocka_unit_test(services_are_read_with_their_age_and_who_is_missing),
+		cmocka_unit_test(what_is_no_answer_about_services_is_refused_with_its_place),
 		cmocka_unit_test(tasks_of_two_clusters_in_one_answer_are_told),
 		cmocka_unit_test(a_long_reason_is_cut_at_a_character),
 		cmocka_unit_test(times_come_as_numbers_and_as_text),
