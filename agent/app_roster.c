@@ -12,11 +12,12 @@
 #include "ecs/roster_file.h"
 
 #define ROSTER_FILE    "roster.json"
-#define TEXTS_MAX      ((size_t)16384) /* of one cluster */
-#define CLOCK_SLACK_MS INT64_C(5000)   /* a clock that was set back a little makes no file useless */
+#define TEXTS_MAX      ((size_t)16384)   /* of one cluster */
+#define SERVICES_MAX   ((size_t)1 << 20) /* likewise */
+#define CLOCK_SLACK_MS INT64_C(5000)     /* a clock that was set back a little makes no file useless */
 
-struct memory { /* of a cluster */
-	struct arena *texts;
+struct memory {                         /* of a cluster */
+	struct arena *texts, *services; /* of known, the others and these */
 	struct roster_file_cluster known;
 	bool is_from_disk; /* not read since the start */
 	bool is_told;
@@ -89,6 +90,27 @@ set_texts(struct memory *m, struct str source, struct str name, struct str arn, 
 	return true;
 }
 
+/* Likewise.  False: they are as they were. */
+static bool
+set_services(struct memory *m, const struct roster_service *services, size_t n)
+{
+	const struct roster_service *copies;
+	struct arena *arena;
+
+	if (roster_services_same(m->known.services, m->known.n_services, services, n))
+		return false;
+	arena = arena_new(SERVICES_MAX);
+	if (arena == NULL || !roster_services_copy(arena, services, n, &copies)) {
+		arena_free(arena);
+		return false;
+	}
+	arena_free(m->services);
+	m->services = arena;
+	m->known.services = copies;
+	m->known.n_services = n;
+	return true;
+}
+
 static bool
 make_room(struct app_roster *a)
 {
@@ -134,6 +156,8 @@ note_facts(struct app_roster *a, struct memory *m, const struct roster_cluster *
 		a->has_news = true;
 	}
 	m->known.read_wall_ms = read_ms;
+	if (set_services(m, c->services, c->n_services))
+		a->has_news = true;
 }
 
 static void
@@ -252,6 +276,10 @@ fill_in(struct app_roster *a, struct memory *m, struct roster_cluster *c)
 	c->remembered_wall_ms = m->known.read_wall_ms;
 	c->arn = c->arn.len > 0 ? c->arn : m->known.arn;
 	c->account = c->account.len > 0 ? c->account : m->known.account;
+	if (c->n_services == 0) {
+		c->services = m->known.services;
+		c->n_services = m->known.n_services;
+	}
 	if (m->is_told)
 		return;
 	m->is_told = true;
@@ -357,6 +385,19 @@ app_roster_add(struct app_roster *a, const struct conf *conf, struct roster *r)
 	return roster_ref(r);
 }
 
+const struct roster_service *
+app_roster_services(
+    const struct app_roster *a, const struct conf *conf, struct str source, struct str cluster, size_t *ret_n)
+{
+	const struct memory *m = a != NULL ? find(a, source, cluster) : NULL;
+
+	*ret_n = 0;
+	if (m == NULL || !is_of_source(conf, &m->known))
+		return NULL;
+	*ret_n = m->known.n_services;
+	return m->known.services;
+}
+
 /* ---- life ---- */
 
 static void
@@ -373,6 +414,7 @@ take(struct app_roster *a, const struct roster_file *f)
 			continue;
 		m->known.read_wall_ms = c->read_wall_ms;
 		m->known.facts = roster_facts_ref(c->facts);
+		(void)set_services(m, c->services, c->n_services);
 		m->is_from_disk = true;
 	}
 	if (n_old > 0)
@@ -454,6 +496,7 @@ app_roster_close(struct app_roster *a)
 	loop_timer_close(a->save_later);
 	for (size_t i = 0; i < a->n_clusters; i++) {
 		arena_free(a->clusters[i].texts);
+		arena_free(a->clusters[i].services);
 		roster_facts_unref(a->clusters[i].known.facts);
 	}
 	free(a->clusters);

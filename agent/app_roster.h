@@ -30,6 +30,9 @@ NODISCARD enum err_code app_roster_new(
 /* Takes note of what was read, and writes it in time.  Returns a reference: of r, or of a roster
  * with what the file adds to it.  a null, as for who looks once and keeps nothing: of r. */
 struct roster *app_roster_add(struct app_roster *a, const struct conf *conf, struct roster *r);
+/* What was told of this cluster's services last; borrowed until the next call.  a may be null. */
+const struct roster_service *app_roster_services(
+    const struct app_roster *a, const struct conf *conf, struct str source, struct str cluster, size_t *ret_n);
 void app_roster_save(struct app_roster *a);  /* now, if there is anything new; null is fine */
 void app_roster_close(struct app_roster *a); /* null is fine */
 

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#define ROSTER_ARENA_MAX ((size_t)4 << 20) /* names and pointers of clusters only */
+#define ROSTER_ARENA_MAX ((size_t)4 << 20) /* names of clusters, and of some services */
 
 /* ---- tasks ---- */
 
@@ -219,6 +219,56 @@ roster_facts_find(const struct roster_facts *f, struct str arn)
 	return bsearch(&key, f->tasks, f->n_tasks, sizeof(key), by_arn);
 }
 
+/* ---- services ---- */
+
+static int
+by_service_name(const void *a, const void *b)
+{
+	const struct roster_service *x = a, *y = b;
+
+	return str_cmp(x->name, y->name);
+}
+
+const struct roster_service *
+roster_service_find(const struct roster_cluster *c, struct str name)
+{
+	struct roster_service key = { .name = name };
+
+	if (c->n_services == 0)
+		return NULL;
+	return bsearch(&key, c->services, c->n_services, sizeof(key), by_service_name);
+}
+
+bool
+roster_services_same(const struct roster_service *a, size_t n_a, const struct roster_service *b, size_t n_b)
+{
+	if (n_a != n_b)
+		return false;
+	for (size_t i = 0; i < n_a; i++)
+		if (a[i].created_ms != b[i].created_ms || !str_eq(a[i].name, b[i].name))
+			return false;
+	return true;
+}
+
+bool
+roster_services_copy(struct arena *a, const struct roster_service *from, size_t n, const struct roster_service **ret)
+{
+	struct roster_service *copies = NULL;
+
+	if (n > 0) {
+		copies = ARENA_ARRAY(a, struct roster_service, n);
+		if (copies == NULL)
+			return false;
+	}
+	for (size_t i = 0; i < n; i++) {
+		copies[i].created_ms = from[i].created_ms;
+		if (!copy_str(a, from[i].name, &copies[i].name))
+			return false;
+	}
+	*ret = copies;
+	return true;
+}
+
 /* ---- the roster ---- */
 
 const struct roster_task *
@@ -258,7 +308,8 @@ copy_cluster(struct arena *a, const struct roster_cluster *c, struct roster_clus
 {
 	*ret = *c;
 	return copy_str(a, c->source, &ret->source) && copy_str(a, c->name, &ret->name) &&
-	       copy_str(a, c->arn, &ret->arn) && copy_str(a, c->account, &ret->account);
+	       copy_str(a, c->arn, &ret->arn) && copy_str(a, c->account, &ret->account) &&
+	       roster_services_copy(a, c->services, c->n_services, &ret->services);
 }
 
 enum err_code

@@ -23,6 +23,7 @@
 #include "ecs/taskdef.h"
 
 #define ROSTER_ENDED_KEPT_MS INT64_C(3600000) /* ended tasks stay explainable for 1 h */
+#define ROSTER_SERVICES_MAX  ((size_t)1000)   /* whose age is asked for, of all clusters together */
 
 /* The life of a task as ECS names it, in its order; UNKNOWN: a word we do not know. */
 #define ROSTER_STATUSES(X)                  \
@@ -99,6 +100,11 @@ struct roster_facts {                    /* of one cluster */
 	unsigned refs;
 };
 
+struct roster_service { /* one whose age was asked for: several claim one route */
+	struct str name;
+	int64_t created_ms; /* Unix time; 0: AWS does not tell it, denied or otherwise */
+};
+
 struct roster_cluster {
 	struct str source;       /* conf_source.name */
 	struct str name;         /* as configured, or as found by "*" */
@@ -115,6 +121,8 @@ struct roster_cluster {
 	struct fault fault;              /* why it is not fresh */
 	bool fault_is_permanent;         /* denied, no such cluster: waiting will not mend it */
 	struct roster_facts *facts;      /* null: nothing known yet */
+	const struct roster_service *services; /* sorted by name; those that are not here were not answered for yet */
+	size_t n_services;
 };
 
 struct roster_self { /* rollcall's own task, if it runs as one; all empty: not known, or none */
@@ -144,6 +152,12 @@ const struct roster_task *roster_facts_find(const struct roster_facts *f, struct
 bool roster_task_same(const struct roster_task *a, const struct roster_task *b);
 /* Deep, into a; the definition is not referenced.  False: the arena refused. */
 NODISCARD bool roster_task_copy(struct arena *a, const struct roster_task *t, struct roster_task *ret);
+
+const struct roster_service *roster_service_find(const struct roster_cluster *c, struct str name); /* or null */
+bool roster_services_same(const struct roster_service *a, size_t n_a, const struct roster_service *b, size_t n_b);
+/* Deep, into a.  False: the arena refused. */
+NODISCARD bool roster_services_copy(
+    struct arena *a, const struct roster_service *from, size_t n, const struct roster_service **ret);
 
 /* A frozen copy of the list; takes a reference on each cluster's facts. */
 NODISCARD enum err_code roster_make(

@@ -250,7 +250,7 @@ is_worth_it(const struct roster_task *t)
 struct writing {
 	struct buf body;
 	struct taskdef_cache *definitions; /* that are in it */
-	size_t n_definitions;
+	size_t n_definitions, n_services;
 };
 
 /* What could not be read back is not written. */
@@ -271,6 +271,26 @@ put_new_definition(struct writing *w, struct taskdef *d, struct err *e)
 	return taskdef_cache_put(w->definitions, d, e);
 }
 
+/* Those that AWS told of; to forget the rest does no harm. */
+static void
+put_services(struct writing *w, const struct roster_file_cluster *c)
+{
+	struct buf *out = &w->body;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_services && w->n_services < ROSTER_SERVICES_MAX; i++) {
+		if (c->services[i].created_ms <= 0)
+			continue;
+		buf_put(out, n++ == 0 ? STR(",\"services\":[{\"serviceName\":") : STR(",{\"serviceName\":"));
+		put_string(out, c->services[i].name);
+		put_time(out, "createdAt", c->services[i].created_ms);
+		buf_put_u8(out, '}');
+		w->n_services++;
+	}
+	if (n > 0)
+		buf_put_u8(out, ']');
+}
+
 static enum err_code
 put_cluster(struct writing *w, const struct roster_file_cluster *c, struct err *e)
 {
@@ -284,6 +304,7 @@ put_cluster(struct writing *w, const struct roster_file_cluster *c, struct err *
 	put_text(out, "cluster", c->name);
 	put_text(out, "arn", c->arn);
 	put_text(out, "account", c->account);
+	put_services(w, c);
 	buf_printf(out, ",\"read_ms\":%" PRId64 "}\n", c->read_wall_ms);
 	for (size_t i = 0; code == ERR_OK && c->facts != NULL && i < c->facts->n_tasks; i++) {
 		const struct roster_task *t = &c->facts->tasks[i];
@@ -340,7 +361,7 @@ struct reading {
 	struct roster_file *file;
 	struct roster_file_cluster *clusters; /* as many as there may be; in the file's arena */
 	struct taskdef_cache *definitions;
-	size_t n_definitions;
+	size_t n_definitions, n_services;
 	struct arena *scratch; /* of the tasks of a cluster */
 	struct roster_task *tasks;
 	size_t n_tasks, cap_tasks;
@@ -407,6 +428,50 @@ read_cluster_texts(const struct ecs_json *o, struct roster_file_cluster *c, stru
 }
 
 static enum err_code
+read_service(struct reading *r, const struct ecs_json *o, struct roster_service *ret, struct err *e)
+{
+	struct str name = STR("");
+	enum err_code code = ecs_json_word(o, "serviceName", ARN_MAX, &name, e);
+
+	if (code == ERR_OK)
+		code = ecs_json_time(o, "createdAt", &ret->created_ms, e);
+	if (code != ERR_OK)
+		return code;
+	if (!arn_is_name(name) || ret->created_ms <= 0)
+		return ecs_json_refuse(o, NULL, e, "not a service and its age");
+	return arena_str(r->file->arena, name, &ret->name) ? ERR_OK : out_of_memory(e);
+}
+
+/* In order, each once. */
+static enum err_code
+read_services(struct reading *r, const struct ecs_json *o, struct roster_file_cluster *c, struct err *e)
+{
+	struct roster_service *services;
+	struct ecs_json list, item;
+	size_t n;
+	enum err_code code = ecs_json_list(o, "services", ROSTER_SERVICES_MAX - r->n_services, &list, &n, e);
+
+	if (code != ERR_OK || n == 0)
+		return code;
+	services = ARENA_ARRAY(r->file->arena, struct roster_service, n);
+	if (services == NULL)
+		return out_of_memory(e);
+	for (size_t i = 0; i < n; i++) {
+		code = ecs_json_item(&list, i, &item, e);
+		if (code == ERR_OK)
+			code = read_service(r, &item, &services[i], e);
+		if (code != ERR_OK)
+			return code;
+		if (i > 0 && str_cmp(services[i - 1].name, services[i].name) >= 0)
+			return ecs_json_refuse(&item, NULL, e, "not in order");
+	}
+	c->services = services;
+	c->n_services = n;
+	r->n_services += n;
+	return ERR_OK;
+}
+
+static enum err_code
 read_cluster(struct reading *r, const struct ecs_json *o, struct err *e)
 {
 	struct arena *a = r->file->arena;
@@ -420,6 +485,8 @@ read_cluster(struct reading *r, const struct ecs_json *o, struct err *e)
 	if (r->file->n_clusters == ROSTER_FILE_CLUSTERS_MAX)
 		return ecs_json_refuse(o, "cluster", e, "too many clusters");
 	code = end_cluster(r, e);
+	if (code == ERR_OK)
+		code = read_services(r, o, &c, e);
 	if (code != ERR_OK)
 		return code;
 	if (!arena_str(a, c.source, &c.source) || !arena_str(a, c.name, &c.name) || !arena_str(a, c.arn, &c.arn) ||

@@ -27,6 +27,8 @@ struct roster_file_cluster {
 	struct str source, name, arn, account; /* as of roster_cluster */
 	int64_t read_wall_ms;                  /* when AWS said so */
 	struct roster_facts *facts;            /* a reference, of what was read back */
+	const struct roster_service *services; /* as of roster_cluster; of a file those whose age is known */
+	size_t n_services;
 };
 
 struct roster_file {

@@ -140,6 +140,33 @@ facts_hold_their_definitions(void **state)
 }
 
 static void
+the_age_of_services_is_copied_found_and_compared(void **state)
+{
+	char name[] = "b";
+	struct roster_service services[] = { { STR("a"), 100 }, { STR(""), 0 }, { STR("c"), 300 } };
+	struct roster_cluster cluster = { .source = STR("eu"), .services = services, .n_services = 3 };
+	const struct roster_cluster *c;
+	struct roster *r;
+
+	(void)state;
+	services[1].name = str_from_cstr(name);
+	assert_int_equal(roster_make(&cluster, 1, &r, NULL), ERR_OK);
+	name[0] = 'x';
+	c = &r->clusters[0];
+	assert_int_equal(roster_service_find(c, STR("a"))->created_ms, 100);
+	assert_int_equal(roster_service_find(c, STR("b"))->created_ms, 0);
+	assert_null(roster_service_find(c, STR("x")));
+	assert_null(roster_service_find(&(struct roster_cluster){ .n_services = 0 }, STR("a")));
+	assert_false(roster_services_same(c->services, 3, services, 3));
+	name[0] = 'b';
+	assert_true(roster_services_same(c->services, 3, services, 3));
+	assert_false(roster_services_same(c->services, 3, services, 2));
+	services[2].created_ms++;
+	assert_false(roster_services_same(c->services, 3, services, 3));
+	roster_unref(r);
+}
+
+static void
 whatever_aws_says_makes_a_difference_and_our_notes_do_not(void **state)
 {
 	struct roster_binding bindings[] = { { .container_port = 80, .host_port = 32769, .tcp = true } };
@@ -258,6 +285,7 @@ main(void)
 		cmocka_unit_test(the_same_task_twice_is_refused),
 		cmocka_unit_test(more_than_the_limit_is_refused_and_leaks_nothing),
 		cmocka_unit_test(facts_hold_their_definitions),
+		cmocka_unit_test(the_age_of_services_is_copied_found_and_compared),
 		cmocka_unit_test(whatever_aws_says_makes_a_difference_and_our_notes_do_not),
 		cmocka_unit_test(a_roster_holds_the_facts_of_its_clusters),
 		cmocka_unit_test(empty_facts_and_an_empty_roster_are_values_too),

@@ -97,6 +97,8 @@ write_roster(struct world *w, struct buf *out)
 	    .account = c->account,
 	    .read_wall_ms = READ_MS,
 	    .facts = c->facts,
+	    .services = c->services,
+	    .n_services = c->n_services,
 	} };
 
 	*out = buf_make(ROSTER_FILE_TEXT_MAX);
@@ -150,6 +152,57 @@ what_is_written_is_read_back(void **state)
 	roster_file_free(f);
 	buf_free(&text);
 	buf_free(&again);
+}
+
+/* So that a restart does not move a route that several services claim. */
+static void
+the_age_of_services_is_read_back_where_it_was_told(void **state)
+{
+	static const struct roster_service services[] = { { { "a", 1 }, 1700000000123 }, { { "b", 1 }, 0 },
+		{ { "c-d_E", 5 }, 1500000000001 } };
+	struct world *w = *state;
+	struct roster_cluster *cluster = world_first_cluster(w);
+	struct roster_file *f;
+	struct buf text;
+
+	cluster->services = services;
+	cluster->n_services = N_OF(services);
+	write_roster(w, &text);
+	f = read_back(buf_str(&text));
+	assert_int_equal(f->clusters[0].n_services, 2);
+	assert_str(f->clusters[0].services[0].name, "a");
+	assert_int_equal(f->clusters[0].services[0].created_ms, INT64_C(1700000000123));
+	assert_str(f->clusters[0].services[1].name, "c-d_E");
+	assert_int_equal(f->clusters[0].services[1].created_ms, INT64_C(1500000000001));
+	roster_file_free(f);
+	buf_free(&text);
+}
+
+static void
+no_more_services_are_written_than_are_read(void **state)
+{
+	enum { MANY = 1200 };
+	static char names[MANY][8];
+	static struct roster_service services[MANY];
+	const struct roster_file_cluster clusters[] = {
+		{ .source = STR("eu"), .name = STR("a"), .services = services, .n_services = 700 },
+		{ .source = STR("eu"), .name = STR("b"), .services = services + 700, .n_services = 500 },
+	};
+	struct buf text = buf_make(ROSTER_FILE_TEXT_MAX);
+	struct roster_file *f;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "s%04d", i);
+		services[i] = (struct roster_service){ str_from_cstr(names[i]), 1000 + i };
+	}
+	assert_int_equal(roster_file_write(clusters, 2, NOW_MS, &text, NULL), ERR_OK);
+	f = read_back(buf_str(&text));
+	assert_int_equal(f->clusters[0].n_services, 700);
+	assert_int_equal(f->clusters[1].n_services, ROSTER_SERVICES_MAX - 700);
+	assert_str(f->clusters[1].services[0].name, "s0700");
+	roster_file_free(f);
+	buf_free(&text);
 }
 
 static void
@@ -322,6 +375,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		TEST(what_is_written_is_read_back),
+		TEST(the_age_of_services_is_read_back_where_it_was_told),
+		TEST(no_more_services_are_written_than_are_read),
 		TEST(it_exposes_the_same_servers),
 		TEST(only_who_may_serve_is_in_it),
 		TEST(any_damage_is_found),

@@ -197,6 +197,12 @@ world_cluster(struct world *w, const char *source, const char *name)
 	return c;
 }
 
+struct roster_cluster *
+world_first_cluster(struct world *w)
+{
+	return &w->clusters[0].value;
+}
+
 struct taskdef *
 world_definition(struct world *w, const char *family)
 {

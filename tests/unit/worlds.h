@@ -36,6 +36,7 @@ struct conf_backend *world_entry(struct world *w, const char *backend, const cha
 
 /* Later tasks are of this cluster. */
 struct roster_cluster *world_cluster(struct world *w, const char *source, const char *name);
+struct roster_cluster *world_first_cluster(struct world *w); /* "main" */
 struct taskdef *world_definition(struct world *w, const char *family);
 /* ports: "50051 8080/udp" */
 struct taskdef_container *world_publishes(struct world *w, struct taskdef *d, const char *container, const char *ports);
