@@ -53,6 +53,7 @@ agent_libcore_a_SOURCES = \
 	%D%/ecs/ecs_answer_task.c %D%/ecs/ecs_answer_task.h \
 	%D%/ecs/ecs_answer_task_definition.c \
 	%D%/ecs/ecs_body.c %D%/ecs/ecs_body.h \
+	%D%/ecs/ecs_contest.h \
 	%D%/ecs/ecs_event.c %D%/ecs/ecs_event.h \
 	%D%/ecs/ecs_hosting.c %D%/ecs/ecs_hosting.h \
 	%D%/ecs/ecs_hosts.c %D%/ecs/ecs_hosts.h \
@@ -192,6 +193,7 @@ agent_libdrive_a_SOURCES = \
 	%D%/aws/metadata.c %D%/aws/metadata.h \
 	%D%/ecs/ecs_self.c %D%/ecs/ecs_self.h \
 	%D%/ecs/ecs_queue.c %D%/ecs/ecs_queue.h \
+	%D%/ecs/ecs_ages.c %D%/ecs/ecs_ages.h \
 	%D%/ecs/ecs_star.c %D%/ecs/ecs_star.h \
 	%D%/ecs/ecs_watch.c %D%/ecs/ecs_watch.h \
 	%D%/ecs/ecs_watch_cluster.c %D%/ecs/ecs_watch_cluster.h \

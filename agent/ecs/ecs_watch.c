@@ -273,7 +273,7 @@ make_room(struct ecs_watch *w)
 static enum err_code
 add_cluster(struct ecs_watch *w, size_t source, struct str name, struct str shown, char *found, struct err *e)
 {
-	const struct ecs_watch_cluster_start start = {
+	struct ecs_watch_cluster_start start = {
 		.loop = w->loop,
 		.source = &w->conf->sources[source],
 		.name = name,
@@ -285,6 +285,7 @@ add_cluster(struct ecs_watch *w, size_t source, struct str name, struct str show
 		.n_sharing = &w->sources[source].n_clusters,
 		.is_held = w->to.is_held,
 		.sought = w->to.sought,
+		.contest = w->to.contest,
 		.held_arg = w->to.arg,
 		.before = find_before(w, source, name, shown),
 		.changed = publish,
@@ -295,6 +296,8 @@ add_cluster(struct ecs_watch *w, size_t source, struct str name, struct str show
 
 	if (c == NULL)
 		return err_set(e, ERR_NOMEM, "watch a cluster: %s", err_text(ERR_NOMEM));
+	if (w->to.services != NULL)
+		start.services = w->to.services(w->to.arg, start.source->name, shown, &start.n_services);
 	code = ecs_watch_cluster_new(&start, &c->watch, e);
 	if (code != ERR_OK)
 		return code;
@@ -653,6 +656,22 @@ ecs_watch_seek(struct ecs_watch *w)
 {
 	for (size_t i = 0; i < w->n_clusters; i++)
 		ecs_watch_cluster_seek(w->clusters[i].watch);
+}
+
+void
+ecs_watch_contest(struct ecs_watch *w)
+{
+	for (size_t i = 0; i < w->n_clusters; i++)
+		ecs_watch_cluster_contest(w->clusters[i].watch);
+}
+
+const struct fault *
+ecs_watch_contest_fault(const struct ecs_watch *w)
+{
+	for (size_t i = 0; i < w->n_clusters; i++)
+		if (ecs_watch_cluster_contest_fault(w->clusters[i].watch)->on)
+			return ecs_watch_cluster_contest_fault(w->clusters[i].watch);
+	return NULL;
 }
 
 struct str

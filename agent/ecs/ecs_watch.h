@@ -34,6 +34,9 @@ struct ecs_watch_listener {
 	void (*published)(void *arg, struct roster *r);
 	bool (*is_held)(void *arg, const struct roster_task *task); /* see ecs_sweep.h, as for sought */
 	const struct ecs_sought *(*sought)(void *arg);
+	const struct ecs_contest *(*contest)(void *arg); /* see ecs_ages.h */
+	/* What an earlier run was told of this cluster's services; borrowed for the call.  Null: there was none. */
+	const struct roster_service *(*services)(void *arg, struct str source, struct str cluster, size_t *ret_n);
 	void *arg;
 	/* Where we are told who we are, if we are a task of ECS: what ECS_CONTAINER_METADATA_URI_V4
 	 * says, and whom to ask by; both borrowed.  Empty: we are none. */
@@ -50,6 +53,9 @@ void ecs_watch_start(struct ecs_watch *w); /* a full sweep of every cluster, the
 void ecs_watch_poke(struct ecs_watch *w); /* a full sweep of every cluster, now; one that runs is followed by another */
 void ecs_watch_publish(struct ecs_watch *w); /* what is known now, if the sweeps have begun */
 void ecs_watch_seek(struct ecs_watch *w);    /* somebody new is sought: asked about now, in every cluster */
+void ecs_watch_contest(struct ecs_watch *w); /* which services contest a route may be another */
+/* Of which of these the age is not told, in the first cluster where it is so; null: in none. */
+const struct fault *ecs_watch_contest_fault(const struct ecs_watch *w);
 /* What comes by the events queue of conf->sources[source] (ecs_watch_cluster.h). */
 void ecs_watch_listening(struct ecs_watch *w, size_t source, bool is_listening);
 bool ecs_watch_told(struct ecs_watch *w, size_t source, const struct ecs_event *event); /* false: of no cluster of it */

@@ -12,6 +12,7 @@
 #include "base/clk.h"
 #include "base/log.h"
 #include "ecs/arn.h"
+#include "ecs/ecs_ages.h"
 #include "ecs/ecs_body.h"
 #include "ecs/ecs_sweep.h"
 #include "ecs/ecs_told.h"
@@ -75,6 +76,7 @@ struct ecs_watch_cluster {
 	struct ecs_sought named;     /* by the pass that runs */
 	bool is_listening, is_heard; /* see ECS_WATCH_CLUSTER_REST_X */
 	int64_t rested_ms;           /* by which WATCH was put off on purpose */
+	struct ecs_ages *ages;       /* apart from all passes */
 
 	struct roster_cluster known;
 	struct buf account, arn; /* behind those of known */
@@ -113,6 +115,28 @@ take_over(struct ecs_watch_cluster *c, const struct roster_cluster *before)
 	c->known.facts = before->facts != NULL ? roster_facts_ref(before->facts) : NULL;
 }
 
+static enum err_code
+make_ages(struct ecs_watch_cluster *c, struct err *e)
+{
+	const struct ecs_ages_start start = {
+		.loop = c->start.loop,
+		.source = c->start.source,
+		.of = &c->known,
+		.name = c->start.name,
+		.caller = c->start.callers.ecs,
+		.rnd = c->start.rnd,
+		.before = c->start.services,
+		.n_before = c->start.n_services,
+		.contest = c->start.contest,
+		.contest_arg = c->start.held_arg,
+		.changed = c->start.changed,
+		.arg = c->start.arg,
+	};
+
+	c->start.services = NULL;
+	return ecs_ages_new(&start, &c->ages, e);
+}
+
 enum err_code
 ecs_watch_cluster_new(const struct ecs_watch_cluster_start *start, struct ecs_watch_cluster **ret, struct err *e)
 {
@@ -134,6 +158,8 @@ ecs_watch_cluster_new(const struct ecs_watch_cluster_start *start, struct ecs_wa
 	for (size_t i = 0; i < ECS_WATCH_CLUSTER_IN_FLIGHT; i++)
 		c->flights[i].cluster = c;
 	code = loop_timer_new(start->loop, run_due, c, &c->timer, e);
+	if (code == ERR_OK)
+		code = make_ages(c, e);
 	if (code != ERR_OK) {
 		ecs_watch_cluster_close(c);
 		return code;
@@ -151,6 +177,7 @@ ecs_watch_cluster_close(struct ecs_watch_cluster *c)
 		if (c->flights[i].call != NULL)
 			aws_caller_cancel(c->flights[i].caller, c->flights[i].call);
 	loop_timer_close(c->timer);
+	ecs_ages_close(c->ages);
 	ecs_sweep_free(c->sweep);
 	ecs_sought_free(&c->asked);
 	ecs_sought_free(&c->sought);
@@ -184,7 +211,22 @@ ecs_watch_cluster_pace(const struct ecs_watch_cluster *c)
 struct roster_cluster
 ecs_watch_cluster_view(const struct ecs_watch_cluster *c)
 {
-	return c->known;
+	struct roster_cluster view = c->known;
+
+	view.services = ecs_ages_view(c->ages, &view.n_services);
+	return view;
+}
+
+void
+ecs_watch_cluster_contest(struct ecs_watch_cluster *c)
+{
+	ecs_ages_renew(c->ages);
+}
+
+const struct fault *
+ecs_watch_cluster_contest_fault(const struct ecs_watch_cluster *c)
+{
+	return ecs_ages_fault(c->ages);
 }
 
 /* ---- the schedule ---- */

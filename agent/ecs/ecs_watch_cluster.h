@@ -30,6 +30,7 @@
 #include "base/prng.h"
 #include "base/str.h"
 #include "conf/conf.h"
+#include "ecs/ecs_contest.h"
 #include "ecs/ecs_event.h"
 #include "ecs/ecs_hosts.h"
 #include "ecs/roster.h"
@@ -66,7 +67,10 @@ struct ecs_watch_cluster_start { /* all borrowed for the cluster's life */
 	const unsigned *n_sharing;                                  /* clusters that share the caller's rate limit */
 	bool (*is_held)(void *arg, const struct roster_task *task); /* see ecs_sweep.h */
 	const struct ecs_sought *(*sought)(void *arg);              /* likewise */
-	void *held_arg;                                             /* of both */
+	const struct ecs_contest *(*contest)(void *arg);            /* see ecs_ages.h */
+	void *held_arg;                                             /* of these three */
+	const struct roster_service *services; /* of an earlier run: ecs_ages.h; only for ecs_watch_cluster_new */
+	size_t n_services;
 	/* What is known of it already; null: nothing.  It shows its account, ARN and facts, and
 	 * counts as not read yet.  Only for ecs_watch_cluster_new. */
 	const struct roster_cluster *before;
@@ -80,6 +84,9 @@ NODISCARD enum err_code ecs_watch_cluster_new(
 /* Somebody new is sought: WATCH now, or after the pass that runs.  While passes fail the
  * next one asks in any case. */
 void ecs_watch_cluster_seek(struct ecs_watch_cluster *c);
+void ecs_watch_cluster_contest(struct ecs_watch_cluster *c); /* which services contest a route may be another */
+/* Which of them are older is not told. */
+const struct fault *ecs_watch_cluster_contest_fault(const struct ecs_watch_cluster *c);
 void ecs_watch_cluster_poke(struct ecs_watch_cluster *c); /* FULL now, or after the pass that runs */
 /* Whether the queue is read that would bring its events. */
 void ecs_watch_cluster_listening(struct ecs_watch_cluster *c, bool is_listening);

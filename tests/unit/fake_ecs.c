@@ -3,6 +3,7 @@
 
 #include "fake_ecs.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -280,6 +281,49 @@ describe_clusters(struct answering *a)
 	buf_put(a->out, STR("],\"failures\":[]}"));
 }
 
+/* ---- DescribeServices ---- */
+
+static const struct fake_service *
+find_service(const struct fake_ecs *f, const char *name)
+{
+	for (size_t i = 0; i < f->n_services; i++)
+		if (strcmp(f->services[i].name, name) == 0)
+			return &f->services[i];
+	return NULL;
+}
+
+static void
+describe_services(struct answering *a, const json_t *body)
+{
+	const json_t *names = json_object_get(body, "services");
+	struct buf failures = buf_make((size_t)1 << 20);
+	size_t n = json_array_size(names);
+
+	if (n == 0 || n > 10)
+		abort();
+	a->f->described_services += n;
+	buf_put(a->out, STR("{\"services\":["));
+	for (size_t i = 0; i < n && a->fault != FAKE_NOTHING; i++) {
+		const char *name = json_string_value(json_array_get(names, i));
+		const struct fake_service *s = find_service(a->f, name);
+
+		if (s == NULL)
+			buf_printf(&failures,
+			    "%s{\"arn\":\"" FAKE_ECS_PREFIX "service/prod/%s\",\"reason\":\"MISSING\"}",
+			    failures.len > 0 ? "," : "", name);
+		else
+			buf_printf(a->out,
+			    "%s{\"serviceName\":\"%s\",\"clusterArn\":\"arn:aws:ecs:eu-west-1:%s:cluster/%s\","
+			    "\"createdAt\":%" PRId64 ".%03d}",
+			    a->out->ptr[a->out->len - 1] != '[' ? "," : "", s->name, a->account, a->cluster,
+			    s->created_ms / 1000, (int)(s->created_ms % 1000));
+	}
+	buf_put(a->out, STR("],\"failures\":["));
+	buf_put(a->out, buf_str(&failures));
+	buf_put(a->out, STR("]}"));
+	buf_free(&failures);
+}
+
 /* ---- all ---- */
 
 static void
@@ -297,6 +341,8 @@ put_answer(struct answering *a, const char *action, const json_t *body)
 		describe_tasks(a, body);
 	else if (strcmp(action, "DescribeClusters") == 0)
 		describe_clusters(a);
+	else if (strcmp(action, "DescribeServices") == 0)
+		describe_services(a, body);
 	else
 		describe_definition(a, body);
 	if (a->fault == FAKE_CUT)
@@ -312,6 +358,7 @@ fake_ecs_answer(struct fake_ecs *f, const char *action, struct str text, struct 
 		       : strcmp(action, "ListClusters") == 0     ? ++f->cluster_lists
 		       : strcmp(action, "DescribeTasks") == 0    ? ++f->describes
 		       : strcmp(action, "DescribeClusters") == 0 ? ++f->proofs
+		       : strcmp(action, "DescribeServices") == 0 ? ++f->service_describes
 								 : ++f->defines;
 
 	a.fault = fault_of(f, action, nth);

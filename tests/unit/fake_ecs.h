@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -28,13 +29,18 @@ struct fake_task {
 	bool told_ending; /* an answer said that it ends, has ended, or is MISSING */
 };
 
+struct fake_service {
+	const char *name;
+	int64_t created_ms;
+};
+
 enum fake_fault_kind {
 	FAKE_NONE,
 	FAKE_UNREACHABLE, /* the call fails in passing */
 	FAKE_DENIED,
 	FAKE_CUT,       /* half of the answer */
 	FAKE_EMPTY,     /* {} */
-	FAKE_NOTHING,   /* no tasks, no failures, no token */
+	FAKE_NOTHING,   /* no tasks or services, no failures, no token */
 	FAKE_TOKEN,     /* ListTasks: the token of the page before again */
 	FAKE_FOREIGN,   /* the same from another account */
 	FAKE_ELSEWHERE, /* the same of another cluster */
@@ -62,6 +68,10 @@ struct fake_ecs {
 	unsigned defined_last;                      /* revision */
 	const char *clusters[4]; /* of ListClusters, a page each; "empty..." have no tasks, nor has "default" */
 	unsigned cluster_lists;
+	struct fake_service *services; /* of DescribeServices; of cluster "prod" */
+	size_t n_services;
+	unsigned service_describes;
+	size_t described_services; /* names asked about */
 	bool bad_definitions;
 };
 

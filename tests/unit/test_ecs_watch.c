@@ -121,6 +121,11 @@ struct stage {
 	struct prng rnd;
 	struct ecs_watch *watch;
 	struct ecs_sought sought;
+	bool contest_is_known;
+	struct ecs_contest contest;
+	struct ecs_contest_service contested[30];
+	const struct roster_service *services; /* of an earlier run */
+	size_t n_services;
 	struct roster *last;
 	unsigned published, warned, informed;
 	char line[512]; /* the last warning */
@@ -191,11 +196,34 @@ list_sought(void *arg)
 	return &s->sought;
 }
 
+static const struct ecs_contest *
+list_contest(void *arg)
+{
+	const struct stage *s = arg;
+
+	return s->contest_is_known ? &s->contest : NULL;
+}
+
+static const struct roster_service *
+recall_services(void *arg, struct str source, struct str cluster, size_t *ret_n)
+{
+	const struct stage *s = arg;
+
+	*ret_n = str_eq(source, STR("eu-west-1")) && str_eq(cluster, STR("prod")) ? s->n_services : 0;
+	return s->services;
+}
+
 static void
 stage_start(struct stage *s)
 {
 	const struct ecs_watch_callers callers[] = { { .ecs = &s->callers[0] }, { .ecs = &s->callers[1] } };
-	const struct ecs_watch_listener to = { .published = on_published, .sought = list_sought, .arg = s };
+	const struct ecs_watch_listener to = {
+		.published = on_published,
+		.sought = list_sought,
+		.contest = list_contest,
+		.services = recall_services,
+		.arg = s,
+	};
 
 	assert_int_equal(ecs_watch_new(s->loop, &s->conf, callers, &s->rnd, to, &s->watch, NULL), ERR_OK);
 	ecs_watch_start(s->watch);
@@ -769,6 +797,224 @@ a_star_beside_a_name_watches_it_once(void **state)
 	stage_done(&s);
 }
 
+/* ---- which service is older ---- */
+
+static struct fake_service services[] = { { "a", 1700000000500 }, { "b", 1600000000000 } };
+
+/* Names by blanks, sorted; each contests a route in cluster prod. */
+static void
+contest(struct stage *s, const char *names)
+{
+	struct str rest = str_from_cstr(names), name;
+
+	s->contest = (struct ecs_contest){ .services = s->contested };
+	while (rest.len > 0 && str_next(&rest, ' ', &name))
+		s->contested[s->contest.n++] = (struct ecs_contest_service){ STR("eu-west-1"), STR("prod"), name };
+	s->contest_is_known = true;
+	ecs_watch_contest(s->watch);
+}
+
+static void
+begin_with_services(struct stage *s)
+{
+	stage_init(s, 3);
+	ecs(s)->services = services;
+	ecs(s)->n_services = N_OF(services);
+	stage_start(s);
+	fake_loop_pass(s->loop, 1000);
+	s->published = 0;
+}
+
+/* "b=1600000000000", or what is said of it. */
+static void
+check_ages(const struct stage *s, const char *want)
+{
+	const struct roster_cluster *c = cluster(s, "prod");
+	struct buf out = buf_make(2000);
+
+	for (size_t i = 0; i < c->n_services; i++)
+		buf_printf(&out, "%s" STR_FMT "=%lld", i > 0 ? " " : "", STR_ARG(c->services[i].name),
+		    (long long)c->services[i].created_ms);
+	assert_str(buf_str(&out), want);
+	buf_free(&out);
+}
+
+static void
+the_age_is_asked_of_services_in_a_contest_alone(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	begin_with_services(&s);
+	fake_loop_pass(s.loop, 60000);
+	assert_int_equal(ecs(&s)->service_describes, 0);
+	contest(&s, "");
+	fake_loop_pass(s.loop, 60000);
+	assert_int_equal(ecs(&s)->service_describes, 0);
+	s.published = 0;
+	contest(&s, "a b");
+	fake_loop_pass(s.loop, ANSWER_MS + 1);
+	assert_true(s.published >= 1);
+	check_ages(&s, "a=1700000000500 b=1600000000000");
+	assert_int_equal(ecs(&s)->service_describes, 1);
+	assert_int_equal(ecs(&s)->described_services, 2);
+	contest(&s, "a b"); /* as every plan says */
+	fake_loop_pass(s.loop, 3000000);
+	assert_int_equal(ecs(&s)->service_describes, 1);
+	contest(&s, "a b zebra");
+	fake_loop_pass(s.loop, 1000);
+	assert_int_equal(ecs(&s)->described_services, 3);
+	check_ages(&s, "a=1700000000500 b=1600000000000 zebra=0"); /* MISSING: AWS does not tell */
+	contest(&s, "");
+	fake_loop_pass(s.loop, 60000);
+	check_ages(&s, "");
+	assert_int_equal(s.warned, 0);
+	stage_done(&s);
+}
+
+/* Deleted, and made again under its name. */
+static void
+an_age_is_asked_again_after_an_hour(void **state)
+{
+	struct fake_service again[] = { { "a", 1700000000500 }, { "b", 1600000000000 } };
+	struct stage s;
+
+	(void)state;
+	begin_with_services(&s);
+	ecs(&s)->services = again;
+	contest(&s, "a b");
+	fake_loop_pass(s.loop, 60000);
+	again[1].created_ms = 1750000000000;
+	fake_loop_pass(s.loop, 3500000);
+	check_ages(&s, "a=1700000000500 b=1600000000000");
+	fake_loop_pass(s.loop, 60000);
+	check_ages(&s, "a=1700000000500 b=1750000000000");
+	assert_int_equal(ecs(&s)->service_describes, 2);
+	stage_done(&s);
+}
+
+static void
+ten_services_are_asked_about_in_a_call_and_one_call_at_a_time(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	begin_with_services(&s);
+	contest(&s, "c00 c01 c02 c03 c04 c05 c06 c07 c08 c09 c10 c11 c12 c13 c14 c15 c16 c17 c18 c19 c20");
+	s.callers[0].most_open = 0;
+	fake_loop_pass(s.loop, 500);
+	assert_int_equal(ecs(&s)->service_describes, 3);
+	assert_int_equal(ecs(&s)->described_services, 21);
+	assert_int_equal(s.callers[0].most_open, 1);
+	assert_int_equal(cluster(&s, "prod")->n_services, 21);
+	stage_done(&s);
+}
+
+/* Then nothing is told, and what is decided by it stays as it is. */
+static void
+an_age_that_cannot_be_had_now_is_not_told(void **state)
+{
+	static const enum fake_fault_kind kinds[] = { FAKE_UNREACHABLE, FAKE_CUT, FAKE_EMPTY, FAKE_NOTHING,
+		FAKE_FOREIGN, FAKE_ELSEWHERE };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(kinds); i++) {
+		struct stage s;
+
+		begin_with_services(&s);
+		fault(&s, "DescribeServices", kinds[i], AWS_ERROR_TRANSIENT);
+		contest(&s, "a b");
+		fake_loop_pass(s.loop, 300000);
+		check_ages(&s, "");
+		assert_int_equal(s.warned, 1);
+		assert_non_null(strstr(s.line, "whoever has the route keeps it"));
+		assert_non_null(ecs_watch_contest_fault(s.watch));
+		assert_false(cluster(&s, "prod")->fault.on); /* its tasks are read as ever */
+		assert_in_range(ecs(&s)->service_describes, 3, 60);
+		fault(&s, "DescribeServices", FAKE_NONE, AWS_ERROR_TRANSIENT);
+		fake_loop_pass(s.loop, 160000);
+		check_ages(&s, "a=1700000000500 b=1600000000000");
+		assert_null(ecs_watch_contest_fault(s.watch));
+		assert_int_equal(s.informed, 1);
+		stage_done(&s);
+	}
+}
+
+static void
+where_the_age_is_denied_that_is_told_and_what_was_known_stays(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	begin_with_services(&s);
+	contest(&s, "b");
+	fake_loop_pass(s.loop, 1000);
+	fault(&s, "DescribeServices", FAKE_DENIED, AWS_ERROR_DENIED);
+	contest(&s, "a b");
+	fake_loop_pass(s.loop, 300000);
+	check_ages(&s, "a=0 b=1600000000000");
+	assert_int_equal(s.warned, 1);
+	assert_non_null(strstr(s.line, "the order of names decides"));
+	assert_non_null(strstr(s.line, "AccessDeniedException: DescribeServices"));
+	assert_in_range(ecs(&s)->service_describes, 3, 60);
+	fault(&s, "DescribeServices", FAKE_NONE, AWS_ERROR_DENIED);
+	fake_loop_pass(s.loop, 160000);
+	check_ages(&s, "a=1700000000500 b=1600000000000");
+	fault(&s, "DescribeServices", FAKE_DENIED, AWS_ERROR_DENIED);
+	fake_loop_pass(s.loop, 3600000);
+	check_ages(&s, "a=1700000000500 b=1600000000000");
+	assert_non_null(ecs_watch_contest_fault(s.watch));
+	contest(&s, "");
+	assert_null(ecs_watch_contest_fault(s.watch)); /* nobody asks any more */
+	stage_done(&s);
+}
+
+static void
+what_an_earlier_run_was_told_holds_until_it_is_asked_again(void **state)
+{
+	static const struct roster_service known[] = { { { "a", 1 }, 0 }, { { "b", 1 }, 5000 }, { { "c", 1 }, 6000 } };
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 3);
+	ecs(&s)->services = services;
+	ecs(&s)->n_services = N_OF(services);
+	s.services = known;
+	s.n_services = N_OF(known);
+	stage_start(&s);
+	fake_loop_pass(s.loop, 60000);
+	check_ages(&s, "b=5000 c=6000");
+	assert_int_equal(ecs(&s)->service_describes, 0);
+	contest(&s, "a b");
+	fake_loop_pass(s.loop, 1000);
+	check_ages(&s, "a=1700000000500 b=1600000000000");
+	assert_int_equal(ecs(&s)->service_describes, 1);
+	stage_done(&s);
+}
+
+/* The answer is to what was asked, and not to what is asked by then. */
+static void
+a_contest_may_change_while_a_call_is_under_way(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	begin_with_services(&s);
+	contest(&s, "a b");
+	fake_loop_pass(s.loop, ANSWER_MS / 2);
+	assert_int_equal(s.callers[0].n_open, 1);
+	contest(&s, "b d");
+	fake_loop_pass(s.loop, ANSWER_MS);
+	check_ages(&s, "b=1600000000000");
+	fake_loop_pass(s.loop, ANSWER_MS * 2);
+	check_ages(&s, "b=1600000000000 d=0");
+	contest(&s, "a d");
+	fake_loop_pass(s.loop, ANSWER_MS / 2);
+	assert_int_equal(s.callers[0].n_open, 1);
+	stage_done(&s); /* cancels it */
+	assert_int_equal(s.callers[0].n_cancelled, 1);
+}
+
 /* ---- another configuration ---- */
 
 /* A new watch by the same sources, with what the one before knew; AWS does not answer it. */
@@ -1327,6 +1573,13 @@ main(void)
 		cmocka_unit_test(a_service_that_asks_for_time_gets_it),
 		cmocka_unit_test(foreign_answers_change_nothing),
 		cmocka_unit_test(closing_cancels_what_is_under_way),
+		cmocka_unit_test(the_age_is_asked_of_services_in_a_contest_alone),
+		cmocka_unit_test(an_age_is_asked_again_after_an_hour),
+		cmocka_unit_test(ten_services_are_asked_about_in_a_call_and_one_call_at_a_time),
+		cmocka_unit_test(an_age_that_cannot_be_had_now_is_not_told),
+		cmocka_unit_test(where_the_age_is_denied_that_is_told_and_what_was_known_stays),
+		cmocka_unit_test(what_an_earlier_run_was_told_holds_until_it_is_asked_again),
+		cmocka_unit_test(a_contest_may_change_while_a_call_is_under_way),
 		cmocka_unit_test(another_watch_of_the_same_place_begins_with_what_was_known),
 		cmocka_unit_test(what_another_place_said_is_forgotten),
 		cmocka_unit_test(who_we_are_is_asked_once_in_a_process),
