@@ -11,15 +11,16 @@
 #include "base/arena.h"
 #include "ecs/ecs_body.h"
 #include "ecs/ecs_hosts.h"
+#include "label/label_text.h"
 
 /* As long as ids are, and of nobody: MISSING is an answer, too. */
 #define NO_TASK     STR("00000000000000000000000000000000")
 #define NO_INSTANCE STR("i-00000000000000000")
 /* GetCallerIdentity, ListClusters, DescribeTaskDefinition, DescribeInstances,
  * DescribeInstanceInformation; and of each cluster ListTasks, DescribeTasks,
- * DescribeClusters, DescribeContainerInstances. */
+ * DescribeClusters, DescribeServices, DescribeContainerInstances. */
 #define SOURCE_PROBES  5
-#define CLUSTER_PROBES 4
+#define CLUSTER_PROBES 5
 
 enum kind {
 	WHO,
@@ -27,6 +28,7 @@ enum kind {
 	LIST_TASKS,
 	DESCRIBE_TASKS,
 	DESCRIBE_CLUSTERS,
+	DESCRIBE_SERVICES,
 	DESCRIBE_DEFINITION,
 	DESCRIBE_MACHINES,
 	DESCRIBE_INSTANCES,
@@ -39,6 +41,7 @@ static const char *const actions[] = {
 	[LIST_TASKS] = "ListTasks",
 	[DESCRIBE_TASKS] = "DescribeTasks",
 	[DESCRIBE_CLUSTERS] = "DescribeClusters",
+	[DESCRIBE_SERVICES] = "DescribeServices",
 	[DESCRIBE_DEFINITION] = "DescribeTaskDefinition",
 	[DESCRIBE_MACHINES] = "DescribeContainerInstances",
 	[DESCRIBE_INSTANCES] = "DescribeInstances",
@@ -49,7 +52,8 @@ struct probe { /* one call */
 	struct app_probe *of;
 	size_t at; /* in shown */
 	enum kind kind;
-	struct str cluster, arn; /* arn: of what is described; of a machine of ECS Anywhere its id */
+	/* arn: of what is described; of a machine of ECS Anywhere its id, of a service its name */
+	struct str cluster, arn;
 	struct aws_call *call;
 };
 
@@ -103,6 +107,7 @@ service_of(enum kind kind)
 	case LIST_TASKS:
 	case DESCRIBE_TASKS:
 	case DESCRIBE_CLUSTERS:
+	case DESCRIBE_SERVICES:
 	case DESCRIBE_DEFINITION:
 	case DESCRIBE_MACHINES:
 		break;
@@ -126,7 +131,7 @@ add(struct app_probe *p, size_t source, enum kind kind, struct str cluster, stru
 		.action = actions[kind],
 		.service = service_of(kind),
 		.cluster = made->cluster,
-		.is_spare = kind == DESCRIBE_CLUSTERS || kind == WHO,
+		.is_spare = kind == DESCRIBE_CLUSTERS || kind == DESCRIBE_SERVICES || kind == WHO,
 	};
 	p->n++;
 }
@@ -180,14 +185,48 @@ find_definition(const struct roster_cluster *c)
 	return STR("");
 }
 
+/* "rollcall.rule" is of dialect "rollcall". */
+static bool
+is_of_dialect(struct str label, struct str dialect)
+{
+	return label_text_has_prefix(label, dialect) && str_has_prefix(str_skip(label, dialect.len), STR("."));
+}
+
+static bool
+is_labelled(const struct conf_source *s, const struct taskdef_container *c)
+{
+	for (size_t i = 0; i < c->n_labels; i++)
+		for (size_t k = 0; k < s->labels.n; k++)
+			if (is_of_dialect(c->labels[i].name, s->labels.items[k]))
+				return true;
+	return false;
+}
+
+/* One that may claim a route, so that how old it is may be asked; empty: there is none. */
+static struct str
+find_labelled(const struct conf_source *s, const struct roster_cluster *c)
+{
+	for (size_t i = 0; c->facts != NULL && i < c->facts->n_tasks; i++) {
+		const struct roster_task *t = &c->facts->tasks[i];
+
+		for (size_t k = 0; t->service.len > 0 && t->definition != NULL && k < t->definition->n_containers; k++)
+			if (is_labelled(s, &t->definition->containers[k]))
+				return t->service;
+	}
+	return STR("");
+}
+
 static void
 add_cluster(struct app_probe *p, size_t source, const struct roster_cluster *c)
 {
 	const struct roster_task *t = find_on_machine(c);
+	const struct str service = find_labelled(&p->conf->sources[source], c);
 
 	add(p, source, LIST_TASKS, c->name, STR(""));
 	add(p, source, DESCRIBE_TASKS, c->name, STR(""));
 	add(p, source, DESCRIBE_CLUSTERS, c->name, STR(""));
+	if (service.len > 0)
+		add(p, source, DESCRIBE_SERVICES, c->name, service);
 	if (t != NULL)
 		add(p, source, DESCRIBE_MACHINES, c->name, t->container_instance_arn);
 }
@@ -255,6 +294,11 @@ put_body(const struct probe *x, struct buf *out)
 	case DESCRIBE_CLUSTERS:
 		ecs_body_describe_clusters(out, x->cluster);
 		break;
+	case DESCRIBE_SERVICES:
+		ecs_body_services_begin(out, x->cluster);
+		ecs_body_item(out, true, x->arn);
+		ecs_body_describe_end(out);
+		break;
 	case DESCRIBE_DEFINITION:
 		ecs_body_task_definition(out, x->arn);
 		break;
@@ -292,6 +336,7 @@ caller_of(const struct probe *x)
 	case LIST_TASKS:
 	case DESCRIBE_TASKS:
 	case DESCRIBE_CLUSTERS:
+	case DESCRIBE_SERVICES:
 	case DESCRIBE_DEFINITION:
 	case DESCRIBE_MACHINES:
 		break;

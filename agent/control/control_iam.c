@@ -207,6 +207,14 @@ allow_ecs(struct policy *p)
 	allow_anywhere(p, "DescribeTaskDefinition", ACTIONS("ecs:DescribeTaskDefinition"));
 }
 
+/* Asked only where two services claim one route: so it can be left out where names may decide. */
+static void
+allow_ages(struct policy *p)
+{
+	if (p->source->labels.n > 0)
+		allow_in_clusters(p, "RoutesByLabelsOnly", ACTIONS("ecs:DescribeServices"), "service", "/*");
+}
+
 /* No configuration tells which network modes there are: the Sids tell what can be left out. */
 static void
 allow_machines(struct policy *p)
@@ -270,6 +278,7 @@ put_source(struct policy *p, const struct conf_source *s)
 	if (s->role_arn.len > 0)
 		allow_on(p, "AssumeRole", ACTIONS("sts:AssumeRole"), s->role_arn);
 	allow_ecs(p);
+	allow_ages(p);
 	allow_machines(p);
 	if (s->events_queue.len > 0)
 		allow_queue(p, s->events_queue);

@@ -376,12 +376,12 @@ ecs:
     policy = json.loads(done.stdout)
     assert set(policy) == {"Version", "Statement"} and policy["Version"] == "2012-10-17"
     statements = {statement["Sid"]: statement for statement in policy["Statement"]}
-    assert len(statements) == len(policy["Statement"]) == 16
+    assert len(statements) == len(policy["Statement"]) == 18
     assert all(re.fullmatch("[A-Za-z0-9]+", sid) and statement["Effect"] == "Allow" for sid, statement in statements.items())
     home, far = [{action for sid, statement in statements.items() if sid.endswith(name) for action in statement["Action"]}
                  for name in ("Home", "FarAway")]
     assert home == {"ecs:ListTasks", "ecs:DescribeTasks", "ecs:DescribeClusters", "ecs:DescribeTaskDefinition",
-                    "ecs:DescribeContainerInstances", "ec2:DescribeInstances", "ssm:DescribeInstanceInformation"}
+                    "ecs:DescribeServices", "ecs:DescribeContainerInstances", "ec2:DescribeInstances", "ssm:DescribeInstanceInformation"}
     assert far == home | {"ecs:ListClusters", "sts:AssumeRole"}
     assert statements["ListTasksHome"]["Condition"] == {
         "ArnEquals": {"ecs:cluster": ["arn:aws:ecs:eu-west-1:*:cluster/main"]}}

@@ -72,7 +72,7 @@ a_cluster_by_name_and_nothing_else(void **state)
 	json_t *p = policy_of("ecs: {region: eu-west-1, clusters: [prod]}\n" HAPROXY);
 
 	(void)state;
-	assert_int_equal(count(p), 7);
+	assert_int_equal(count(p), 8);
 	assert_statement(p, 0,
 	    "{\"Sid\":\"ListTasks\",\"Effect\":\"Allow\",\"Action\":[\"ecs:ListTasks\"],\"Resource\":\"*\","
 	    "\"Condition\":{\"ArnEquals\":{\"ecs:cluster\":[\"" ARN_OF("*:cluster/prod") "\"]}}}");
@@ -86,13 +86,16 @@ a_cluster_by_name_and_nothing_else(void **state)
 	    "{\"Sid\":\"DescribeTaskDefinition\",\"Effect\":\"Allow\",\"Action\":[\"ecs:DescribeTaskDefinition\"],"
 	    "\"Resource\":\"*\"}");
 	assert_statement(p, 4,
+	    "{\"Sid\":\"RoutesByLabelsOnly\",\"Effect\":\"Allow\",\"Action\":[\"ecs:DescribeServices\"],"
+	    "\"Resource\":[\"" ARN_OF("*:service/prod/*") "\"]}");
+	assert_statement(p, 5,
 	    "{\"Sid\":\"BridgeHostOrAnywhereOnly\",\"Effect\":\"Allow\",\"Action\":[\"ecs:DescribeContainerInstances\"]"
 	    ","
 	    "\"Resource\":[\"" ARN_OF("*:container-instance/prod/*") "\"]}");
-	assert_statement(p, 5,
+	assert_statement(p, 6,
 	    "{\"Sid\":\"BridgeOrHostOnly\",\"Effect\":\"Allow\",\"Action\":[\"ec2:DescribeInstances\"],"
 	    "\"Resource\":\"*\"}");
-	assert_statement(p, 6,
+	assert_statement(p, 7,
 	    "{\"Sid\":\"EcsAnywhereOnly\",\"Effect\":\"Allow\",\"Action\":[\"ssm:DescribeInstanceInformation\"],"
 	    "\"Resource\":\"*\"}");
 	json_decref(p);
@@ -106,7 +109,7 @@ accounts_are_told_by_the_cluster_or_the_role(void **state)
 					"  role_arn: \"arn:aws:iam::222222222222:role/read\"}\n" HAPROXY);
 
 	(void)state;
-	assert_int_equal(count(p), 8);
+	assert_int_equal(count(p), 9);
 	assert_statement(p, 0,
 	    "{\"Sid\":\"AssumeRole\",\"Effect\":\"Allow\",\"Action\":[\"sts:AssumeRole\"],"
 	    "\"Resource\":\"arn:aws:iam::222222222222:role/read\"}");
@@ -123,13 +126,13 @@ clusters_are_listed_for_the_star_only(void **state)
 	json_t *own = policy_of("ecs: {region: eu-west-1}\n" HAPROXY);
 
 	(void)state;
-	assert_int_equal(count(star), 8);
+	assert_int_equal(count(star), 9);
 	assert_statement(star, 0,
 	    "{\"Sid\":\"ListClusters\",\"Effect\":\"Allow\",\"Action\":[\"ecs:ListClusters\"],\"Resource\":\"*\"}");
 	assert_statement(star, 2,
 	    "{\"Sid\":\"DescribeTasks\",\"Effect\":\"Allow\",\"Action\":[\"ecs:DescribeTasks\"],"
 	    "\"Resource\":[\"" ARN_OF("*:task/*") "\"]}");
-	assert_int_equal(count(own), 7);
+	assert_int_equal(count(own), 8);
 	assert_statement(own, 2,
 	    "{\"Sid\":\"DescribeClusters\",\"Effect\":\"Allow\",\"Action\":[\"ecs:DescribeClusters\"],"
 	    "\"Resource\":[\"" ARN_OF("*:cluster/*") "\"]}");
@@ -145,14 +148,14 @@ partitions_are_those_of_the_region(void **state)
 		      "  - {region: us-east-1, clusters: [a]}\n" HAPROXY);
 
 	(void)state;
-	assert_int_equal(count(p), 21);
+	assert_int_equal(count(p), 24);
 	assert_statement(p, 1,
 	    "{\"Sid\":\"DescribeTasksCnNorth1\",\"Effect\":\"Allow\",\"Action\":[\"ecs:DescribeTasks\"],"
 	    "\"Resource\":[\"arn:aws-cn:ecs:cn-north-1:*:task/a/*\"]}");
-	assert_statement(p, 8,
+	assert_statement(p, 9,
 	    "{\"Sid\":\"DescribeTasksUsGovWest1\",\"Effect\":\"Allow\",\"Action\":[\"ecs:DescribeTasks\"],"
 	    "\"Resource\":[\"arn:aws-us-gov:ecs:us-gov-west-1:*:task/a/*\"]}");
-	assert_string_equal(sid_at(p, 15), "DescribeTasksUsEast1");
+	assert_string_equal(sid_at(p, 17), "DescribeTasksUsEast1");
 	json_decref(p);
 }
 
@@ -164,7 +167,19 @@ sids_differ_though_names_do_not_enough(void **state)
 
 	(void)state;
 	assert_string_equal(sid_at(p, 0), "ListTasksSource1");
-	assert_string_equal(sid_at(p, 7), "ListTasksSource2");
+	assert_string_equal(sid_at(p, 8), "ListTasksSource2");
+	json_decref(p);
+}
+
+static void
+who_reads_no_labels_asks_for_no_service(void **state)
+{
+	json_t *p = policy_of("ecs: {region: eu-west-1, clusters: [prod], labels: []}\n" HAPROXY);
+
+	(void)state;
+	assert_int_equal(count(p), 7);
+	for (size_t i = 0; i < count(p); i++)
+		assert_string_not_equal(sid_at(p, i), "RoutesByLabelsOnly");
 	json_decref(p);
 }
 
@@ -178,15 +193,15 @@ queues_and_topics_are_asked_for_with_events_only(void **state)
 				  "  events: {topic: \"arn:aws:sns:eu-west-1:123456789012:told\"}}\n" HAPROXY);
 
 	(void)state;
-	assert_int_equal(count(p), 8);
-	assert_statement(p, 7,
+	assert_int_equal(count(p), 9);
+	assert_statement(p, 8,
 	    "{\"Sid\":\"Events\",\"Effect\":\"Allow\",\"Action\":[\"sqs:ReceiveMessage\",\"sqs:DeleteMessage\","
 	    "\"sqs:GetQueueAttributes\"],\"Resource\":\"arn:aws:sqs:eu-west-1:123456789012:told\"}");
-	assert_int_equal(count(topic), 9);
-	assert_statement(topic, 7,
+	assert_int_equal(count(topic), 10);
+	assert_statement(topic, 8,
 	    "{\"Sid\":\"EventsTopic\",\"Effect\":\"Allow\",\"Action\":[\"sns:Subscribe\",\"sns:Unsubscribe\"],"
 	    "\"Resource\":\"arn:aws:sns:eu-west-1:123456789012:told\"}");
-	assert_string_equal(sid_at(topic, 8), "EventsOwnQueue");
+	assert_string_equal(sid_at(topic, 9), "EventsOwnQueue");
 	json_decref(p);
 	json_decref(topic);
 }
@@ -200,6 +215,7 @@ main(void)
 		cmocka_unit_test(clusters_are_listed_for_the_star_only),
 		cmocka_unit_test(partitions_are_those_of_the_region),
 		cmocka_unit_test(sids_differ_though_names_do_not_enough),
+		cmocka_unit_test(who_reads_no_labels_asks_for_no_service),
 		cmocka_unit_test(queues_and_topics_are_asked_for_with_events_only),
 	};
 
