@@ -166,6 +166,11 @@ list_problems(struct app *a, const struct reconcile_view *v, const struct contro
 			.where = STR("routes"),
 			.message = str_from_cstr(app_routes_fault(a->routes)->err.msg),
 		};
+	if (ecs_watch_contest_fault(a->watch) != NULL)
+		a->problems[n++] = (struct control_problem){
+			.where = STR("routes"),
+			.message = str_from_cstr(ecs_watch_contest_fault(a->watch)->err.msg),
+		};
 	if (v->label_fault->on)
 		a->problems[n++] = (struct control_problem){
 			.where = STR("labels"),
@@ -311,6 +316,30 @@ on_seek(void *arg)
 	ecs_watch_seek(a->watch);
 }
 
+static const struct ecs_contest *
+list_contest(void *arg)
+{
+	const struct app *a = arg;
+
+	return reconcile_contest(app_sync_reconcile(a->sync));
+}
+
+static void
+on_contest(void *arg)
+{
+	const struct app *a = arg;
+
+	ecs_watch_contest(a->watch);
+}
+
+static const struct roster_service *
+recall_services(void *arg, struct str source, struct str cluster, size_t *ret_n)
+{
+	const struct app *a = arg;
+
+	return app_roster_services(a->config.roster, a->conf, source, cluster, ret_n);
+}
+
 /* ---- making the rooms ---- */
 
 static enum err_code
@@ -373,6 +402,8 @@ watch_ecs(struct app *a, struct err *e)
 		.published = on_roster,
 		.is_held = is_held,
 		.sought = list_sought,
+		.contest = list_contest,
+		.services = recall_services,
 		.arg = a,
 		.http = a->http,
 		.metadata_uri = str_from_cstr(env_get(a->config.env, "ECS_CONTAINER_METADATA_URI_V4")),
@@ -452,6 +483,14 @@ is_routed(void *arg, struct str backend)
 	return app_routes_lead_to(a->routes, backend);
 }
 
+static struct str
+leads_to(void *arg, const struct desired_route *place)
+{
+	const struct app *a = arg;
+
+	return app_routes_at(a->routes, place);
+}
+
 /* Backends that labels make have the settings of `defaults`. */
 static bool
 looks_for_outliers(const struct conf *conf)
@@ -480,7 +519,9 @@ make_haproxy(struct app *a, struct err *e)
 		.calm_ms = looks_for_outliers(a->conf) ? OUTLIER_EVERY_MS : 0,
 		.passed = on_passed,
 		.seek = on_seek,
+		.contest = on_contest,
 		.is_routed = is_routed,
+		.leads_to = leads_to,
 		.arg = a,
 	};
 	enum err_code code = hap_link_socket_new(a->loop, a->conf->haproxy.socket, &hap_link_default_limits, &link, e);
@@ -555,7 +596,7 @@ make_tables(struct app *a)
 	a->stretches = calloc(a->conf->n_sources, sizeof(*a->stretches));
 	a->listened = calloc(a->conf->n_sources, sizeof(*a->listened));
 	a->problems = calloc(
-	    a->conf->n_backends + a->conf->n_sources + 9 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
+	    a->conf->n_backends + a->conf->n_sources + 10 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
 	return a->sources != NULL && a->callers != NULL && a->probe_callers != NULL && a->figures != NULL &&
 	       a->budgets != NULL && a->key_views != NULL && a->stretches != NULL && a->listened != NULL &&
 	       a->problems != NULL && name_places(a);

@@ -146,6 +146,12 @@ app_routes_lead_to(const struct app_routes *r, struct str backend)
 	return r == NULL || routes_lead_to(r->machine, backend);
 }
 
+struct str
+app_routes_at(const struct app_routes *r, const struct desired_route *place)
+{
+	return r != NULL ? routes_at(r->machine, place) : STR("");
+}
+
 const struct fault *
 app_routes_fault(const struct app_routes *r)
 {

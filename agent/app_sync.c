@@ -33,6 +33,7 @@ struct app_sync {
 	void *stopped_arg;
 	void (*passed)(void *arg, const struct reconcile_view *v);
 	void (*seek)(void *arg);
+	void (*contest)(void *arg);
 	void *arg;
 	struct reconcile_actions todo;
 };
@@ -151,6 +152,8 @@ feed(struct app_sync *s, struct reconcile_event ev)
 	loop_timer_arm(s->wake, todo->wake_in_ms);
 	if (todo->seek)
 		s->seek(s->arg);
+	if (todo->contest)
+		s->contest(s->arg);
 	if (ask(s, todo, &e) == ERR_OK)
 		return;
 	/* It could not even be asked: the same as no answer, and not asked again at once. */
@@ -323,7 +326,8 @@ make_reconcile(struct app_sync *s, const struct app_sync_config *config, struct 
 		.made = config->made,
 		.n_made = config->n_made,
 		.is_routed = config->is_routed,
-		.is_routed_arg = config->arg,
+		.leads_to = config->leads_to,
+		.routes_arg = config->arg,
 	};
 	enum err_code code = remember(s, config->before, &with.applied, &with.overlay, e);
 
@@ -366,6 +370,7 @@ app_sync_new(struct loop *l, const struct app_sync_config *config, struct app_sy
 	s->exec = config->exec;
 	s->passed = config->passed;
 	s->seek = config->seek;
+	s->contest = config->contest;
 	s->arg = config->arg;
 	*ret = s;
 	return ERR_OK;

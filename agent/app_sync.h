@@ -30,7 +30,9 @@ struct app_sync_config { /* all but before and exec must outlive it */
 	size_t n_made;
 	void (*passed)(void *arg, const struct reconcile_view *v); /* after each read-back; null: nobody asks */
 	void (*seek)(void *arg);                                   /* see reconcile_actions; not from app_sync_new */
+	void (*contest)(void *arg);                                /* likewise */
 	bool (*is_routed)(void *arg, struct str backend);          /* see reconcile_config; not from app_sync_new */
+	struct str (*leads_to)(void *arg, const struct desired_route *place); /* likewise */
 	void *arg;
 };
 

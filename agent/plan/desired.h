@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "conf/conf.h"
+#include "ecs/ecs_contest.h"
 #include "ecs/roster.h"
 #include "plan/evidence.h"
 
@@ -114,8 +115,9 @@ struct desired {
 	size_t n_endpoints;
 	const struct desired_route *routes; /* sorted by place, one for each */
 	size_t n_routes;
-	bool routes_are_cut;                 /* labels ask for too many: those that are not among routes are not over */
-	bool labels_are_known;               /* those of all tasks that run: every cluster and definition is read */
+	struct ecs_contest contest; /* whose age decides, or would if it were known, between claims of a place */
+	bool routes_are_cut;        /* labels ask for too many: those that are not among routes are not over */
+	bool labels_are_known;      /* those of all tasks that run: every cluster and definition is read */
 	const struct desired_labels *labels; /* what labels say, container by container */
 	int64_t next_wall_ms;                /* time alone changes it then; INT64_MAX: it does not */
 	struct roster *roster;               /* a reference */
@@ -138,6 +140,10 @@ struct desired_context {
 	/* Backends that are in HAProxy and neither ours nor the configuration's: labels may not have them. */
 	const struct str *foreign;
 	size_t n_foreign;
+	/* The backend to which this place leads now, empty if to none: whoever has it keeps it while it is asked
+	 * which service is older.  Null: nobody knows. */
+	struct str (*leads_to)(void *arg, const struct desired_route *place);
+	void *leads_to_arg;
 };
 
 /* conf and roster must outlive it (the roster is referenced), as must the names in foreign. */

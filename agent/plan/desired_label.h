@@ -76,6 +76,8 @@ struct desired_labels {
 	size_t n_joined;
 	struct desired_route *routes; /* sorted by entrypoint, host, path */
 	size_t n_routes;
+	struct ecs_contest_service *contested; /* sorted, each once; null: none yet */
+	size_t n_contested;
 	bool routes_are_cut;          /* there are more than DESIRED_ROUTES_KEPT */
 	size_t counts[LABEL_N_FATES]; /* labels that are not simply honoured, of containers whose tasks run */
 	int64_t next_wall_ms;

@@ -3,11 +3,14 @@
  *
  * One place of an entrypoint's map leads to one backend.  A managed entry of the configuration
  * has it before any label.  Within a service the most recently created task that runs
- * decides; between services the higher priority, then the name.
+ * decides; between services the higher priority, then the older one, then the name.  How old
+ * they are is asked only of those between whom it decides (desired.contest); until AWS has
+ * answered, whoever has the place keeps it.
  */
 #include "config.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "ecs/arn.h"
 #include "plan/desired_label.h"
@@ -167,7 +170,7 @@ is_one_service(const struct desired_unit *a, const struct desired_unit *b)
 	return a->cluster == b->cluster && str_eq(a->service, b->service);
 }
 
-/* Of one place: an entry, then by priority and name of the service, then the newest task. */
+/* Of one place: an entry, then by configuration and name of the service, then the newest task. */
 static int
 by_place(const void *a, const void *b)
 {
@@ -184,28 +187,234 @@ by_place(const void *a, const void *b)
 	return order != 0 ? order : by_age(x->unit, y->unit);
 }
 
-/* Each service's word on a place is its first claim's; a group is of one place. */
-static const struct route_claim *
-winner_of(const struct route_claim *group, size_t n)
-{
-	const struct route_claim *best = &group[0];
+/* ---- between services ---- */
 
-	if (best->unit == NULL)
-		return best;
-	for (size_t i = 1; i < n; i++)
-		if (!is_one_service(group[i - 1].unit, group[i].unit) && group[i].route.priority > best->route.priority)
-			best = &group[i];
+/* What decides between services of the same priority. */
+enum deciding { NAMES, AGE, NAMES_UNTOLD, NAMES_SO_FAR, PLACE_SO_FAR };
+
+static const char *const decided_by[] = {
+	[NAMES] = "the order of names",
+	[AGE] = "its age: the older service has it",
+	[NAMES_UNTOLD] = "the order of names: AWS does not tell which service is older (ecs:DescribeServices)",
+	[NAMES_SO_FAR] = "the order of names, until AWS tells which service is older",
+	[PLACE_SO_FAR] = "having been there before, until AWS tells which service is older",
+};
+
+/* Those who may have a place: each service's word on it is its first claim's. */
+struct rivals {
+	const struct route_claim *group; /* of one place, and of no entry */
+	size_t n;
+	unsigned priority;
+	bool are_services; /* not tasks without one, which come after all services */
+};
+
+struct verdict {
+	const struct route_claim *won;
+	enum deciding by;
+};
+
+static bool
+is_of_service(const struct desired_unit *u)
+{
+	return u->newest->service.len > 0;
+}
+
+static bool
+is_word(const struct route_claim *group, size_t i)
+{
+	return i == 0 || group[i - 1].unit == NULL || !is_one_service(group[i - 1].unit, group[i].unit);
+}
+
+static bool
+is_rival(const struct rivals *r, size_t i)
+{
+	const struct route_claim *c = &r->group[i];
+
+	return is_word(r->group, i) && c->route.priority == r->priority && is_of_service(c->unit) == r->are_services;
+}
+
+static struct rivals
+find_rivals(const struct route_claim *group, size_t n)
+{
+	struct rivals r = { .group = group, .n = n, .are_services = true };
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++)
+		if (is_word(group, i) && group[i].route.priority > r.priority)
+			r.priority = group[i].route.priority;
+	for (size_t i = 0; i < n && !any; i++)
+		any = is_rival(&r, i);
+	r.are_services = any;
+	return r;
+}
+
+/* By configuration and name. */
+static const struct route_claim *
+first_of(const struct rivals *r)
+{
+	size_t i = 0;
+
+	while (!is_rival(r, i))
+		i++;
+	return &r->group[i];
+}
+
+static bool
+all_lead_alike(const struct rivals *r, struct str backend)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (is_rival(r, i) && !str_eq(r->group[i].route.backend, backend))
+			return false;
+	return true;
+}
+
+static int
+contested_cmp(const struct ecs_contest_service *a, const struct ecs_contest_service *b)
+{
+	int order = str_cmp(a->source, b->source);
+
+	if (order == 0)
+		order = str_cmp(a->cluster, b->cluster);
+	return order != 0 ? order : str_cmp(a->service, b->service);
+}
+
+/* False: there are too many to ask for. */
+static bool
+note_contested(struct desired_labels *l, const struct desired_unit *u)
+{
+	const struct ecs_contest_service s = { u->cluster->source, u->cluster->name, u->service };
+	size_t low = 0, high = l->n_contested;
+
+	if (l->contested == NULL)
+		l->contested = ARENA_ARRAY(l->arena, struct ecs_contest_service, ROSTER_SERVICES_MAX);
+	if (l->contested == NULL)
+		return false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (contested_cmp(&l->contested[middle], &s) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < l->n_contested && contested_cmp(&l->contested[low], &s) == 0)
+		return true;
+	if (l->n_contested == ROSTER_SERVICES_MAX)
+		return false;
+	memmove(&l->contested[low + 1], &l->contested[low], (l->n_contested - low) * sizeof(s));
+	l->contested[low] = s;
+	l->n_contested++;
+	return true;
+}
+
+/* Age decides only if that of all is known: else who has it would depend on who else claims it. */
+static enum deciding
+ask_ages(struct desired_labels *l, const struct rivals *r)
+{
+	bool is_untold = false, is_open = false;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct desired_unit *u = r->group[i].unit;
+		const struct roster_service *s;
+
+		if (!is_rival(r, i))
+			continue;
+		s = roster_service_find(u->cluster, u->service);
+		is_untold = !note_contested(l, u) || (s != NULL && s->created_ms == 0) || is_untold;
+		is_open = s == NULL || is_open;
+	}
+	return is_untold ? NAMES_UNTOLD : is_open ? NAMES_SO_FAR : AGE;
+}
+
+static int64_t
+created_ms(const struct desired_unit *u)
+{
+	const struct roster_service *s = roster_service_find(u->cluster, u->service);
+
+	return s != NULL ? s->created_ms : 0;
+}
+
+static const struct route_claim *
+oldest_of(const struct rivals *r)
+{
+	const struct route_claim *best = first_of(r);
+
+	for (size_t i = 0; i < r->n; i++)
+		if (is_rival(r, i) && created_ms(r->group[i].unit) < created_ms(best->unit))
+			best = &r->group[i];
 	return best;
+}
+
+/* To whom the place leads now, by the labels of whatever revision; null: to none of them. */
+static const struct route_claim *
+holder_of(const struct desired_labels *l, const struct rivals *r)
+{
+	const struct desired_context *in = l->context;
+	const struct str backend = in->leads_to != NULL ? in->leads_to(in->leads_to_arg, &r->group[0].route) : STR("");
+	size_t word = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		word = is_word(r->group, i) ? i : word;
+		if (is_rival(r, word) && str_eq(r->group[i].route.backend, backend))
+			return &r->group[word];
+	}
+	return NULL;
+}
+
+/* A group is of one place. */
+static struct verdict
+decide(struct desired_labels *l, const struct route_claim *group, size_t n)
+{
+	struct verdict v = { .won = &group[0], .by = NAMES };
+	const struct route_claim *holder;
+	struct rivals r;
+
+	if (group[0].unit == NULL)
+		return v;
+	r = find_rivals(group, n);
+	v.won = first_of(&r);
+	if (!r.are_services || all_lead_alike(&r, v.won->route.backend))
+		return v;
+	v.by = ask_ages(l, &r);
+	if (v.by == AGE)
+		v.won = oldest_of(&r);
+	holder = v.by == NAMES_SO_FAR ? holder_of(l, &r) : NULL;
+	if (holder != NULL)
+		v = (struct verdict){ .won = holder, .by = PLACE_SO_FAR };
+	return v;
+}
+
+/* word: the first claim of lost's service. */
+static const char *
+because(const struct verdict *v, const struct route_claim *word, const struct route_claim *lost)
+{
+	const struct desired_unit *won = v->won->unit;
+
+	if (won == NULL)
+		return "the configuration";
+	if (is_one_service(won, lost->unit))
+		return "the labels of a newer task";
+	if (v->won->route.priority > word->route.priority)
+		return "a higher priority";
+	if (is_of_service(won) && !is_of_service(lost->unit))
+		return "being a service's: tasks without a service come after";
+	if (v->by == AGE && created_ms(won) == created_ms(lost->unit))
+		return decided_by[NAMES];
+	return decided_by[v->by];
 }
 
 /* Whoever is served, and has not one route left, is told why. */
 static bool
-blame_losers(struct desired_labels *l, const struct route_claim *group, size_t n, const struct route_claim *won)
+blame_losers(struct desired_labels *l, const struct route_claim *group, size_t n, const struct verdict *v)
 {
+	const struct desired_route *won = &v->won->route;
+	const struct route_claim *word = group;
+
 	for (size_t i = 0; i < n; i++) {
 		struct desired_claim *c = group[i].claim;
 
-		if (c == NULL || str_eq(group[i].route.backend, won->route.backend)) {
+		word = is_word(group, i) ? &group[i] : word;
+		if (c == NULL || str_eq(group[i].route.backend, won->backend)) {
 			if (c != NULL)
 				c->wins++;
 			continue;
@@ -215,12 +424,8 @@ blame_losers(struct desired_labels *l, const struct route_claim *group, size_t n
 		if (!plan_say(l->arena, &c->lost_to,
 			"`" STR_FMT STR_FMT "` on entrypoint `" STR_FMT "` leads to backend `" STR_FMT "` of `" STR_FMT
 			"`, by %s",
-			STR_ARG(won->route.host), STR_ARG(won->route.path), STR_ARG(won->route.entrypoint),
-			STR_ARG(won->route.backend), STR_ARG(won->route.service),
-			won->unit == NULL                               ? "the configuration"
-			: is_one_service(won->unit, group[i].unit)      ? "the labels of a newer task"
-			: won->route.priority > group[i].route.priority ? "a higher priority"
-									: "the order of names"))
+			STR_ARG(won->host), STR_ARG(won->path), STR_ARG(won->entrypoint), STR_ARG(won->backend),
+			STR_ARG(won->service), because(v, word, &group[i])))
 			return false;
 	}
 	return true;
@@ -255,13 +460,13 @@ settle(struct routes *r)
 	if (n > 0)
 		qsort(claims, n, sizeof(*claims), by_place);
 	for (size_t i = 0; i < n; i = end) {
-		const struct route_claim *won;
+		struct verdict v;
 
 		for (end = i + 1; end < n && desired_route_cmp(&claims[i].route, &claims[end].route) == 0;)
 			end++;
-		won = winner_of(claims + i, end - i);
-		l->routes[l->n_routes++] = won->route;
-		if (!blame_losers(l, claims + i, end - i, won))
+		v = decide(l, claims + i, end - i);
+		l->routes[l->n_routes++] = v.won->route;
+		if (!blame_losers(l, claims + i, end - i, &v))
 			return false;
 	}
 	mark_losers(l);

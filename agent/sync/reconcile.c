@@ -111,6 +111,12 @@ reconcile_sought(const struct reconcile *r)
 	return &r->sought;
 }
 
+const struct ecs_contest *
+reconcile_contest(const struct reconcile *r)
+{
+	return r->desired != NULL ? &r->desired->contest : NULL;
+}
+
 /* ---- life ---- */
 
 enum err_code
@@ -562,6 +568,8 @@ derive_with(const struct reconcile *r, int64_t now_wall_ms, struct arena *a, str
 		.n_held = held.n,
 		.foreign = r->foreign.names,
 		.n_foreign = r->foreign.n,
+		.leads_to = r->config.leads_to,
+		.leads_to_arg = r->config.routes_arg,
 	};
 	return true;
 }
@@ -603,6 +611,7 @@ derive(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_a
 		return false;
 	}
 	(void)fault_clear(&r->derive_fault);
+	out->contest = fresh->contest.n > 0 || (r->desired != NULL && r->desired->contest.n > 0) || out->contest;
 	/* The plan points into the old one. */
 	plan_free(MOVE(r->plan));
 	desired_free(r->desired);
@@ -701,7 +710,7 @@ fate_of(void *arg, struct str backend)
 		return PLAN_FATE_REMAINS;
 	if (!r->desired->labels_are_known && conf_backend_by_name(r->conf, backend) == NULL)
 		return PLAN_FATE_WAITS; /* one that is not read yet may ask for it */
-	if (r->config.is_routed == NULL || r->config.is_routed(r->config.is_routed_arg, backend))
+	if (r->config.is_routed == NULL || r->config.is_routed(r->config.routes_arg, backend))
 		return PLAN_FATE_WAITS;
 	return may_be_named(r, backend) ? PLAN_FATE_WAITS : PLAN_FATE_GOES;
 }
@@ -1109,9 +1118,13 @@ tells_the_same(const struct roster *a, const struct roster *b)
 {
 	if (a == NULL || a->n_clusters != b->n_clusters)
 		return false;
-	for (size_t i = 0; i < a->n_clusters; i++)
-		if (a->clusters[i].facts != b->clusters[i].facts)
+	for (size_t i = 0; i < a->n_clusters; i++) {
+		const struct roster_cluster *x = &a->clusters[i], *y = &b->clusters[i];
+
+		if (x->facts != y->facts ||
+		    !roster_services_same(x->services, x->n_services, y->services, y->n_services))
 			return false;
+	}
 	return true;
 }
 
@@ -1144,6 +1157,7 @@ reconcile_feed(struct reconcile *r, const struct reconcile_event *ev, struct rec
 	ret->read = false;
 	ret->probe = false;
 	ret->seek = false;
+	ret->contest = false;
 	ret->execute = NULL;
 	ret->save_applied = NULL;
 	ret->save_overlay = NULL;

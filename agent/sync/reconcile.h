@@ -98,7 +98,8 @@ struct reconcile_actions {
 	const struct applied *save_applied; /* borrowed until the next event, as is the other */
 	const struct overlay *save_overlay;
 	bool read, probe;
-	bool seek; /* HAProxy serves somebody new whom the roster does not know: ask ECS (reconcile_sought) */
+	bool seek;    /* HAProxy serves somebody new whom the roster does not know: ask ECS (reconcile_sought) */
+	bool contest; /* those of reconcile_contest may be others */
 	const struct plan *execute; /* stays valid until EXECUTED */
 	int64_t wake_in_ms;         /* when to send a TICK; never negative */
 	struct reconcile_note notes[RECONCILE_NOTES_MAX];
@@ -121,7 +122,8 @@ struct reconcile_config {
 	/* Does a map that HAProxy holds, or may hold, lead there?  A backend goes after its routes only.
 	 * Null: nobody knows, and no backend is taken out of HAProxy. */
 	bool (*is_routed)(void *arg, struct str backend);
-	void *is_routed_arg;
+	struct str (*leads_to)(void *arg, const struct desired_route *place); /* see desired_context */
+	void *routes_arg;                                                     /* of both */
 	/* Of the same HAProxy, whose label-made backends stay ours, written to a file or not; null:
 	 * none.  Only for reconcile_new. */
 	const struct reconcile *before;
@@ -174,6 +176,8 @@ struct reconcile_view reconcile_view(const struct reconcile *r);
 const struct desired *reconcile_wanted(const struct reconcile *r);
 /* Whom HAProxy serves and the roster does not know; changes with events. */
 const struct ecs_sought *reconcile_sought(const struct reconcile *r);
+/* Whose age is worth asking for; null: not known yet.  Changes with events. */
+const struct ecs_contest *reconcile_contest(const struct reconcile *r);
 /* Is this task (by ARN) behind a server that HAProxy still holds? */
 bool reconcile_holds(const struct reconcile *r, struct str task_arn);
 void reconcile_free(struct reconcile *r); /* null is fine */

@@ -15,6 +15,7 @@
 
 #define ARENA_MAX   ((size_t)64 << 20)
 #define WAITING_MAX 1000
+#define PLACE_MAX   ((size_t)16384) /* of its key */
 
 struct held {                /* a map that owns its lines */
 	struct arena *arena; /* null: not known */
@@ -461,6 +462,21 @@ routes_lead_to(const struct routes *r, struct str backend)
 			return true;
 	}
 	return false;
+}
+
+struct str
+routes_at(const struct routes *r, const struct desired_route *place)
+{
+	struct arena *a CLEANUP(arena_free_at) = arena_new(PLACE_MAX);
+	const struct hap_map_line *line = NULL;
+	struct str key;
+
+	if (a == NULL || hap_map_key(a, place, &key, NULL) != ERR_OK)
+		return STR("");
+	for (size_t i = 0; line == NULL && i < r->n; i++)
+		if (str_eq(name_of(r, &r->entrypoints[i]), place->entrypoint))
+			line = hap_map_find(known(&r->entrypoints[i]), key);
+	return line != NULL ? line->backend : STR("");
 }
 
 /* ---- events ---- */

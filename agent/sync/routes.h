@@ -65,6 +65,8 @@ NODISCARD enum err_code routes_new(
 void routes_feed(struct routes *r, const struct routes_event *ev, struct routes_actions *ret);
 /* What HAProxy holds, as far as is known; null: not read yet. */
 const struct hap_map *routes_live(const struct routes *r, size_t entrypoint);
+/* The backend to which HAProxy's map leads there, or its file, until that was read; empty: none. */
+struct str routes_at(const struct routes *r, const struct desired_route *place);
 /* Does a map lead there, as HAProxy holds it or is to hold it?  True, too, while one was not read back. */
 bool routes_lead_to(const struct routes *r, struct str backend);
 const struct fault *routes_fault(const struct routes *r, size_t entrypoint); /* it can't be read, swapped or written */

@@ -17,6 +17,7 @@ from typing import Any, Callable
 import pytest
 
 from conftest import Aws
+from fakeaws.control import ACCESS_KEY_ID
 from rng import client
 from rollcall_testlib import paths
 from rollcall_testlib.daemon import Rollcalld
@@ -302,6 +303,75 @@ def test_a_service_that_is_gone_is_unavailable_and_then_forgotten(labels: Labels
         wait_until(lambda: "main-shop-rng" not in labels.file.read_text(), 30, "nothing is left of it")
     labels.serve("shop2", {"rollcall.rule": "Host(`shop`)", "rollcall.backend": "main-shop-rng"})
     labels.wait_reached("shop", "shop2")
+
+
+def ages_asked(labels: Labels) -> int:
+    return int(labels.aws.control.counters()["actions"].get("DescribeServices", 0))
+
+
+def told(labels: Labels, service: str) -> str:
+    """What `rollcall why` says of its one task."""
+    task, = labels.aws.control.running("main", service)
+    return labels.rollcalld.rollcall("why", task["id"]).stdout
+
+
+def test_of_two_services_that_claim_one_route_the_older_has_it(labels: Labels) -> None:
+    """Whatever their names; the route is with nobody else for a moment, not before AWS has told how old they are, nor
+    after a restart that cannot ask. Where nothing is contested, AWS is not asked."""
+    labels.start()
+    labels.serve("zebra", {"rollcall.rule": "Host(`shop`)"})
+    labels.serve("other", {"rollcall.rule": "Host(`other`)"})
+    labels.wait_reached("shop", "zebra")
+    labels.wait_reached("other", "other")
+    assert ages_asked(labels) == 0
+    fault = labels.aws.control.add_fault(kind="unavailable", action="DescribeServices")
+    with client.Load(labels.haproxy.target, rate=50, connections=1, streams=1, authority="shop") as load:
+        labels.serve("alpha", {"rollcall.rule": "Host(`shop`)"})
+        labels.wait_reason("alpha", "route_conflict")
+        assert "of `zebra`, by having been there before, until AWS tells which service is older" in told(labels, "alpha")
+        wait_until(lambda: "whoever has the route keeps it" in labels.rollcalld.problems(), 30, "it is a problem")
+        labels.aws.control.clear_faults(fault=fault)
+        wait_until(lambda: "of `zebra`, by its age: the older service has it" in told(labels, "alpha"), 90, "the age")
+        wait_until(lambda: labels.rollcalld.problems() == "", 10, "no problem is left")
+        asked = ages_asked(labels)
+        wait_until(lambda: (labels.state / "roster.json").read_text().count("serviceName") == 2, 30, "the file")
+        labels.aws.control.add_fault(kind="unavailable", action="DescribeServices")
+        labels.rollcalld.kill()
+        labels.rollcalld.start()
+        labels.rollcalld.wait_ready()
+        labels.wait_reason("alpha", "route_conflict")
+        assert "by its age: the older service has it" in told(labels, "alpha"), "the file knows"
+        wait_until(lambda: ages_asked(labels) > asked, 30, "it is asked again all the same")
+        stays(lambda: labels.routes()["shop/"] == "main-zebra-rng", 1.0, "the route stays")
+    zebra, = labels.aws.control.running("main", "zebra")
+    assert load.result.failed == 0 and set(load.result.by_task) == {zebra["id"]}, f"{load.result.by_task}"
+    assert labels.reached("other") == {"other"}
+    alpha, = labels.aws.control.running("main", "alpha")
+    assert labels.rollcalld.endpoints(alpha)[0]["exposed"] is False
+
+
+def test_where_nobody_tells_how_old_services_are_their_names_decide(labels: Labels) -> None:
+    labels.start()
+    labels.aws.control.deny(access_key_id=ACCESS_KEY_ID, action="DescribeServices")
+    labels.serve("zebra", {"rollcall.rule": "Host(`shop`)"})
+    labels.wait_reached("shop", "zebra")
+    labels.serve("alpha", {"rollcall.rule": "Host(`shop`)"})
+    labels.wait_reached("shop", "alpha")
+    labels.wait_reason("zebra", "route_conflict")
+    assert ("of `alpha`, by the order of names: AWS does not tell which service is older (ecs:DescribeServices)"
+            in told(labels, "zebra"))
+    problems = labels.rollcalld.problems()
+    assert "so the order of names decides" in problems and "AccessDeniedException" in problems
+    assert len(labels.rollcalld.messages("so the order of names decides")) == 1
+    assert labels.rollcalld.cluster("main")["error"] is None, "its tasks are read as ever"
+    wait_until(lambda: re.search("^warning +permissions: .*: ecs:DescribeServices in `main` is denied",
+                                 labels.rollcalld.rollcall("doctor").stdout, re.M), 30, "the doctor has tried it")
+    labels.aws.control.allow_all(access_key_id=ACCESS_KEY_ID)
+    wait_until(lambda: labels.reached("shop") == {"zebra"}, 90, "the older has it, as soon as it is told")
+    assert labels.rollcalld.problems() == ""
+    labels.aws.control.scale(cluster="main", service="alpha", desired=0)
+    labels.aws.control.wait_steady("main", "alpha")
+    assert labels.reached("shop") == {"zebra"}
 
 
 def test_an_operators_eye_sees_the_route(labels: Labels) -> None:

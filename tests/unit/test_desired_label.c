@@ -122,6 +122,18 @@ check_endpoint(const struct desired *d, const char *id, const char *reason, cons
 	fail_msg("task %s has no row", id);
 }
 
+static void
+check_message(const struct desired *d, const char *id, const char *want)
+{
+	char said[500] = "";
+
+	for (size_t i = 0; i < d->n_endpoints; i++)
+		if (str_eq(d->endpoints[i].task->id, str_from_cstr(id)))
+			(void)snprintf(said, sizeof(said), STR_FMT, STR_ARG(d->endpoints[i].message));
+	if (strstr(said, want) == NULL)
+		fail_msg("%s is told: %s", id, said);
+}
+
 static const struct desired_server *
 server_of(const struct desired *d, const char *backend, const char *id)
 {
@@ -413,6 +425,201 @@ two_services_that_claim_one_route(void **state)
 	check_endpoint(d, "t1", "route_conflict", "main-a-app");
 	check_endpoint(d, "t2", "", "main-b-app");
 	check_endpoint(d, "t3", "route_conflict", "main-c-app");
+	check_message(d, "t3", "of `b`, by a higher priority");
+	forget(w);
+}
+
+/* ---- the older service ---- */
+
+static void
+claim(struct world *w, const char *id, const char *service, const char *at)
+{
+	(void)task(w, id, service, labelled(w, service, "1", LABELS("rollcall.rule=Host(`x`)")), at);
+}
+
+/* "CLUSTER/SERVICE" of each, in order. */
+static void
+check_contest(const struct desired *d, const char *want)
+{
+	struct buf out = buf_make(10000);
+
+	for (size_t i = 0; i < d->contest.n; i++)
+		buf_printf(&out, "%s" STR_FMT "/" STR_FMT, i > 0 ? " " : "", STR_ARG(d->contest.services[i].cluster),
+		    STR_ARG(d->contest.services[i].service));
+	assert_str(buf_str(&out), want);
+	buf_free(&out);
+}
+
+static void
+set_ages(struct roster_cluster *c, const struct roster_service *services, size_t n)
+{
+	c->services = services;
+	c->n_services = n;
+}
+
+static struct str
+leads_to(void *arg, const struct desired_route *place)
+{
+	return str_eq(place->host, STR("x")) ? str_from_cstr(arg) : STR("");
+}
+
+/* While the map leads from x there. */
+static struct desired *
+derive_led(struct world *w, const char *backend)
+{
+	static struct desired *last;
+	const struct desired_context in = { .conf = world_conf(w),
+		.now_wall_ms = NOW,
+		.leads_to = leads_to,
+		.leads_to_arg = (void *)(uintptr_t)backend };
+
+	desired_free(last);
+	last = NULL;
+	if (backend != NULL)
+		assert_int_equal(desired_derive_in(&in, world_roster(w), &last, NULL), ERR_OK);
+	return last;
+}
+
+static void
+the_older_service_has_the_route(void **state)
+{
+	const struct roster_service ages[] = { { STR("a"), 300 }, { STR("b"), 100 }, { STR("c"), 200 } };
+	const struct roster_service alike[] = { { STR("a"), 100 }, { STR("b"), 100 }, { STR("c"), 100 } };
+	struct world *w = new_world();
+	struct desired *d;
+
+	(void)state;
+	claim(w, "t1", "a", "10.0.0.1");
+	claim(w, "t2", "b", "10.0.0.2");
+	claim(w, "t3", "c", "10.0.0.3");
+	set_ages(world_first_cluster(w), ages, 3);
+	d = derive(w);
+	check_routes(d, "x/ main-b-app");
+	check_contest(d, "main/a main/b main/c");
+	check_endpoint(d, "t1", "route_conflict", "main-a-app");
+	check_message(d, "t1", "of `b`, by its age: the older service has it");
+	check_endpoint(d, "t2", "", "main-b-app");
+	check_endpoint(d, "t3", "route_conflict", "main-c-app");
+	set_ages(world_first_cluster(w), alike, 3);
+	d = derive(w);
+	check_routes(d, "x/ main-a-app");
+	check_message(d, "t2", "of `a`, by the order of names");
+	forget(w);
+}
+
+/* Of one whose age is not known nobody can say that it is younger than the others. */
+static void
+until_the_age_of_all_is_known_whoever_has_the_route_keeps_it(void **state)
+{
+	const struct roster_service part[] = { { STR("b"), 100 } };
+	const struct roster_service untold[] = { { STR("a"), 0 }, { STR("b"), 100 } };
+	struct world *w = new_world();
+	struct desired *d;
+
+	(void)state;
+	claim(w, "t1", "a", "10.0.0.1");
+	claim(w, "t2", "b", "10.0.0.2");
+	d = derive(w);
+	check_routes(d, "x/ main-a-app");
+	check_contest(d, "main/a main/b");
+	check_message(d, "t2", "by the order of names, until AWS tells");
+	d = derive_led(w, "main-b-app");
+	check_routes(d, "x/ main-b-app");
+	check_contest(d, "main/a main/b");
+	check_message(d, "t1", "by having been there before, until AWS tells");
+	set_ages(world_first_cluster(w), part, 1);
+	check_routes(derive_led(w, "main-b-app"), "x/ main-b-app");
+	check_routes(derive_led(w, "somebody-elses"), "x/ main-a-app");
+	check_routes(derive(w), "x/ main-a-app");
+	/* It is asked no more, and so not waited for. */
+	set_ages(world_first_cluster(w), untold, 2);
+	d = derive_led(w, "main-b-app");
+	check_routes(d, "x/ main-a-app");
+	check_message(
+	    d, "t2", "by the order of names: AWS does not tell which service is older (ecs:DescribeServices)");
+	(void)derive_led(w, NULL);
+	forget(w);
+}
+
+static void
+services_of_several_clusters_are_as_old_as_they_are(void **state)
+{
+	const struct roster_service here[] = { { STR("a"), 200 } }, there[] = { { STR("a"), 100 } };
+	struct world *w = new_world();
+
+	(void)state;
+	claim(w, "t1", "a", "10.0.0.1");
+	set_ages(world_first_cluster(w), here, 1);
+	set_ages(world_cluster(w, "eu", "other"), there, 1);
+	claim(w, "t2", "a", "10.0.0.2");
+	check_routes(derive(w), "x/ other-a-app");
+	check_contest(derive(w), "main/a other/a");
+	forget(w);
+}
+
+/* A task without a service has no age that lasts. */
+static void
+tasks_without_a_service_come_after_services(void **state)
+{
+	struct world *w = new_world();
+	struct desired *d;
+
+	(void)state;
+	claim(w, "t1", "", "10.0.0.1");
+	claim(w, "t2", "z", "10.0.0.2");
+	d = derive(w);
+	check_routes(d, "x/ main-z-app");
+	check_contest(d, "");
+	check_message(d, "t1", "by being a service's: tasks without a service come after");
+	forget(w);
+}
+
+/* Nobody is asked about whose age decides nothing. */
+static void
+who_does_not_contest_a_route_is_not_asked_about(void **state)
+{
+	struct world *w = new_world();
+	struct conf_backend *entry = world_entry(w, "mine", "nobody", 0);
+
+	(void)state;
+	entry->managed = true;
+	entry->rule = STR("Host(`entry`)");
+	/* One backend, another priority, an entry, another place, a task that never ran. */
+	(void)task(
+	    w, "t1", "a", labelled(w, "a", "1", LABELS("rollcall.backend=s", "rollcall.rule=Host(`x`)")), "10.0.0.1");
+	(void)task(
+	    w, "t2", "b", labelled(w, "b", "1", LABELS("rollcall.backend=s", "rollcall.rule=Host(`x`)")), "10.0.0.2");
+	(void)task(w, "t3", "c", labelled(w, "c", "1", LABELS("rollcall.rule=Host(`y`)")), "10.0.0.3");
+	(void)task(
+	    w, "t4", "d", labelled(w, "d", "1", LABELS("rollcall.priority=1", "rollcall.rule=Host(`y`)")), "10.0.0.4");
+	(void)task(w, "t5", "e", labelled(w, "e", "1", LABELS("rollcall.rule=Host(`entry`)")), "10.0.0.5");
+	(void)task(
+	    w, "t6", "f", labelled(w, "f", "1", LABELS("rollcall.rule=Host(`entry`) && PathPrefix(`/p`)")), "10.0.0.6");
+	task(w, "t7", "g", labelled(w, "g", "1", LABELS("rollcall.rule=Host(`y`)")), "10.0.0.7")->started_ms = 0;
+	check_contest(derive(w), "");
+	forget(w);
+}
+
+static void
+more_contests_than_are_asked_about(void **state)
+{
+	enum { SERVICES = 1001 };
+	static char names[SERVICES][8], at[SERVICES][16];
+	struct world *w = new_world();
+	struct taskdef *definition = labelled(w, "a", "1", LABELS("rollcall.rule=Host(`x`)"));
+	struct desired *d;
+
+	(void)state;
+	for (int i = 0; i < SERVICES; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "s%04d", i);
+		(void)snprintf(at[i], sizeof(at[i]), "10.0.%d.%d", i / 250, i % 250);
+		(void)task(w, names[i], names[i], definition, at[i]);
+	}
+	d = derive_led(w, "main-s0007-app");
+	assert_int_equal(d->contest.n, ROSTER_SERVICES_MAX);
+	check_routes(d, "x/ main-s0000-app");
+	check_message(d, "s0007", "AWS does not tell which service is older");
+	(void)derive_led(w, NULL);
 	forget(w);
 }
 
@@ -649,6 +856,12 @@ main(void)
 		cmocka_unit_test(no_label_takes_the_backend_of_another),
 		cmocka_unit_test(who_never_ran_takes_no_name),
 		cmocka_unit_test(two_services_that_claim_one_route),
+		cmocka_unit_test(the_older_service_has_the_route),
+		cmocka_unit_test(until_the_age_of_all_is_known_whoever_has_the_route_keeps_it),
+		cmocka_unit_test(services_of_several_clusters_are_as_old_as_they_are),
+		cmocka_unit_test(tasks_without_a_service_come_after_services),
+		cmocka_unit_test(who_does_not_contest_a_route_is_not_asked_about),
+		cmocka_unit_test(more_contests_than_are_asked_about),
 		cmocka_unit_test(more_routes_than_are_kept),
 		cmocka_unit_test(a_rolling_deploy_keeps_the_routes_of_both_revisions),
 		cmocka_unit_test(a_route_goes_a_while_after_the_proven_end_of_the_last_task),

@@ -50,6 +50,7 @@ struct stage {
 	unsigned saves;   /* of what was applied */
 	bool cannot_save; /* the disk is full */
 	bool is_other;    /* the next run meets another process */
+	bool contest;     /* it was told that another service may contest a route */
 	char steps[1024]; /* of the last run */
 	char notes[8192]; /* all of them, a line each */
 };
@@ -298,6 +299,7 @@ feed(struct stage *s, struct reconcile_event ev)
 	assert_true(asked > 0 || s->under_way || s->todo.wake_in_ms > 0);
 	s->under_way = s->under_way || asked > 0;
 	s->at_once += (unsigned)asked;
+	s->contest = s->contest || s->todo.contest;
 	if (s->at_once > AT_ONCE_MAX)
 		fail_msg("it spins: %s", s->steps);
 	s->wake_ms = s->now_ms + s->todo.wake_in_ms;
@@ -1995,7 +1997,7 @@ stage_with_made(void)
 		.made = old,
 		.n_made = N_OF(old),
 		.is_routed = leads_there,
-		.is_routed_arg = s,
+		.routes_arg = s,
 	};
 
 	world_version(s->w, 3, 4);
@@ -2169,6 +2171,78 @@ a_backend_that_labels_may_not_join_any_more_keeps_who_serves(void **state)
 	end(s);
 }
 
+static struct str
+led_to(void *arg, const struct desired_route *place)
+{
+	(void)arg;
+	(void)place;
+	return STR("main-b-app");
+}
+
+/* Two services that claim one route. */
+static struct stage *
+stage_with_contest(void)
+{
+	static const struct str labels[] = { { "rollcall", 8 } }, any[] = { { "*", 1 } };
+	static const struct conf_pair entrypoints[] = { { { "default", 7 }, { "routes.map", 10 } } };
+	static const struct taskdef_label rule[] = { { { "rollcall.rule", 13 }, { "Host(`x`)", 9 } } };
+	struct stage *s = stage_with(1);
+	struct conf *conf = world_first_conf(s->w);
+
+	conf->haproxy.entrypoints = (struct conf_pairs){ entrypoints, 1 };
+	conf->haproxy.allow_hosts = (struct conf_list){ any, 1 };
+	world_first_source(s->w)->labels = (struct conf_list){ labels, 1 };
+	world_slots(s->w, world_backend(s->w, "main-a-app"), 1);
+	world_slots(s->w, world_backend(s->w, "main-b-app"), 1);
+	for (int i = 0; i < 2; i++) {
+		struct taskdef *d = world_definition(s->w, i == 0 ? "a" : "b");
+		struct taskdef_container *c = world_publishes(s->w, d, "app", "50051");
+		struct roster_task *t = world_task(s->w, i == 0 ? ID_A : ID_B, ROSTER_RUNNING, "10.0.0.1");
+
+		c->labels = rule;
+		c->n_labels = 1;
+		t->definition = d;
+		t->family = d->family;
+		t->service = d->family;
+		t->started_ms = 1;
+	}
+	return s;
+}
+
+static void
+an_age_that_is_told_decides_at_once(void **state)
+{
+	static const struct roster_service ages[] = { { { "a", 1 }, 100 }, { { "b", 1 }, 200 } };
+	struct stage *s = stage_with_contest();
+	static const struct str made[] = { { "main-a-app", 10 }, { "main-b-app", 10 } };
+	const struct reconcile_config config = {
+		.conf = world_conf(s->w), .made = made, .n_made = 2, .leads_to = led_to
+	};
+	const struct ecs_contest *contest;
+
+	(void)state;
+	assert_int_equal(reconcile_new(&config, &s->r, NULL), ERR_OK);
+	assert_null(reconcile_contest(s->r));
+	s->wake_ms = s->now_ms;
+	tick(s);
+	assert_false(s->contest);
+	publish(s);
+	assert_true(s->contest);
+	contest = reconcile_contest(s->r);
+	assert_int_equal(contest->n, 2);
+	assert_str(contest->services[0].source, "eu");
+	assert_str(contest->services[0].cluster, "main");
+	assert_str(contest->services[0].service, "a");
+	assert_str(contest->services[1].service, "b");
+	assert_str(reconcile_view(s->r).desired->routes[0].backend, "main-b-app"); /* as it is */
+	world_first_cluster(s->w)->services = ages;                                /* and no task is another */
+	world_first_cluster(s->w)->n_services = 2;
+	publish(s);
+	wait_ms(s, 1000);
+	assert_str(reconcile_view(s->r).desired->routes[0].backend, "main-a-app");
+	end(s);
+}
+
 /* The first read does not ask for backends of labels: it says nothing of them. */
 static void
 a_hand_on_a_backend_of_labels_is_found_after_a_restart(void **state)
@@ -2328,6 +2402,7 @@ main(void)
 		cmocka_unit_test(a_backend_that_a_label_asks_for_newly_is_among_those_that_are_read_next),
 		cmocka_unit_test(what_was_derived_ahead_counts_for_what_it_was_derived_with),
 		cmocka_unit_test(a_backend_that_labels_may_not_join_any_more_keeps_who_serves),
+		cmocka_unit_test(an_age_that_is_told_decides_at_once),
 		cmocka_unit_test(a_hand_on_a_backend_of_labels_is_found_after_a_restart),
 		cmocka_unit_test(a_backend_without_slots_is_told_what_to_add),
 		cmocka_unit_test(slots_that_are_used_up_are_said_with_their_count),

@@ -260,6 +260,33 @@ a_route_moves_once_the_other_backend_serves_or_the_old_one_does_not(void **state
 	}
 }
 
+/* At a start that is what stands in the file; then what HAProxy has. */
+static void
+it_is_known_where_a_place_leads_now(void **state)
+{
+	struct desired_route place = {
+		.entrypoint = STR("default"), .host = STR("shop"), .path = STR("/"), .backend = STR("any")
+	};
+	struct stage *s;
+
+	(void)state;
+	s = begin("shop/ old\nshop/? exact\n");
+	assert_str(routes_at(s->r, &place), "old");
+	place.is_exact = true;
+	assert_str(routes_at(s->r, &place), "exact");
+	place.is_exact = false;
+	wants(s, "shop", "web");
+	(void)backend(s, "web", true);
+	pass(s);
+	assert_str(routes_at(s->r, &place), "web");
+	place.host = STR("nobody");
+	assert_str(routes_at(s->r, &place), "");
+	place.host = STR("shop");
+	place.entrypoint = STR("elsewhere");
+	assert_str(routes_at(s->r, &place), "");
+	end(s);
+}
+
 static void
 nothing_is_taken_out_while_a_cluster_was_never_read(void **state)
 {
@@ -420,6 +447,7 @@ main(void)
 		cmocka_unit_test(a_route_is_there_once_its_backend_serves),
 		cmocka_unit_test(a_route_waits_for_its_backend_no_longer_than_it_may),
 		cmocka_unit_test(a_route_moves_once_the_other_backend_serves_or_the_old_one_does_not),
+		cmocka_unit_test(it_is_known_where_a_place_leads_now),
 		cmocka_unit_test(nothing_is_taken_out_while_a_cluster_was_never_read),
 		cmocka_unit_test(somebody_elses_hand_is_put_right),
 		cmocka_unit_test(another_process_is_read_before_it_is_told_anything),
