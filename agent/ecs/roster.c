@@ -286,6 +286,16 @@ roster_find(const struct roster *r, struct str task_arn, const struct roster_clu
 	return NULL;
 }
 
+bool
+roster_is_known(const struct roster *r)
+{
+	for (size_t i = 0; i < r->n_clusters; i++)
+		if (!r->clusters[i].was_read && !r->clusters[i].is_read_in_part && !r->clusters[i].fault_is_permanent &&
+		    r->clusters[i].remembered_wall_ms == 0)
+			return false;
+	return true;
+}
+
 struct roster *
 roster_ref(struct roster *r)
 {

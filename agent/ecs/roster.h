@@ -153,6 +153,8 @@ bool roster_task_same(const struct roster_task *a, const struct roster_task *b);
 /* Deep, into a; the definition is not referenced.  False: the arena refused. */
 NODISCARD bool roster_task_copy(struct arena *a, const struct roster_task *t, struct roster_task *ret);
 
+/* Of each cluster its tasks are known, or will not be soon: nobody need wait for the rest. */
+bool roster_is_known(const struct roster *r);
 const struct roster_service *roster_service_find(const struct roster_cluster *c, struct str name); /* or null */
 bool roster_services_same(const struct roster_service *a, size_t n_a, const struct roster_service *b, size_t n_b);
 /* Deep, into a.  False: the arena refused. */

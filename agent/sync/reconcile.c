@@ -854,16 +854,6 @@ waits_for_check(const struct plan *p)
 }
 
 static bool
-all_clusters_known(const struct roster *roster)
-{
-	for (size_t i = 0; i < roster->n_clusters; i++)
-		if (!roster->clusters[i].was_read && !roster->clusters[i].is_read_in_part &&
-		    !roster->clusters[i].fault_is_permanent && roster->clusters[i].remembered_wall_ms == 0)
-			return false;
-	return true;
-}
-
-static bool
 is_moving(const struct plan *p)
 {
 	for (size_t i = 0; i < p->n_backends; i++)
@@ -897,7 +887,7 @@ settle(struct reconcile *r, const struct reconcile_event *ev)
 	r->in_step = !waits_for_check(r->plan);
 	if (r->in_step)
 		r->last_sync_wall_ms = ev->wall_ms;
-	if (r->in_step && all_clusters_known(r->roster))
+	if (r->in_step && roster_is_known(r->roster))
 		r->ready = true;
 	look_again_in_time(r, ev->mono_ms);
 }
@@ -949,7 +939,7 @@ static void
 watch_only(struct reconcile *r, const struct reconcile_event *ev)
 {
 	r->in_step = r->plan->n_steps == 0;
-	if (all_clusters_known(r->roster))
+	if (roster_is_known(r->roster))
 		r->ready = true;
 	look_again_in(r, ev->mono_ms, RECONCILE_CALM_MS);
 }

@@ -283,8 +283,8 @@ want_route(struct wanting *w, const struct desired_route *route, struct err *e)
 		return code;
 	now = hap_map_find(known(w->p), key);
 	on_disk = hap_map_find(&w->p->disk.map, key);
-	if (now != NULL && !str_eq(now->backend, route->backend) && !serves(w->view, route->backend) &&
-	    serves(w->view, now->backend))
+	if (now != NULL && !str_eq(now->backend, route->backend) && serves(w->view, now->backend) &&
+	    (!serves(w->view, route->backend) || !roster_is_known(w->view->desired->roster)))
 		add_line(w, key, now->backend);
 	else if (now != NULL || (on_disk != NULL && str_eq(on_disk->backend, route->backend)) ||
 		 serves(w->view, route->backend) || !put_off(w, key))

@@ -350,6 +350,28 @@ def test_of_two_services_that_claim_one_route_the_older_has_it(labels: Labels) -
     assert labels.rollcalld.endpoints(alpha)[0]["exposed"] is False
 
 
+def test_a_restart_moves_no_route_to_who_is_read_first(labels: Labels) -> None:
+    """The older service is in a cluster that AWS does not list yet, and the younger one in one that it does."""
+    control = labels.aws.control
+    control.create_cluster(cluster="other")
+    labels.start(lambda c: c["ecs"].update({"clusters": ["main", "other"]}))
+    control.register(family="old", labels={"rollcall.rule": "Host(`shop`)"})
+    control.create_service(cluster="other", service="old", desired=1, definition="old")
+    control.wait_steady("other", "old")
+    wait_until(lambda: labels.routes() == {"shop/": "other-old-rng"}, 30, "the route")
+    labels.serve("alpha", {"rollcall.rule": "Host(`shop`)"})
+    wait_until(lambda: "by its age: the older service has it" in told(labels, "alpha"), 30, "the age")
+    labels.rollcalld.kill()
+    fault = control.add_fault(kind="unavailable", action="ListTasks", cluster="other")
+    labels.rollcalld.start()
+    labels.rollcalld.wait_live()
+    wait_until(lambda: labels.rollcalld.cluster("main")["complete_at"] and labels.routes(), 30, "one of them is read")
+    stays(lambda: labels.routes() == {"shop/": "other-old-rng"}, 2.0, "the route stays")
+    control.clear_faults(fault=fault)
+    labels.rollcalld.wait_ready(90)
+    stays(lambda: labels.routes() == {"shop/": "other-old-rng"}, 1.0, "the route stays")
+
+
 def test_where_nobody_tells_how_old_services_are_their_names_decide(labels: Labels) -> None:
     labels.start()
     labels.aws.control.deny(access_key_id=ACCESS_KEY_ID, action="DescribeServices")

@@ -140,6 +140,22 @@ facts_hold_their_definitions(void **state)
 }
 
 static void
+a_roster_is_known_when_no_cluster_is_waited_for(void **state)
+{
+	struct roster_cluster clusters[2] = { { .was_read = true }, { .was_read = false } };
+	const struct roster r = { .clusters = clusters, .n_clusters = 2 };
+
+	(void)state;
+	assert_false(roster_is_known(&r));
+	clusters[1] = (struct roster_cluster){ .is_read_in_part = true };
+	assert_true(roster_is_known(&r));
+	clusters[1] = (struct roster_cluster){ .fault_is_permanent = true };
+	assert_true(roster_is_known(&r));
+	clusters[1] = (struct roster_cluster){ .remembered_wall_ms = 1 };
+	assert_true(roster_is_known(&r));
+}
+
+static void
 the_age_of_services_is_copied_found_and_compared(void **state)
 {
 	char name[] = "b";
@@ -285,6 +301,7 @@ main(void)
 		cmocka_unit_test(the_same_task_twice_is_refused),
 		cmocka_unit_test(more_than_the_limit_is_refused_and_leaks_nothing),
 		cmocka_unit_test(facts_hold_their_definitions),
+		cmocka_unit_test(a_roster_is_known_when_no_cluster_is_waited_for),
 		cmocka_unit_test(the_age_of_services_is_copied_found_and_compared),
 		cmocka_unit_test(whatever_aws_says_makes_a_difference_and_our_notes_do_not),
 		cmocka_unit_test(a_roster_holds_the_facts_of_its_clusters),

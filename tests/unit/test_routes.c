@@ -311,6 +311,34 @@ nothing_is_taken_out_while_a_cluster_was_never_read(void **state)
 	end(s);
 }
 
+/* At a start clusters are read one after the other: who has the better claim may come last. */
+static void
+nothing_moves_away_from_who_serves_while_a_cluster_is_waited_for(void **state)
+{
+	struct stage *s;
+	struct plan_backend *old;
+
+	(void)state;
+	for (int by_need = 0; by_need < 2; by_need++) {
+		s = begin("shop/ old\n");
+		s->lines[s->n_lines++] = (struct hap_map_line){ STR("shop/"), STR("old") };
+		s->cluster.was_read = false;
+		wants(s, "shop", "fresh");
+		old = backend(s, "old", true);
+		(void)backend(s, "fresh", true);
+		pass(s);
+		assert_true(leads(s, "shop/", "old"));
+		assert_int_equal(s->swaps + s->writes, 0);
+		if (by_need)
+			old->n_servers = 0;
+		else
+			s->cluster.fault_is_permanent = true;
+		pass(s);
+		assert_true(leads(s, "shop/", "fresh"));
+		end(s);
+	}
+}
+
 static void
 somebody_elses_hand_is_put_right(void **state)
 {
@@ -449,6 +477,7 @@ main(void)
 		cmocka_unit_test(a_route_moves_once_the_other_backend_serves_or_the_old_one_does_not),
 		cmocka_unit_test(it_is_known_where_a_place_leads_now),
 		cmocka_unit_test(nothing_is_taken_out_while_a_cluster_was_never_read),
+		cmocka_unit_test(nothing_moves_away_from_who_serves_while_a_cluster_is_waited_for),
 		cmocka_unit_test(somebody_elses_hand_is_put_right),
 		cmocka_unit_test(another_process_is_read_before_it_is_told_anything),
 		cmocka_unit_test(a_map_that_haproxy_lacks_is_told_once_and_asked_for_ever_more_rarely),
