@@ -23,6 +23,8 @@ struct row {
 	uint16_t port;
 	enum plan_state state;
 	enum evidence evidence;
+	bool is_told; /* that it has this state, with told_evidence */
+	enum evidence told_evidence;
 	const struct plan_server *now; /* of this pass only */
 };
 
@@ -272,10 +274,18 @@ tell_gone(const struct control_track_sink *to, int64_t wall_ms, const struct row
 /* ---- from pass to pass ---- */
 
 static void
-tell_new(struct control_track *t, const struct row *now, int64_t wall_ms, const struct control_track_sink *to)
+note_told(struct row *r)
+{
+	r->is_told = true;
+	r->told_evidence = r->evidence;
+}
+
+static void
+tell_new(struct control_track *t, struct row *now, int64_t wall_ms, const struct control_track_sink *to)
 {
 	t->counts.added++;
 	tell_state(to, wall_ms, now, NULL);
+	note_told(now);
 }
 
 /* The same server in both passes. */
@@ -296,8 +306,12 @@ compare_one(struct control_track *t, const struct row *before, struct row *now, 
 		if (keep_texts(a, &known))
 			*now = known;
 	}
-	if (before->state != now->state)
-		tell_state(to, wall_ms, now, before);
+	now->is_told = before->is_told;
+	now->told_evidence = before->told_evidence;
+	if (before->state == now->state)
+		return;
+	tell_state(to, wall_ms, now, before);
+	note_told(now);
 }
 
 static void
@@ -308,16 +322,14 @@ compare_all(struct control_track *t, const struct rows *now, bool is_other_proce
 	size_t i = 0, j = 0;
 
 	while (i < then->n || j < now->n) {
-		const struct row *before = i < then->n ? &then->items[i] : NULL;
-		struct row *after = j < now->n ? &now->items[j] : NULL;
-		int order = before == NULL ? 1 : after == NULL ? -1 : compare_rows(before, after);
+		int order = i == then->n ? 1 : j == now->n ? -1 : compare_rows(&then->items[i], &now->items[j]);
 
 		if (order < 0)
-			tell_gone(to, wall_ms, before, is_other_process);
+			tell_gone(to, wall_ms, &then->items[i], is_other_process);
 		else if (order > 0)
-			tell_new(t, after, wall_ms, to);
+			tell_new(t, &now->items[j], wall_ms, to);
 		else
-			compare_one(t, before, after, now->arena, wall_ms, to);
+			compare_one(t, &then->items[i], &now->items[j], now->arena, wall_ms, to);
 		i += order <= 0;
 		j += order >= 0;
 	}
@@ -437,7 +449,8 @@ tell_maint(struct control_track *t, const struct plan_step *st, int64_t wall_ms,
 	}
 	from = plan_state_name(r->state);
 	/* Who leaves before its first check was seen to drain already. */
-	is_told = r->state == PLAN_STATE_DRAINING && r->evidence == st->evidence && !st->is_respec && !st->by_operator;
+	is_told = r->state == PLAN_STATE_DRAINING && r->is_told && r->told_evidence == st->evidence && !st->is_respec &&
+		  !st->by_operator;
 	t->mark = 0;
 	r->evidence = st->evidence;
 	r->state = st->by_operator ? PLAN_STATE_HELD : PLAN_STATE_DRAINING;
@@ -445,6 +458,7 @@ tell_maint(struct control_track *t, const struct plan_step *st, int64_t wall_ms,
 		t->counts.removals[st->evidence]++;
 	if (is_told)
 		return;
+	note_told(r);
 	buf_put(&message, str_from_cstr(maint_text(st)));
 	if (r->state == PLAN_STATE_DRAINING && !st->is_respec)
 		buf_put(&message, str_from_cstr(control_backends_leaving_text(st->evidence)));

@@ -210,6 +210,56 @@ who_is_seen_to_drain_is_not_told_of_again(void **state)
 	assert_int_equal(control_track_counts(s->track)->removals[EVIDENCE_STOPPING], 1);
 }
 
+/* By the first look nothing is told: then the plan is the first to tell why it goes. */
+static void
+who_drains_when_a_daemon_starts_is_told_to_leave(void **state)
+{
+	const struct plan_step step = {
+		.kind = PLAN_MAINT, .backend = STR("grpc"), .server = STR("rc_1"), .evidence = EVIDENCE_STOPPING
+	};
+	const struct plan plan = { .steps = &step, .n_steps = 1 };
+	const struct hap_exec_report report = { .done = 1 };
+	struct stage *s = *state;
+	const struct control_track_sink to = { .add = take, .arg = s };
+
+	show_one(s, "rc_1", PLAN_STATE_DRAINING);
+	s->backend.n_servers = 0;
+	put(s, "rc_1", PLAN_STATE_DRAINING, EVIDENCE_STOPPING);
+	pass(s);
+	assert_int_equal(s->n, 0);
+	control_track_ran(s->track, &plan, &report, 0, CONTROL_STORY_WALL_MS, &to);
+	assert_int_equal(s->n, 1);
+	assert_string_equal(s->told[0].line, "server grpc/rc_1 draining>draining stopping");
+	control_track_ran(s->track, &plan, &report, 0, CONTROL_STORY_WALL_MS, &to);
+	assert_int_equal(s->n, 1);
+}
+
+/* It waits, as what speaks against it proves nothing, and then its task stops. */
+static void
+who_was_seen_to_drain_is_told_of_what_proves_it(void **state)
+{
+	const struct plan_step step = {
+		.kind = PLAN_MAINT, .backend = STR("grpc"), .server = STR("rc_1"), .evidence = EVIDENCE_STOPPING
+	};
+	const struct plan plan = { .steps = &step, .n_steps = 1 };
+	const struct hap_exec_report report = { .done = 1 };
+	struct stage *s = *state;
+	const struct control_track_sink to = { .add = take, .arg = s };
+
+	show_one(s, "rc_1", PLAN_STATE_JOINING);
+	s->backend.n_servers = 0;
+	put(s, "rc_1", PLAN_STATE_DRAINING, EVIDENCE_UNEXPOSED);
+	pass(s);
+	assert_string_equal(s->told[0].line, "server grpc/rc_1 joining>draining unexposed");
+	s->backend.n_servers = 0;
+	put(s, "rc_1", PLAN_STATE_DRAINING, EVIDENCE_STOPPING);
+	pass(s);
+	assert_int_equal(s->n, 0);
+	control_track_ran(s->track, &plan, &report, 0, CONTROL_STORY_WALL_MS, &to);
+	assert_int_equal(s->n, 1);
+	assert_string_equal(s->told[0].line, "server grpc/rc_1 draining>draining stopping");
+}
+
 static void
 what_was_refused_is_not_told_as_done(void **state)
 {
@@ -292,6 +342,8 @@ main(void)
 		TEST(each_change_of_a_server_is_told_once),
 		TEST(what_a_plan_did_is_told_on_its_evidence),
 		TEST(who_is_seen_to_drain_is_not_told_of_again),
+		TEST(who_drains_when_a_daemon_starts_is_told_to_leave),
+		TEST(who_was_seen_to_drain_is_told_of_what_proves_it),
 		TEST(what_was_refused_is_not_told_as_done),
 		TEST(another_process_is_counted_and_named),
 		TEST(a_freeze_is_counted_once),
