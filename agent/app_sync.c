@@ -9,8 +9,8 @@
 
 #define APPLIED_FILE APP_STATE_APPLIED
 #define OVERLAY_FILE "overlay.json"
-/* By then what HAProxy is asked was written, and it is HAProxy's turn. */
-#define MEANWHILE_MS 1
+/* Mostly the plan is carried out long before. */
+#define PASSED_LATEST_MS 100
 
 struct app_sync {
 	struct clk clk;
@@ -19,7 +19,7 @@ struct app_sync {
 	const struct hap_cas *cas;
 	struct reconcile *reconcile;
 	struct hap_exec *exec;
-	struct loop_timer *wake, *meanwhile;
+	struct loop_timer *wake, *latest;
 	bool owes_passed;          /* a pass was made, and not told of yet */
 	struct str *backend_names; /* of the last read */
 	size_t n_backend_names;
@@ -72,15 +72,25 @@ ask_read(struct app_sync *s, struct err *e)
 }
 
 static enum err_code
+ask_run(struct app_sync *s, const struct plan *p, struct err *e)
+{
+	enum err_code code;
+
+	s->running = p;
+	s->began_ms = clk_mono_ms(&s->clk);
+	code = hap_exec_run(s->exec, p, reconcile_view(s->reconcile).actual, on_run, s, e);
+	if (code != ERR_OK)
+		s->running = NULL;
+	return code;
+}
+
+static enum err_code
 ask(struct app_sync *s, const struct reconcile_actions *todo, struct err *e)
 {
 	if (todo->read)
 		return ask_read(s, e);
-	if (todo->execute != NULL) {
-		s->running = todo->execute;
-		s->began_ms = clk_mono_ms(&s->clk);
-		return hap_exec_run(s->exec, todo->execute, reconcile_view(s->reconcile).actual, on_run, s, e);
-	}
+	if (todo->execute != NULL)
+		return ask_run(s, todo->execute, e);
 	if (todo->probe)
 		return hap_exec_probe(s->exec, on_probe, s, e);
 	return ERR_OK;
@@ -177,9 +187,9 @@ tell_passed(struct app_sync *s)
 		s->passed(s->arg, &v);
 }
 
-/* Commands are not kept waiting by those who only want to know of them. */
+/* HAProxy takes its time over the plan. */
 static void
-on_meanwhile(void *arg)
+on_latest(void *arg)
 {
 	struct app_sync *s = arg;
 
@@ -200,8 +210,9 @@ on_read(void *arg, struct actual *actual, const struct err *e)
 	if (s->is_stopping)
 		return;
 	s->owes_passed = true;
+	/* Commands are not kept waiting by those who only want to know of them. */
 	if (s->running != NULL)
-		loop_timer_arm(s->meanwhile, MEANWHILE_MS);
+		loop_timer_arm(s->latest, PASSED_LATEST_MS);
 	else
 		tell_passed(s);
 }
@@ -362,7 +373,7 @@ app_sync_new(struct loop *l, const struct app_sync_config *config, struct app_sy
 	if (code == ERR_OK)
 		code = loop_timer_new(l, on_wake, s, &s->wake, e);
 	if (code == ERR_OK)
-		code = loop_timer_new(l, on_meanwhile, s, &s->meanwhile, e);
+		code = loop_timer_new(l, on_latest, s, &s->latest, e);
 	if (code != ERR_OK) {
 		app_sync_close(s);
 		return code;
@@ -439,11 +450,13 @@ app_sync_stop(struct app_sync *s, loop_fn *done, void *arg)
 	const struct reconcile_view v = reconcile_view(s->reconcile);
 	struct err e = ERR_INIT;
 
+	if (s->owes_passed) /* what the plan under way did is told by it */
+		app_events_passed(s->events, &v);
 	s->is_stopping = true;
 	s->stopped = done;
 	s->stopped_arg = arg;
 	loop_timer_disarm(s->wake);
-	loop_timer_disarm(s->meanwhile);
+	loop_timer_disarm(s->latest);
 	if (!s->conf->haproxy.apply || !may_have_ejected(&v))
 		done(arg);
 	else if (put_back(s, v.actual, &e) != ERR_OK)
@@ -485,7 +498,7 @@ app_sync_close(struct app_sync *s)
 	if (s == NULL)
 		return;
 	loop_timer_close(s->wake);
-	loop_timer_close(s->meanwhile);
+	loop_timer_close(s->latest);
 	hap_exec_close(s->exec);
 	app_uneject_close(s->uneject);
 	reconcile_free(s->reconcile);
