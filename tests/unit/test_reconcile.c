@@ -47,22 +47,38 @@ struct stage {
 	int64_t run_ms; /* when the last run was */
 	/* What was saved last, as text; null: never. */
 	char *applied_text, *overlay_text;
-	unsigned saves;   /* of what was applied */
-	bool cannot_save; /* the disk is full */
-	bool is_other;    /* the next run meets another process */
-	bool contest;     /* it was told that another service may contest a route */
+	unsigned saves;     /* of what was applied */
+	bool cannot_save;   /* the disk is full */
+	bool is_other;      /* the next run meets another process */
+	bool contest;       /* it was told that another service may contest a route */
+	char asked[64][64]; /* backends, by the last read */
+	size_t n_asked;
 	char steps[1024]; /* of the last run */
 	char notes[8192]; /* all of them, a line each */
 };
 
 /* ---- HAProxy ---- */
 
-static bool
-is_asked(const struct stage *s, struct str backend)
+/* Whose backends are read, at the time of the question. */
+static void
+note_asked(struct stage *s)
 {
 	const struct desired *d = reconcile_wanted(s->r);
 
-	return d != NULL && desired_find(d, backend) != NULL;
+	s->n_asked = 0;
+	for (size_t i = 0; d != NULL && i < d->n_backends; i++) {
+		assert_true(s->n_asked < N_OF(s->asked));
+		(void)snprintf(s->asked[s->n_asked++], sizeof(s->asked[0]), STR_FMT, STR_ARG(d->backends[i].name));
+	}
+}
+
+static bool
+is_asked(const struct stage *s, struct str backend)
+{
+	for (size_t i = 0; i < s->n_asked; i++)
+		if (str_eq(str_from_cstr(s->asked[i]), backend))
+			return true;
+	return false;
 }
 
 static struct actual *
@@ -298,6 +314,8 @@ feed(struct stage *s, struct reconcile_event ev)
 	assert_true(s->todo.wake_in_ms >= 0);
 	assert_true(asked > 0 || s->under_way || s->todo.wake_in_ms > 0);
 	s->under_way = s->under_way || asked > 0;
+	if (s->todo.read)
+		note_asked(s);
 	s->at_once += (unsigned)asked;
 	s->contest = s->contest || s->todo.contest;
 	if (s->at_once > AT_ONCE_MAX)
