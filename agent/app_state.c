@@ -15,6 +15,8 @@
 
 #define STATE_NAME_MAX 64 /* of a file, with its suffix */
 #define READ_SIZE      ((size_t)4096)
+#define READ_TRIES     10
+#define FILE_MODE      ((mode_t)0640)
 
 struct app_state {
 	int dir_fd, lock_fd; /* lock_fd -1: for reading alone; then dir_fd -1, too: there is none */
@@ -117,28 +119,49 @@ read_all(int fd, const char *name, struct buf *out, struct err *e)
 	return ERR_OK;
 }
 
+static enum err_code
+read_open(int fd, const char *name, struct buf *out, struct stat *ret_info, struct err *e)
+{
+	if (fstat(fd, ret_info) != 0 || !S_ISREG(ret_info->st_mode))
+		return err_set(e, ERR_PARSE, "state_dir: %s is not a file", name);
+	return read_all(fd, name, out, e);
+}
+
+/* A file that another daemon writes in turn may be written while it is read. */
+static bool
+has_changed(const struct app_state *s, const char *name, const struct stat *before)
+{
+	struct stat now;
+
+	return fstatat(s->dir_fd, name, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       (now.st_ino != before->st_ino || now.st_size != before->st_size ||
+		   now.st_mtim.tv_sec != before->st_mtim.tv_sec || now.st_mtim.tv_nsec != before->st_mtim.tv_nsec);
+}
+
 enum err_code
 app_state_read(const struct app_state *s, const char *name, struct buf *out, struct err *e)
 {
+	const size_t began = out->len;
 	struct stat info;
 	enum err_code code;
-	int fd;
 
 	if (s->dir_fd < 0)
 		return ERR_OK;
-	/* Not to wait for a writer, should it be a pipe. */
-	fd = openat(s->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	for (unsigned tries = READ_TRIES; tries > 0; tries--) {
+		/* Not to wait for a writer, should it be a pipe. */
+		int fd = openat(s->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-	if (fd < 0 && errno == ENOENT)
-		return ERR_OK;
-	if (fd < 0)
-		return err_sys(e, errno, "state_dir: cannot open %s", name);
-	if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
-		code = err_set(e, ERR_PARSE, "state_dir: %s is not a file", name);
-	else
-		code = read_all(fd, name, out, e);
-	(void)close(fd);
-	return code;
+		if (fd < 0 && errno == ENOENT)
+			return ERR_OK;
+		if (fd < 0)
+			return err_sys(e, errno, "state_dir: cannot open %s", name);
+		out->len = began;
+		code = read_open(fd, name, out, &info, e);
+		(void)close(fd);
+		if (code != ERR_OK || !has_changed(s, name, &info))
+			return code;
+	}
+	return ERR_OK; /* who reads it finds out whether it is whole */
 }
 
 static enum err_code
@@ -164,28 +187,52 @@ name_with(const char *name, const char *suffix, char ret[STATE_NAME_MAX], struct
 	return ERR_OK;
 }
 
-static enum err_code
-write_beside(const struct app_state *s, const char *beside, int flags, struct str text, struct err *e)
+/* The version before, if it is ours alone: not a link's, nor of other rights or another owner. */
+static int
+reopen(const struct app_state *s, const char *beside)
 {
-	/* Not to wait for a reader, should it be a pipe. */
-	int fd = openat(s->dir_fd, beside, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0640);
+	int fd = openat(s->dir_fd, beside, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat info;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink == 1 && info.st_uid == geteuid() &&
+	    (info.st_mode & 07777 & ~FILE_MODE) == 0)
+		return fd;
+	(void)close(fd);
+	return -1;
+}
+
+static enum err_code
+write_beside(const struct app_state *s, const char *beside, bool in_turn, struct str text, struct err *e)
+{
+	int fd = in_turn ? reopen(s, beside) : -1;
+	const bool is_old = fd >= 0;
 	enum err_code code;
 
+	if (!is_old) {
+		(void)unlinkat(s->dir_fd, beside, 0);
+		fd = openat(s->dir_fd, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+	}
 	if (fd < 0)
 		return err_sys(e, errno, "state_dir: cannot open %s", beside);
 	code = write_all(fd, beside, text, e);
-	if (code == ERR_OK && (flags & O_TRUNC) == 0 && ftruncate(fd, (off_t)text.len) != 0)
+	if (code == ERR_OK && is_old && ftruncate(fd, (off_t)text.len) != 0)
 		code = err_sys(e, errno, "state_dir: cannot cut %s", beside);
 	if (close(fd) != 0 && code == ERR_OK)
 		code = err_sys(e, errno, "state_dir: cannot write %s", beside);
 	return code;
 }
 
-/* Not every file system can, and the first time there is nothing to exchange it with. */
+/* Not every file system can, and the first time there is nothing to exchange it with.  A
+ * directory would be exchanged, too. */
 static bool
 exchange(const struct app_state *s, const char *beside, const char *name)
 {
-	return renameat2(s->dir_fd, beside, s->dir_fd, name, RENAME_EXCHANGE) == 0;
+	struct stat info;
+
+	return fstatat(s->dir_fd, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode) &&
+	       renameat2(s->dir_fd, beside, s->dir_fd, name, RENAME_EXCHANGE) == 0;
 }
 
 static enum err_code
@@ -198,7 +245,7 @@ put(const struct app_state *s, const char *name, bool in_turn, struct str text, 
 		code = name_with(name, ".new", beside, e);
 	if (code != ERR_OK)
 		return code;
-	code = write_beside(s, beside, in_turn ? 0 : O_TRUNC, text, e);
+	code = write_beside(s, beside, in_turn, text, e);
 	if (code == ERR_OK && !(in_turn && exchange(s, beside, name)) &&
 	    renameat(s->dir_fd, beside, s->dir_fd, name) != 0)
 		code = err_sys(e, errno, "state_dir: cannot rename %s", beside);

@@ -30,6 +30,7 @@ NODISCARD enum err_code app_state_write(const struct app_state *s, const char *n
  * is the version before from then on.  Nothing is made, freed or flushed, so it takes a tenth of the
  * time, and never long (a new file in the place of an old one is flushed by ext4 there and then).
  * A killed daemon leaves one version whole, as above; a crash of the machine may leave neither.
+ * Who has NAME open while it is written twice sees it change: app_state_read begins anew then.
  */
 NODISCARD enum err_code app_state_write_in_turn(
     const struct app_state *s, const char *name, struct str text, struct err *e);

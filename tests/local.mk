@@ -19,6 +19,7 @@ LDADD = agent/libdrive.a agent/libcore.a $(drive_libs) $(core_libs) $(CMOCKA_LIB
 
 unit_tests = \
 	%D%/unit/test_actual \
+	%D%/unit/test_app_state \
 	%D%/unit/test_applied \
 	%D%/unit/test_arena \
 	%D%/unit/test_arn \
@@ -106,6 +107,8 @@ laws = %D%/unit/laws.c %D%/unit/laws.h %D%/unit/laws_ask.c %D%/unit/laws_ask.h \
 	%D%/unit/laws_desired.c %D%/unit/laws_plan.c %D%/unit/laws_soft.c %D%/unit/laws_world.c
 worlds = %D%/unit/worlds.c %D%/unit/worlds.h
 
+tests_unit_test_app_state_SOURCES = %D%/unit/test_app_state.c agent/app_state.c agent/app_state.h
+tests_unit_test_app_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=read
 tests_unit_test_aws_caller_SOURCES = %D%/unit/test_aws_caller.c $(fake_loop)
 tests_unit_test_cli_show_SOURCES = %D%/unit/test_cli_show.c $(control_story) $(worlds)
 tests_unit_test_control_order_SOURCES = %D%/unit/test_control_order.c $(control_story) $(worlds)
