@@ -31,11 +31,13 @@ unit_tests = \
 	%D%/unit/test_aws_xml \
 	%D%/unit/test_bucket \
 	%D%/unit/test_buf \
+	%D%/unit/test_cli_report \
 	%D%/unit/test_cli_show \
 	%D%/unit/test_cli_table \
 	%D%/unit/test_conf \
 	%D%/unit/test_conf_file \
 	%D%/unit/test_conf_scalar \
+	%D%/unit/test_control_doctor \
 	%D%/unit/test_control_events \
 	%D%/unit/test_control_iam \
 	%D%/unit/test_control_order \
@@ -111,6 +113,7 @@ tests_unit_test_app_state_SOURCES = %D%/unit/test_app_state.c agent/app_state.c 
 tests_unit_test_app_state_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=read
 tests_unit_test_aws_caller_SOURCES = %D%/unit/test_aws_caller.c $(fake_loop)
 tests_unit_test_cli_show_SOURCES = %D%/unit/test_cli_show.c $(control_story) $(worlds)
+tests_unit_test_control_doctor_SOURCES = %D%/unit/test_control_doctor.c $(control_story) $(worlds)
 tests_unit_test_control_order_SOURCES = %D%/unit/test_control_order.c $(control_story) $(worlds)
 tests_unit_test_control_track_SOURCES = %D%/unit/test_control_track.c $(control_story) $(worlds)
 tests_unit_test_control_view_SOURCES = %D%/unit/test_control_view.c $(control_story) $(worlds)
