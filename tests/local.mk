@@ -293,7 +293,10 @@ scenarios = \
 
 check_PROGRAMS += %D%/torture/alloc
 TESTS += %D%/torture/alloc
-tests_torture_alloc_SOURCES = %D%/torture/alloc.c $(control_story) $(fake_ecs) $(worlds)
+tests_torture_alloc_SOURCES = \
+	%D%/torture/alloc.c %D%/torture/alloc.h \
+	%D%/torture/alloc_control.c %D%/torture/alloc_plan.c %D%/torture/alloc_text.c \
+	$(control_story) $(fake_ecs) $(worlds)
 tests_torture_alloc_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=free \
 	-Wl,--wrap=arena_alloc,--wrap=arena_strdup,--wrap=arena_str

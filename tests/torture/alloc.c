@@ -10,6 +10,7 @@
  */
 #include "config.h"
 
+#include <glob.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,8 @@
 #include "hap/hap_text.h"
 #include "sync/reconcile.h"
 #include "worlds.h"
+
+#include "alloc.h"
 
 #define WALL_MS  INT64_C(1795401646000)
 #define TEXT_MAX ((size_t)1 << 20)
@@ -131,6 +134,22 @@ bool
 __wrap_arena_str(struct arena *a, struct str s, struct str *ret)
 {
 	return !fails_now() && __real_arena_str(a, s, ret);
+}
+
+bool
+torture_pause(bool paused)
+{
+	const bool was = memory.paused;
+
+	memory.paused = paused;
+	return was;
+}
+
+/* libjansson's are counted, for what it makes may be ours to give back. */
+static void *
+counted_malloc(size_t n)
+{
+	return counted(__real_malloc(n));
 }
 
 /* ---- configuration ---- */
@@ -587,14 +606,7 @@ show(void *arg)
 
 /* ---- the mill ---- */
 
-struct scenario {
-	const char *name;
-	void *(*set_up)(void); /* null: no argument */
-	enum err_code (*act)(void *arg);
-	void (*tear_down)(void *arg);
-};
-
-static const struct scenario scenarios[] = {
+static const struct torture_scenario scenarios[] = {
 	{ "a configuration", NULL, read_conf, NULL },
 	{ "a configuration full of faults", NULL, read_faulty_conf, NULL },
 	{ "a list of tasks", NULL, read_list, NULL },
@@ -609,9 +621,11 @@ static const struct scenario scenarios[] = {
 	{ "a table", NULL, show, NULL },
 };
 
+static const struct torture_part first = { scenarios, sizeof(scenarios) / sizeof(scenarios[0]) };
+
 /* With the nth request failing.  False: there are fewer. */
 static bool
-run(const struct scenario *s, unsigned long nth, bool for_good, const char **ret_wrong)
+run(const struct torture_scenario *s, unsigned long nth, bool for_good, const char **ret_wrong)
 {
 	long before = memory.blocks;
 	void *arg = s->set_up != NULL ? s->set_up() : NULL;
@@ -634,7 +648,7 @@ run(const struct scenario *s, unsigned long nth, bool for_good, const char **ret
 }
 
 static unsigned long
-mill(const struct scenario *s, bool for_good, const char **ret_wrong)
+mill(const struct torture_scenario *s, bool for_good, const char **ret_wrong)
 {
 	unsigned long n = 1;
 
@@ -643,28 +657,112 @@ mill(const struct scenario *s, bool for_good, const char **ret_wrong)
 	return n;
 }
 
+static bool
+survives(const struct torture_scenario *s, unsigned number)
+{
+	const char *wrong = NULL;
+	unsigned long requests = mill(s, false, &wrong);
+
+	if (wrong == NULL)
+		requests = mill(s, true, &wrong);
+	if (wrong == NULL)
+		printf("ok %u - %s: survives the failure of each of %lu requests\n", number, s->name, requests - 1);
+	else
+		printf("not ok %u - %s: %s when request %lu fails\n", number, s->name, wrong, requests);
+	(void)fflush(stdout);
+	return wrong == NULL;
+}
+
+/* ---- texts from outside ---- */
+
+#define FILE_MAX ((size_t)1 << 20)
+
+/* A text is no worse for the want of memory, nor better: it is read as ever, or not at all. */
+static const char *
+read_without(const struct torture_text *t, struct str text, unsigned long nth, bool for_good, enum err_code with)
+{
+	long before = memory.blocks;
+	enum err_code code;
+
+	memory.for_good = for_good;
+	memory.is_out = false;
+	memory.countdown = nth;
+	code = t->read(text);
+	memory.countdown = 0;
+	if (memory.blocks != before)
+		return "leaks";
+	return code == with || (memory.is_out && code == ERR_NOMEM) ? NULL : err_name(code);
+}
+
+static bool
+mill_text(const struct torture_text *t, const char *file, struct str text)
+{
+	const enum err_code with = t->read(text);
+
+	for (int for_good = 0; for_good < 2; for_good++) {
+		unsigned long n = 1;
+
+		do {
+			const char *wrong = read_without(t, text, n, for_good != 0, with);
+
+			if (wrong != NULL) {
+				printf(
+				    "# %s: %s instead of %s when request %lu fails\n", file, wrong, err_name(with), n);
+				return false;
+			}
+			n++;
+		} while (memory.is_out);
+	}
+	return true;
+}
+
+static bool
+mill_file(const struct torture_text *t, const char *file)
+{
+	static char bytes[FILE_MAX];
+	FILE *f = fopen(file, "re");
+	size_t n;
+
+	if (f == NULL)
+		return false;
+	n = fread(bytes, 1, sizeof(bytes), f);
+	(void)fclose(f);
+	return mill_text(t, file, str_of(bytes, n));
+}
+
+static bool
+reads_all(const struct torture_text *t, unsigned number)
+{
+	const char *top = getenv("top_srcdir");
+	char pattern[1024];
+	glob_t files = { .gl_pathc = 0 };
+	bool ok;
+
+	(void)snprintf(pattern, sizeof(pattern), "%s/tests/fuzz/corpus/%s/*", top != NULL ? top : ".", t->corpus);
+	ok = glob(pattern, 0, NULL, &files) == 0;
+	for (size_t i = 0; i < files.gl_pathc; i++)
+		ok = mill_file(t, files.gl_pathv[i]) && ok;
+	printf("%s %u - %s: %zu texts are read as ever, or not for want of memory\n", ok ? "ok" : "not ok", number,
+	    t->corpus, files.gl_pathc);
+	(void)fflush(stdout);
+	globfree(&files);
+	return ok;
+}
+
 int
 main(void)
 {
-	const size_t n = sizeof(scenarios) / sizeof(scenarios[0]);
-	int status = EXIT_SUCCESS;
+	const struct torture_part *const parts[] = { &first, &torture_plan, &torture_control };
+	const size_t n_parts = sizeof(parts) / sizeof(parts[0]);
+	unsigned number = 0;
+	bool ok = true;
 
-	printf("1..%zu\n", n);
-	for (size_t i = 0; i < n; i++) {
-		const char *wrong = NULL;
-		unsigned long requests = mill(&scenarios[i], false, &wrong);
-
-		if (wrong == NULL)
-			requests = mill(&scenarios[i], true, &wrong);
-		if (wrong == NULL) {
-			printf("ok %zu - %s: survives the failure of each of %lu requests\n", i + 1, scenarios[i].name,
-			    requests - 1);
-		} else {
-			printf(
-			    "not ok %zu - %s: %s when request %lu fails\n", i + 1, scenarios[i].name, wrong, requests);
-			status = EXIT_FAILURE;
-		}
-		(void)fflush(stdout);
-	}
-	return status;
+	json_set_alloc_funcs(counted_malloc, __wrap_free);
+	for (size_t i = 0; i < n_parts; i++)
+		for (size_t k = 0; k < parts[i]->n; k++)
+			ok = survives(&parts[i]->scenarios[k], ++number) && ok;
+	for (size_t i = 0; i < torture_n_texts; i++)
+		ok = reads_all(&torture_texts[i], ++number) && ok;
+	printf("1..%u\n", number);
+	return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,0 +1,5 @@
+#include "config.h"
+
+#include "alloc.h"
+
+const struct torture_part torture_plan = { NULL, 0 };
