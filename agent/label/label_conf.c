@@ -11,6 +11,7 @@ struct check {
 	struct arena *arena;
 	struct conf_note *notes; /* room for CONF_NOTES_MAX */
 	size_t n;
+	bool starved; /* something could not be looked at for want of memory */
 };
 
 static void
@@ -18,8 +19,12 @@ fault(struct check *c, struct conf_where at, const char *key, const char *why)
 {
 	struct conf_note *to = &c->notes[c->n];
 
-	if (c->n == CONF_NOTES_MAX || !label_text_say(c->arena, &to->text, "`%s`: %s", key, why))
+	if (c->n == CONF_NOTES_MAX)
 		return;
+	if (!label_text_say(c->arena, &to->text, "`%s`: %s", key, why)) {
+		c->starved = true;
+		return;
+	}
 	to->where = at;
 	c->n++;
 }
@@ -29,8 +34,11 @@ check_constraints(struct check *c, const struct conf_source *s)
 {
 	struct label_constraint *made = NULL;
 	struct err e = ERR_INIT;
+	enum err_code code = label_constraint_make(s->constraints, &made, &e);
 
-	if (label_constraint_make(s->constraints, &made, &e) != ERR_OK)
+	if (code == ERR_NOMEM)
+		c->starved = true;
+	else if (code != ERR_OK)
 		fault(c, s->constraints_where, "constraints", e.msg);
 	label_constraint_free(made);
 }
@@ -41,11 +49,16 @@ check_rule(struct check *c, struct conf_where at, const char *key, struct str te
 	CLEANUP(arena_free_at) struct arena *scratch = arena_new((size_t)4 << 20);
 	struct label_rule rule = { .unhonoured = STR("") };
 	struct err e = ERR_INIT;
+	enum err_code code = ERR_NOMEM;
 
 	if (text.len == 0)
 		return;
-	if (scratch == NULL || label_rule_parse(scratch, scratch, text, false, &rule, &e) != ERR_OK) {
-		fault(c, at, key, scratch != NULL ? e.msg : err_text(ERR_NOMEM));
+	if (scratch != NULL)
+		code = label_rule_parse(scratch, scratch, text, false, &rule, &e);
+	if (code == ERR_NOMEM) {
+		c->starved = true;
+	} else if (code != ERR_OK) {
+		fault(c, at, key, e.msg);
 	} else if (rule.unhonoured.len > 0) {
 		err_fill(&e, ERR_CONF, 0, "%s can't be told as a host and a prefix of the path",
 		    label_text_quote(rule.unhonoured).text);
@@ -54,14 +67,18 @@ check_rule(struct check *c, struct conf_where at, const char *key, struct str te
 }
 
 /* {service} and the like become names; here any will do. */
-static struct str
-without_placeholders(struct arena *a, struct str rule)
+static void
+check_default_rule(struct check *c, struct conf_where at, struct str rule)
 {
 	static const char *const names[] = { "{cluster}", "{service}", "{container}", "{family}", "{name}" };
-	char *text = arena_alloc(a, rule.len + 1, 1);
+	char *text = arena_alloc(c->arena, rule.len + 1, 1);
 	size_t n = 0;
 
-	for (size_t i = 0; text != NULL && i < rule.len; i++) {
+	if (text == NULL) {
+		c->starved = true;
+		return;
+	}
+	for (size_t i = 0; i < rule.len; i++) {
 		size_t skip = 0;
 
 		for (size_t k = 0; k < sizeof(names) / sizeof(names[0]) && skip == 0; k++)
@@ -70,7 +87,7 @@ without_placeholders(struct arena *a, struct str rule)
 		text[n++] = skip > 0 ? 'x' : rule.ptr[i];
 		i += skip > 0 ? skip - 1 : 0;
 	}
-	return text != NULL ? str_of(text, n) : rule;
+	check_rule(c, at, "default_rule", str_of(text, n));
 }
 
 enum err_code
@@ -80,12 +97,13 @@ label_conf_check(struct arena *a, const struct conf *conf, struct conf_notes *re
 
 	if (c.notes == NULL)
 		return err_set(e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-	check_rule(
-	    &c, conf->haproxy.default_rule_where, "default_rule", without_placeholders(a, conf->haproxy.default_rule));
+	check_default_rule(&c, conf->haproxy.default_rule_where, conf->haproxy.default_rule);
 	for (size_t i = 0; i < conf->n_sources; i++)
 		check_constraints(&c, &conf->sources[i]);
 	for (size_t i = 0; i < conf->n_backends; i++)
 		check_rule(&c, conf->backends[i].rule_where, "rule", conf->backends[i].rule);
+	if (c.starved)
+		return err_set(e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	if (c.n == 0)
 		return ERR_OK;
 	*reterr_faults = (struct conf_notes){ c.notes, c.n };

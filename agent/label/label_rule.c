@@ -40,13 +40,19 @@ label_place_cmp(const struct label_place *a, const struct label_place *b)
 }
 
 static enum err_code
+out_of_memory(const struct compiler *c)
+{
+	return err_set(c->e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+}
+
+static enum err_code
 room(struct compiler *c, size_t n, struct alternatives *ret)
 {
 	if (n > LABEL_PLACES_MAX)
 		return err_set(
 		    c->e, ERR_LIMIT, "it stands for %zu routes: at most %d are taken of one rule", n, LABEL_PLACES_MAX);
 	*ret = (struct alternatives){ .items = ARENA_ARRAY(c->scratch, struct alternative, n + 1) };
-	return ret->items != NULL ? ERR_OK : err_set(c->e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	return ret->items != NULL ? ERR_OK : out_of_memory(c);
 }
 
 /* ---- matchers ---- */
@@ -101,35 +107,69 @@ is_any(struct str s)
 	return str_eq(s, STR(".*")) || str_eq(s, STR(".+"));
 }
 
-static enum regexp
-read_regexp(struct compiler *c, struct str s, struct str *ret_name)
+/* The name in ^a\.example\.com$; false: there is more to it.  name has room for s. */
+static bool
+unescape(struct str s, char *name, size_t *ret_n)
 {
-	char *name;
 	size_t n = 0;
 
-	if (is_any(s))
-		return REGEXP_ANY;
-	if (s.len < 3 || s.ptr[0] != '^' || s.ptr[s.len - 1] != '$')
-		return REGEXP_OTHER;
-	s = str_of(s.ptr + 1, s.len - 2);
-	name = arena_alloc(c->scratch, s.len + 1, 1);
-	for (size_t i = 0; name != NULL && i < s.len; i++) {
+	for (size_t i = 0; i < s.len; i++) {
 		bool is_dot = s.ptr[i] == '\\' && i + 1 < s.len && s.ptr[i + 1] == '.';
 
 		if (!is_dot && !label_text_is_alnum(s.ptr[i]) && s.ptr[i] != '-')
-			return REGEXP_OTHER;
+			return false;
 		name[n++] = is_dot ? '.' : s.ptr[i];
 		i += is_dot ? 1 : 0;
 	}
-	if (name == NULL || !label_text_host(c->arena, str_of(name, n), ret_name))
-		return REGEXP_OTHER;
-	return REGEXP_NAME;
+	*ret_n = n;
+	return true;
+}
+
+static enum err_code
+read_regexp(struct compiler *c, struct str s, enum regexp *ret, struct str *ret_name)
+{
+	enum err_code code;
+	char *name;
+	size_t n;
+
+	*ret = is_any(s) ? REGEXP_ANY : REGEXP_OTHER;
+	if (*ret == REGEXP_ANY || s.len < 3 || s.ptr[0] != '^' || s.ptr[s.len - 1] != '$')
+		return ERR_OK;
+	s = str_of(s.ptr + 1, s.len - 2);
+	name = arena_alloc(c->scratch, s.len, 1);
+	if (name == NULL)
+		return out_of_memory(c);
+	if (!unescape(s, name, &n))
+		return ERR_OK;
+	code = label_text_host(c->arena, str_of(name, n), ret_name);
+	if (code == ERR_NOMEM)
+		return out_of_memory(c);
+	*ret = code == ERR_OK ? REGEXP_NAME : REGEXP_OTHER;
+	return ERR_OK;
+}
+
+static enum err_code
+fill_regexp(struct compiler *c, const struct label_expr *call, struct str arg, struct alternative *ret)
+{
+	enum regexp regexp;
+	enum err_code code = read_regexp(c, arg, &regexp, &ret->host);
+
+	if (code != ERR_OK)
+		return code;
+	ret->restricts = regexp == REGEXP_NAME;
+	if (regexp == REGEXP_OTHER)
+		ret->unhonoured = call->name;
+	return ERR_OK;
 }
 
 static enum err_code
 fill_host(struct compiler *c, struct str arg, struct alternative *ret)
 {
-	if (!label_text_host(c->arena, arg, &ret->host))
+	enum err_code code = label_text_host(c->arena, arg, &ret->host);
+
+	if (code == ERR_NOMEM)
+		return out_of_memory(c);
+	if (code != ERR_OK)
 		return err_set(c->e, ERR_PARSE, "`%s` is no host name", label_text_quote(arg).text);
 	ret->restricts = true;
 	return ERR_OK;
@@ -168,17 +208,7 @@ fill(struct compiler *c, const struct label_expr *call, struct str arg, struct a
 	case MATCH_PREFIX:
 		return fill_path(c, call, arg, ret);
 	case MATCH_HOST_REGEXP:
-		switch (read_regexp(c, arg, &ret->host)) {
-		case REGEXP_ANY:
-			break;
-		case REGEXP_NAME:
-			ret->restricts = true;
-			break;
-		case REGEXP_OTHER:
-			ret->unhonoured = call->name;
-			break;
-		}
-		return ERR_OK;
+		return fill_regexp(c, call, arg, ret);
 	case MATCH_OTHER:
 		break;
 	}
@@ -324,7 +354,7 @@ keep_places(struct compiler *c, const struct alternatives *all, struct label_rul
 	size_t n = 0, k = 0;
 
 	if (places == NULL)
-		return err_set(c->e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+		return out_of_memory(c);
 	for (size_t i = 0; i < all->n; i++) {
 		const struct alternative *from = &all->items[i];
 
@@ -345,7 +375,7 @@ keep_places(struct compiler *c, const struct alternatives *all, struct label_rul
 	ret->n = k + 1;
 	kept = ARENA_ARRAY(c->arena, struct label_place, ret->n);
 	if (kept == NULL)
-		return err_set(c->e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+		return out_of_memory(c);
 	memcpy(kept, places, ret->n * sizeof(*kept));
 	ret->places = kept;
 	return ERR_OK;

@@ -114,32 +114,31 @@ is_host_name(struct str s)
 
 /* As HAProxy has it in a call: in brackets.  How the address is written is the client's
  * choice; the usual form, in lower case, is taken. */
-static bool
+static enum err_code
 take_ipv6(struct arena *a, struct str s, struct str *ret)
 {
 	char text[INET6_ADDRSTRLEN], usual[INET6_ADDRSTRLEN], bracketed[INET6_ADDRSTRLEN + 2];
 	unsigned char bytes[16];
-	int n;
 
 	if (s.len >= 2 && s.ptr[0] == '[' && s.ptr[s.len - 1] == ']')
 		s = str_of(s.ptr + 1, s.len - 2);
 	if (s.len == 0 || s.len >= sizeof(text) || str_find(s, '\0', &(size_t){ 0 }))
-		return false;
+		return ERR_PARSE;
 	memcpy(text, s.ptr, s.len);
 	text[s.len] = '\0';
 	if (inet_pton(AF_INET6, text, bytes) != 1 || inet_ntop(AF_INET6, bytes, usual, sizeof(usual)) == NULL)
-		return false;
-	n = snprintf(bracketed, sizeof(bracketed), "[%s]", usual);
-	return n > 0 && arena_str(a, str_of(bracketed, (size_t)n), ret);
+		return ERR_PARSE;
+	(void)snprintf(bracketed, sizeof(bracketed), "[%s]", usual);
+	return arena_str(a, str_from_cstr(bracketed), ret) ? ERR_OK : ERR_NOMEM;
 }
 
-bool
+enum err_code
 label_text_host(struct arena *a, struct str s, struct str *ret)
 {
 	if (s.len > 1 && s.ptr[s.len - 1] == '.')
 		s.len--;
 	if (is_host_name(s))
-		return label_text_lower(a, s, ret);
+		return label_text_lower(a, s, ret) ? ERR_OK : ERR_NOMEM;
 	return take_ipv6(a, s, ret);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/cleanup.h"
+#include "base/err.h"
 #include "base/str.h"
 
 #define LABEL_TEXT_VALUE_MAX 8192 /* longer ones are refused unread */
@@ -31,8 +32,9 @@ NODISCARD bool label_text_lower(struct arena *a, struct str s, struct str *ret);
 NODISCARD bool label_text_say(struct arena *a, struct str *ret, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* A name of at most 253 letters, digits, `-`, `_`, no label of it empty; an IPv4 address; or an
- * IPv6 one, with or without brackets.  *ret is what HAProxy's `host_only,lower` makes of it in a call. */
-NODISCARD bool label_text_host(struct arena *a, struct str s, struct str *ret);
+ * IPv6 one, with or without brackets.  *ret is what HAProxy's `host_only,lower` makes of it in a call.
+ * ERR_PARSE: it is none; ERR_NOMEM: the arena refuses. */
+NODISCARD enum err_code label_text_host(struct arena *a, struct str s, struct str *ret);
 bool label_text_path_ok(struct str s); /* begins with /; letters, digits and -._~/:@+=,!()* */
 bool label_text_name_ok(struct str s); /* [A-Za-z0-9_.:-]{1,120} */
 

@@ -7,6 +7,8 @@
 #include "alloc.h"
 
 #include "aws/creds_answer.h"
+#include "conf/conf.h"
+#include "control/control_iam.h"
 #include "ecs/ecs_answer.h"
 #include "ecs/ecs_answer_host.h"
 #include "ecs/ecs_queue_text.h"
@@ -18,6 +20,7 @@
 #include "hap/hap_render.h"
 #include "hap/hap_text.h"
 #include "label/label.h"
+#include "label/label_conf.h"
 #include "label/label_constraint.h"
 #include "outlier/outlier.h"
 #include "plan/applied.h"
@@ -35,6 +38,36 @@ first_of(enum err_code a, enum err_code b)
 	if (a == ERR_NOMEM || b == ERR_NOMEM)
 		return ERR_NOMEM;
 	return a != ERR_OK ? a : b;
+}
+
+/* ---- the configuration ---- */
+
+static const char *
+get_variable(void *arg, const char *name)
+{
+	(void)arg;
+	return str_eq(str_from_cstr(name), STR("AWS_REGION")) ? "eu-west-1" : NULL;
+}
+
+static enum err_code
+read_conf(struct str text)
+{
+	const struct env env = { .get = get_variable };
+	CLEANUP(arena_free_at) struct arena *a = arena_new(CONF_ARENA_MAX);
+	struct buf policy = buf_make(TEXT_MAX);
+	const struct conf *conf;
+	struct conf_notes faults = { 0 };
+	enum err_code code;
+
+	if (a == NULL)
+		return ERR_NOMEM;
+	code = conf_parse(a, text, &env, &conf, &faults, NULL);
+	if (code == ERR_OK) {
+		control_iam_print(conf, &policy);
+		code = first_of(label_conf_check(a, conf, &faults, NULL), buf_failed(&policy, NULL));
+	}
+	buf_free(&policy);
+	return code;
 }
 
 /* ---- labels: a constraint or rule, then "NAME=VALUE" ---- */
@@ -337,6 +370,7 @@ read_spop(struct str text)
 }
 
 const struct torture_text torture_texts[] = {
+	{ "conf", read_conf },
 	{ "creds_answer", read_creds },
 	{ "ecs_answer", read_ecs_answer },
 	{ "ecs_event", read_event },
