@@ -43,6 +43,12 @@ malformed(const struct reading *r, const char *what)
 static enum err_code
 starved(const struct reading *r)
 {
+	return err_set(r->e, ERR_NOMEM, "line %u: %s", r->line, err_text(ERR_NOMEM));
+}
+
+static enum err_code
+too_many(const struct reading *r)
+{
 	return err_set(r->e, ERR_LIMIT, "line %u: no more than %d profiles with %d properties each are read", r->line,
 	    AWS_PROFILES_MAX, AWS_PROFILES_PROPERTIES_MAX);
 }
@@ -112,7 +118,9 @@ enter_profile(struct reading *r, struct str name, bool prefixed)
 	struct profile **first = &r->to->first[r->file], *p = find_profile(*first, name);
 
 	if (p == NULL) {
-		p = r->to->n[r->file] < AWS_PROFILES_MAX ? ARENA_NEW(r->to->arena, struct profile) : NULL;
+		if (r->to->n[r->file] == AWS_PROFILES_MAX)
+			return too_many(r);
+		p = ARENA_NEW(r->to->arena, struct profile);
 		if (p == NULL || !arena_str(r->to->arena, name, &p->name))
 			return starved(r);
 		p->is_prefixed = prefixed;
@@ -186,7 +194,9 @@ set_property(struct reading *r, struct str name, struct str value)
 		return starved(r);
 	p = find_property(in->properties, name);
 	if (p == NULL) {
-		p = in->n_properties < AWS_PROFILES_PROPERTIES_MAX ? ARENA_NEW(a, struct property) : NULL;
+		if (in->n_properties == AWS_PROFILES_PROPERTIES_MAX)
+			return too_many(r);
+		p = ARENA_NEW(a, struct property);
 		if (p == NULL)
 			return starved(r);
 		p->name = name;

@@ -6,7 +6,9 @@
 
 #include "alloc.h"
 
+#include "aws/aws_profiles.h"
 #include "aws/creds_answer.h"
+#include "aws/creds_recipe.h"
 #include "conf/conf.h"
 #include "control/control_iam.h"
 #include "ecs/ecs_answer.h"
@@ -233,6 +235,29 @@ read_creds(struct str text)
 			     : creds_answer_read_identity(text, &who, NULL);
 }
 
+static enum err_code
+read_profiles(struct str text)
+{
+	const struct creds_recipe_config config = { .profile = STR("default") };
+	const struct env env = { .get = get_variable };
+	CLEANUP(arena_wipe_at) struct arena *a = arena_new(AWS_PROFILES_ARENA_MAX);
+	struct aws_profiles *p;
+	struct creds_recipe recipe;
+	struct str first = STR("");
+	enum err_code code;
+
+	if (a == NULL)
+		return ERR_NOMEM;
+	code = aws_profiles_new(a, &p, NULL);
+	if (code != ERR_OK)
+		return code;
+	(void)str_next(&text, '\0', &first);
+	code = aws_profiles_add(p, AWS_PROFILES_CONFIG, first, NULL);
+	if (code == ERR_OK)
+		code = aws_profiles_add(p, AWS_PROFILES_CREDENTIALS, text, NULL);
+	return first_of(code, creds_recipe_make(a, &config, &env, p, &recipe, NULL));
+}
+
 /* ---- what rollcalld keeps on disk ---- */
 
 static enum err_code
@@ -370,6 +395,7 @@ read_spop(struct str text)
 }
 
 const struct torture_text torture_texts[] = {
+	{ "aws_profiles", read_profiles },
 	{ "conf", read_conf },
 	{ "creds_answer", read_creds },
 	{ "ecs_answer", read_ecs_answer },
