@@ -39,6 +39,8 @@ add_regex(struct label_constraint *c, const struct label_expr *call, struct err 
 	if (c->n_regexes == REGEXES_MAX)
 		return err_set(e, ERR_LIMIT, "more than %d regular expressions", REGEXES_MAX);
 	rc = regcomp(&c->regexes[c->n_regexes], text, REG_EXTENDED | REG_NOSUB);
+	if (rc == REG_ESPACE)
+		return err_set(e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	if (rc != 0) {
 		(void)regerror(rc, &c->regexes[c->n_regexes], said, sizeof(said));
 		return err_set(e, ERR_PARSE, "`%s`: %s", label_text_quote(call->args[1]).text, said);

@@ -476,16 +476,20 @@ collect_task(struct maker *m, const struct roster_task *t)
 	return true;
 }
 
-/* A constraint that is none was a fault of the configuration; here it keeps all out. */
+/* A constraint that is none was a fault of the configuration; here it keeps all out.  One for which
+ * there is no memory keeps nobody out: nothing is derived. */
 static bool
 open_constraint(struct maker *m)
 {
-	struct err e = ERR_INIT;
+	static const struct str nobody = { "Label(`rollcall.nothing`,`is admitted`)", 39 };
+	enum err_code code;
 
 	if (m->source == NULL || m->source->constraints.len == 0)
 		return true;
-	return label_constraint_make(m->source->constraints, &m->constraint, &e) == ERR_OK ||
-	       label_constraint_make(STR("Label(`rollcall.nothing`,`is admitted`)"), &m->constraint, &e) == ERR_OK;
+	code = label_constraint_make(m->source->constraints, &m->constraint, NULL);
+	if (code != ERR_OK && code != ERR_NOMEM)
+		code = label_constraint_make(nobody, &m->constraint, NULL);
+	return code == ERR_OK;
 }
 
 static bool
