@@ -121,7 +121,7 @@ app_outlier_order(struct app_outlier *a, const struct reconcile_order *o, struct
 {
 	const struct reconcile_view v = reconcile_view(app_sync_reconcile(a->sync));
 	int64_t now_ms = clk_mono_ms(&a->clk);
-	enum err_code code;
+	enum err_code code = ERR_OK;
 
 	if (!a->conf->haproxy.apply)
 		return err_set(e, ERR_REFUSED, "haproxy.apply is false: rollcall only watches, and changes nothing");
@@ -131,7 +131,7 @@ app_outlier_order(struct app_outlier *a, const struct reconcile_order *o, struct
 		code = outlier_eject(
 		    a->detector, v.plan, o->backend, o->server, now_ms, clk_wall_ms(&a->clk), o->for_ms, ret_said, e);
 	else
-		code = outlier_uneject(a->detector, o->backend, o->server, now_ms, ret_said, e);
+		outlier_uneject(a->detector, o->backend, o->server, now_ms, ret_said);
 	if (code != ERR_OK)
 		return code;
 	app_outlier_save(a);

@@ -34,7 +34,7 @@ struct outlier {
 	struct outlier_tally *tally;
 	struct record *records;
 	size_t n_records, cap_records;
-	struct plan_ejection *list; /* what outlier_ejections gives */
+	struct plan_ejection *list; /* what outlier_ejections gives; room for cap_records */
 	size_t n_list;
 	struct outlier_counts counts;
 };
@@ -85,18 +85,26 @@ make_room(struct outlier *o)
 {
 	size_t cap = o->cap_records > 0 ? o->cap_records * 2 : 16;
 	struct record *bigger;
+	struct plan_ejection *list;
 
 	if (o->n_records < o->cap_records)
 		return true;
 	if (o->n_records >= RECORDS_MAX)
 		return false;
 	bigger = calloc(cap, sizeof(*bigger));
-	if (bigger == NULL)
+	list = calloc(cap, sizeof(*list));
+	if (bigger == NULL || list == NULL) {
+		free(bigger);
+		free(list);
 		return false;
+	}
 	if (o->n_records > 0)
 		memcpy(bigger, o->records, o->n_records * sizeof(*bigger));
 	free(o->records);
+	free(o->list);
 	o->records = bigger;
+	o->list = list;
+	o->n_list = 0;
 	o->cap_records = cap;
 	return true;
 }
@@ -405,22 +413,14 @@ judge_backend(struct outlier *o, const struct plan_backend *b, struct moment now
 	return changed;
 }
 
-static bool
+static void
 renew_list(struct outlier *o)
 {
-	struct plan_ejection *list = calloc(o->n_records + 1, sizeof(*list));
-	size_t n = 0;
-
-	if (list == NULL)
-		return false;
+	o->n_list = 0;
 	for (size_t i = 0; i < o->n_records; i++)
 		if (o->records[i].is_active && !o->records[i].e.is_observed)
-			list[n++] = (struct plan_ejection){ .key = o->records[i].e.key,
+			o->list[o->n_list++] = (struct plan_ejection){ .key = o->records[i].e.key,
 				.because = str_from_cstr(o->records[i].e.because) };
-	free(o->list);
-	o->list = list;
-	o->n_list = n;
-	return true;
 }
 
 bool
@@ -443,7 +443,7 @@ outlier_pass(struct outlier *o, const struct actual *actual, const struct plan *
 		}
 	}
 	outlier_tally_end(o->tally);
-	(void)renew_list(o);
+	renew_list(o);
 	return changed;
 }
 
@@ -515,8 +515,10 @@ outlier_eject(struct outlier *o, const struct plan *p, struct str backend, struc
 	r = find_record(o, &key);
 	if (r == NULL)
 		r = new_record(o, &key, server);
-	if (r == NULL)
+	if (r == NULL && o->n_records >= RECORDS_MAX)
 		return err_set(e, ERR_LIMIT, "too many servers are ejected");
+	if (r == NULL)
+		return err_set(e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	o->counts.ejected[OUTLIER_OPERATOR]++;
 	r->e.cause = OUTLIER_OPERATOR;
 	r->e.is_observed = false;
@@ -524,12 +526,12 @@ outlier_eject(struct outlier *o, const struct plan *p, struct str backend, struc
 	activate(r, (struct moment){ .mono_ms = mono_ms, .wall_ms = wall_ms }, for_ms);
 	buf_printf(said, STR_FMT "/" STR_FMT " is ejected: no new call, until it is put back%s", STR_ARG(backend),
 	    STR_ARG(server), for_ms > 0 ? " or its time is over" : "");
-	return renew_list(o) ? ERR_OK : err_set(e, ERR_NOMEM, "ejections: %s", err_text(ERR_NOMEM));
+	renew_list(o);
+	return ERR_OK;
 }
 
-enum err_code
-outlier_uneject(
-    struct outlier *o, struct str backend, struct str server, int64_t mono_ms, struct buf *said, struct err *e)
+void
+outlier_uneject(struct outlier *o, struct str backend, struct str server, int64_t mono_ms, struct buf *said)
 {
 	for (size_t i = 0; i < o->n_records; i++) {
 		struct record *r = &o->records[i];
@@ -539,10 +541,10 @@ outlier_uneject(
 		put_back(o, r, mono_ms, NULL);
 		r->e.times = 0;
 		buf_printf(said, STR_FMT "/" STR_FMT " is put back", STR_ARG(backend), STR_ARG(server));
-		return renew_list(o) ? ERR_OK : err_set(e, ERR_NOMEM, "ejections: %s", err_text(ERR_NOMEM));
+		renew_list(o);
+		return;
 	}
 	buf_printf(said, STR_FMT "/" STR_FMT " was not ejected", STR_ARG(backend), STR_ARG(server));
-	return ERR_OK;
 }
 
 /* ---- the file ---- */
@@ -680,6 +682,6 @@ outlier_resume(struct outlier *o, struct str text, int64_t mono_ms, int64_t wall
 			drop_record(o, o->n_records - 1);
 		*ret_n = 0;
 	}
-	(void)renew_list(o);
+	renew_list(o);
 	return code == ERR_OK ? ERR_OK : plan_json_refusal(code, e);
 }

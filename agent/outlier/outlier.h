@@ -109,8 +109,7 @@ const struct outlier_counts *outlier_counts(const struct outlier *o);
 NODISCARD enum err_code outlier_eject(struct outlier *o, const struct plan *p, struct str backend, struct str server,
     int64_t mono_ms, int64_t wall_ms, int64_t for_ms, struct buf *said, struct err *e);
 /* Returns it at once, and begins its counters anew. */
-NODISCARD enum err_code outlier_uneject(
-    struct outlier *o, struct str backend, struct str server, int64_t mono_ms, struct buf *said, struct err *e);
+void outlier_uneject(struct outlier *o, struct str backend, struct str server, int64_t mono_ms, struct buf *said);
 
 /* state_dir/outlier.json. */
 NODISCARD enum err_code outlier_write(const struct outlier *o, int64_t wall_ms, struct buf *out, struct err *e);
