@@ -501,26 +501,38 @@ is_well(const struct routes_event *ev)
 	return ev->err == NULL || ev->err->code == ERR_OK;
 }
 
+/* Nothing is known of what HAProxy holds. */
+static void
+fail_show(struct routes *r, struct entrypoint *p, const struct routes_event *ev, const struct err *e, const char *next,
+    struct routes_actions *out)
+{
+	p->failed_shows++;
+	p->show_after_ms = ev->mono_ms + grown(p->failed_shows);
+	held_free(&p->live);
+	raise_fault(r, p, &p->fault, ev->mono_ms, e, next, out);
+}
+
 static void
 on_shown(struct routes *r, const struct routes_event *ev, struct routes_actions *out)
 {
 	struct entrypoint *p = &r->entrypoints[r->asked];
+	struct err e = ERR_INIT;
 
 	r->is_asking = false;
 	if (!is_well(ev)) {
-		p->failed_shows++;
-		p->show_after_ms = ev->mono_ms + grown(p->failed_shows);
-		held_free(&p->live);
-		raise_fault(r, p, &p->fault, ev->mono_ms, ev->err,
+		fail_show(r, p, ev, ev->err,
 		    "the routes of labels are not in force; its frontend must read the map, as in rollcall's "
 		    "haproxy.cfg",
 		    out);
 		return;
 	}
+	if (!held_copy(&p->live, ev->map)) {
+		err_fill(&e, ERR_NOMEM, 0, "its map: %s", err_text(ERR_NOMEM));
+		fail_show(r, p, ev, &e, "trying again, less and less often", out);
+		return;
+	}
 	p->failed_shows = 0;
 	p->show_after_ms = ev->mono_ms + ROUTES_SHOW_EVERY_MS;
-	if (!held_copy(&p->live, ev->map))
-		return;
 	p->pid = ev->pid;
 	p->start_time_s = ev->start_time_s;
 	if (hap_map_same(&p->live.map, &p->want.map) && fault_clear(&p->fault))
