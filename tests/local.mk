@@ -41,6 +41,7 @@ unit_tests = \
 	%D%/unit/test_control_events \
 	%D%/unit/test_control_iam \
 	%D%/unit/test_control_order \
+	%D%/unit/test_control_reason \
 	%D%/unit/test_control_server \
 	%D%/unit/test_control_track \
 	%D%/unit/test_control_view \
@@ -115,6 +116,7 @@ tests_unit_test_aws_caller_SOURCES = %D%/unit/test_aws_caller.c $(fake_loop)
 tests_unit_test_cli_show_SOURCES = %D%/unit/test_cli_show.c $(control_story) $(worlds)
 tests_unit_test_control_doctor_SOURCES = %D%/unit/test_control_doctor.c $(control_story) $(worlds)
 tests_unit_test_control_order_SOURCES = %D%/unit/test_control_order.c $(control_story) $(worlds)
+tests_unit_test_control_reason_SOURCES = %D%/unit/test_control_reason.c $(control_story) $(worlds)
 tests_unit_test_control_track_SOURCES = %D%/unit/test_control_track.c $(control_story) $(worlds)
 tests_unit_test_control_view_SOURCES = %D%/unit/test_control_view.c $(control_story) $(worlds)
 tests_unit_test_creds_source_SOURCES = %D%/unit/test_creds_source.c $(fake_http) $(fake_loop)

@@ -726,7 +726,13 @@ struct crowd {
 	struct actual_server actual[CROWD];
 	struct plan_server servers[CROWD];
 	struct plan_backend backend;
+	struct plan_step steps[CROWD];
+	struct plan_held held[CROWD];
 	struct plan plan;
+	struct actual haproxy;
+	struct hap_map_line lines[CROWD];
+	struct hap_map live;
+	struct control_route_map map;
 	struct control_facts facts;
 };
 
@@ -744,10 +750,32 @@ crowd_new(void)
 		c->servers[i] =
 		    (struct plan_server){ .backend = STR("grpc"), .actual = &c->actual[i], .state = PLAN_STATE_UP };
 	}
+	for (unsigned i = 0; i < CROWD; i++) {
+		const struct str name = c->actual[i].name;
+
+		c->steps[i] =
+		    (struct plan_step){ .kind = PLAN_WEIGHT, .backend = STR("grpc"), .server = name, .value = 5 };
+		/* Groups of two. */
+		c->held[i] = (struct plan_held){ .backend = STR("grpc"),
+			.server = name,
+			.evidence = i % 4 < 2 ? EVIDENCE_MISSING : EVIDENCE_UNHEALTHY,
+			.message = STR("one removal at a time") };
+		c->lines[i] = (struct hap_map_line){ name, STR("grpc") };
+	}
 	c->backend.servers = c->servers;
 	c->backend.n_servers = CROWD;
-	c->plan = (struct plan){ .backends = &c->backend, .n_backends = 1 };
-	c->facts = (struct control_facts){ .conf = &c->conf, .plan = &c->plan };
+	c->plan = (struct plan){ .backends = &c->backend,
+		.n_backends = 1,
+		.steps = c->steps,
+		.n_steps = CROWD,
+		.held = c->held,
+		.n_held = CROWD };
+	c->haproxy = (struct actual){ .major = 3 };
+	c->live = (struct hap_map){ c->lines, CROWD };
+	c->map = (struct control_route_map){ STR("default"), &c->live };
+	c->facts = (struct control_facts){
+		.conf = &c->conf, .plan = &c->plan, .actual = &c->haproxy, .route_maps = &c->map, .n_route_maps = 1
+	};
 	return c;
 }
 
@@ -767,6 +795,9 @@ a_long_answer_is_made_in_slices(void **state)
 		{ "/v1/backends", 3, 30 },
 		{ "/v1/backends/grpc", 3, 30 },
 		{ "/metrics", 2, 30 },
+		{ "/v1/plan", 3, 30 },
+		{ "/v1/routes", 2, 30 },
+		{ "/v1/status", 1, 30 },
 		{ "/live", 1, 1 },
 		{ "/v1/backends/none", 1, 1 },
 		{ "/nowhere", 1, 1 },
