@@ -66,6 +66,37 @@ an_act_becomes_its_order(void **state)
 	}
 }
 
+/* Orders to the daemon itself. */
+static void
+a_level_and_a_force_are_taken_as_they_are_written(void **state)
+{
+	static const struct {
+		const char *path, *query;
+		enum control_order_kind kind;
+		enum log_level level;
+		bool force;
+	} rows[] = {
+		{ "/v1/log", "level=error", CONTROL_ORDER_LOG, LOG_ERROR, false },
+		{ "/v1/log", "level=debug", CONTROL_ORDER_LOG, LOG_DEBUG, false },
+		{ "/v1/reload", "", CONTROL_ORDER_RELOAD, LOG_ERROR, false },
+		{ "/v1/reload", "force=1", CONTROL_ORDER_RELOAD, LOG_ERROR, true },
+		{ "/v1/reload", "force=0", CONTROL_ORDER_RELOAD, LOG_ERROR, false },
+		{ "/v1/reload", "force=true", CONTROL_ORDER_RELOAD, LOG_ERROR, true },
+		{ "/v1/reload", "force=off", CONTROL_ORDER_RELOAD, LOG_ERROR, false },
+		{ "/v1/refresh", "", CONTROL_ORDER_REFRESH, LOG_ERROR, false },
+	};
+	struct control_response answer;
+	struct control_order o;
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		CHECK_ROW(take("POST", rows[i].path, str_from_cstr(rows[i].query), &o, &answer) == CONTROL_ORDER_TAKEN,
+		    i, rows[i].query);
+		CHECK_ROW(o.kind == rows[i].kind && o.force == rows[i].force, i, rows[i].query);
+		CHECK_ROW(o.kind != CONTROL_ORDER_LOG || o.level == rows[i].level, i, rows[i].query);
+	}
+}
+
 static void
 without_a_backend_all_are_meant(void **state)
 {
@@ -149,6 +180,9 @@ what_cannot_be_meant_is_refused_before_anybody_acts(void **state)
 		    "no server has such a name" },
 		{ "POST", "/v1/refresh", "for=5m", 400, "bad_parameter", "no parameter `for`" },
 		{ "GET", "/v1/refresh", "", 405, "method_not_allowed", "POST only" },
+		{ "POST", "/v1/reload", "force=2", 400, "bad_parameter", "force `2` is not 1 or 0" },
+		{ "POST", "/v1/reload", "force=", 400, "bad_parameter", "force `` is not 1 or 0" },
+		{ "POST", "/v1/log", "level=info&level=info", 400, "bad_parameter", "stands there twice" },
 		{ "POST", "/v1/log", "", 400, "bad_parameter", "which level?" },
 		{ "POST", "/v1/log", "level=loud", 400, "bad_parameter", "error, warn, info or debug" },
 		{ "GET", SERVER "/eject", "", 405, "method_not_allowed", "POST only" },
@@ -362,6 +396,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_act_becomes_its_order),
+		cmocka_unit_test(a_level_and_a_force_are_taken_as_they_are_written),
 		cmocka_unit_test(without_a_backend_all_are_meant),
 		cmocka_unit_test(what_is_no_act_is_left_to_the_views),
 		cmocka_unit_test(what_cannot_be_meant_is_refused_before_anybody_acts),

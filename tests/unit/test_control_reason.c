@@ -635,6 +635,203 @@ an_ambiguous_prefix_names_no_more_than_it_may(void **state)
 	world_free(w);
 }
 
+/* ---- what is known of the world around: queues, budgets, SPOE, traces ---- */
+
+struct surroundings {
+	struct control_story *s;
+	struct fault fault, bind;
+	struct ecs_queue_view queue;
+	unsigned used;
+	struct control_stretch stretch;
+	struct spop_counts spop_counts;
+	struct spop_server_view spop;
+	struct trace_export_counts trace_counts;
+	struct trace_export_view trace;
+	struct outlier *outlier;
+	struct roster roster;
+	struct roster_cluster cluster;
+};
+
+static struct surroundings *
+surroundings_new(void)
+{
+	struct surroundings *r = test_calloc(1, sizeof(*r));
+
+	r->s = control_story_new();
+	r->queue = (struct ecs_queue_view){ .url = STR("https://q"),
+		.is_listening = true,
+		.messages = 9,
+		.events = 5,
+		.foreign = 2,
+		.poison = 1,
+		.fault = &r->fault };
+	r->used = 37;
+	r->stretch = (struct control_stretch){ .is_stretched = true, .watch_ms = 7000, .refresh_ms = 61000 };
+	r->spop_counts = (struct spop_counts){ .frames = 8, .notifies = 6, .disconnects = 1 };
+	r->spop_counts.refused[SPOP_TOO_BIG] = 3;
+	r->spop = (struct spop_server_view){
+		.bind_fault = &r->bind, .counts = &r->spop_counts, .connections = 2, .turned_away = 1, .stalled = 3
+	};
+	r->trace_counts = (struct trace_export_counts){ .received = 20, .exported = 11, .dropped_full = 4 };
+	r->trace = (struct trace_export_view){ .counts = &r->trace_counts, .queued = 5 };
+	assert_int_equal(outlier_new(&r->outlier, NULL), ERR_OK);
+	r->roster = *r->s->roster;
+	r->cluster = r->s->roster->clusters[0];
+	r->cluster.complete_wall_ms = CONTROL_STORY_WALL_MS;
+	r->cluster.complete_mono_ms = r->s->facts.mono_ms - 1500;
+	r->roster.clusters = &r->cluster;
+	r->roster.n_clusters = 1;
+	return r;
+}
+
+/* All that was not known in the story. */
+static void
+make_known(struct surroundings *r)
+{
+	struct control_facts *f = &r->s->facts;
+
+	f->queues = &r->queue;
+	f->budget_used_percent = &r->used;
+	f->stretches = &r->stretch;
+	f->spop = &r->spop;
+	f->trace = &r->trace;
+	f->outlier = r->outlier;
+	f->roster = &r->roster;
+}
+
+static void
+surroundings_free(struct surroundings *r)
+{
+	control_story_free(r->s);
+	outlier_free(r->outlier);
+	test_free(r);
+}
+
+static bool
+counts(const struct control_facts *f, const char *line)
+{
+	const struct control_request rq = { .method = STR("GET"), .path = STR("/metrics") };
+	struct control_response answer;
+	bool found;
+
+	control_view_answer(f, &rq, &answer);
+	buf_put_u8(&answer.body, '\0');
+	found = strstr((const char *)answer.body.ptr, line) != NULL;
+	buf_free(&answer.body);
+	return found;
+}
+
+/* What is not known has no sample: a 0 would be a lie. */
+static void
+metrics_tell_of_what_is_known_and_of_nothing_else(void **state)
+{
+	static const char *const lines[] = {
+		"\nrollcall_aws_budget_used_ratio{source=\"eu\"} 0.370\n",
+		"\nrollcall_ecs_events_listening{source=\"eu\"} 1\n",
+		"\nrollcall_ecs_events_messages_total{source=\"eu\"} 9\n",
+		"\nrollcall_ecs_events_total{source=\"eu\"} 5\n",
+		"\nrollcall_ecs_events_dropped_total{source=\"eu\"} 1\n",
+		"\nrollcall_cluster_age_seconds{source=\"eu\",cluster=\"main\"} 1.500\n",
+		"\nrollcall_spoe_listening 1\n",
+		"\nrollcall_spoe_connections 2\n",
+		"\nrollcall_spoe_connections_refused_total 4\n",
+		"\nrollcall_spoe_refused_frames_total{reason=\"too_big\"} 3\n",
+		"\nrollcall_trace_spans_received_total 20\n",
+		"\nrollcall_trace_spans_queued 5\n",
+		"\nrollcall_trace_spans_lost_total{reason=\"queue_full\"} 4\n",
+		"\nrollcall_outlier_ejections_total{cause=\"operator\"} 0\n",
+	};
+	struct surroundings *r = surroundings_new();
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(lines); i++)
+		CHECK_ROW(!counts(&r->s->facts, lines[i]), i, lines[i]);
+	make_known(r);
+	for (size_t i = 0; i < N_OF(lines); i++)
+		CHECK_ROW(counts(&r->s->facts, lines[i]), i, lines[i]);
+	r->bind.on = true;
+	r->queue.fault = NULL; /* this source has no events */
+	assert_true(counts(&r->s->facts, "\nrollcall_spoe_listening 0\n"));
+	assert_false(counts(&r->s->facts, "rollcall_ecs_events_total{"));
+	surroundings_free(r);
+}
+
+static void
+status_tells_of_what_is_known_and_of_nothing_else(void **state)
+{
+	struct surroundings *r = surroundings_new();
+	json_t *status, *source;
+
+	(void)state;
+	status = get(&r->s->facts, "/v1/status", 200);
+	source = json_array_get(json_object_get(status, "sources"), 0);
+	assert_true(json_is_null(json_object_get(source, "budget_used_percent")));
+	assert_true(json_is_null(json_object_get(source, "stretched")));
+	assert_true(json_is_null(json_object_get(source, "events")));
+	json_decref(status);
+	make_known(r);
+	(void)err_set(&r->fault.err, ERR_AUTH, "denied");
+	r->fault.on = true;
+	status = get(&r->s->facts, "/v1/status", 200);
+	source = json_array_get(json_object_get(status, "sources"), 0);
+	assert_int_equal(json_integer_value(json_object_get(source, "budget_used_percent")), 37);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(source, "stretched"), "watch_ms")), 7000);
+	assert_string_equal(text_at(json_object_get(source, "events"), "queue"), "https://q");
+	assert_string_equal(text_at(json_object_get(source, "events"), "error"), "denied");
+	assert_int_equal(
+	    json_integer_value(json_object_get(json_array_get(json_object_get(source, "clusters"), 0), "age_ms")),
+	    1500);
+	json_decref(status);
+	r->stretch.is_stretched = false;
+	r->queue.fault = NULL;
+	status = get(&r->s->facts, "/v1/status", 200);
+	source = json_array_get(json_object_get(status, "sources"), 0);
+	assert_true(json_is_null(json_object_get(source, "stretched")));
+	assert_true(json_is_null(json_object_get(source, "events")));
+	json_decref(status);
+	surroundings_free(r);
+}
+
+/* Before anything was read there is what the configuration names, by name; of another source's
+ * clusters a source says nothing. */
+static void
+status_names_the_clusters_of_a_source(void **state)
+{
+	static const struct str names[] = { { "arn:aws:ecs:eu-west-1:1:cluster/one", 35 }, { "*", 1 } };
+	struct surroundings *r = surroundings_new();
+	struct conf_source source = r->s->conf.sources[0];
+	json_t *status, *clusters;
+
+	(void)state;
+	source.clusters = (struct conf_list){ names, 2 };
+	r->s->conf.sources = &source;
+	make_known(r);
+	r->cluster.source = STR("us");
+	status = get(&r->s->facts, "/v1/status", 200);
+	clusters = json_object_get(json_array_get(json_object_get(status, "sources"), 0), "clusters");
+	assert_int_equal(json_array_size(clusters), 1);
+	assert_string_equal(text_at(json_array_get(clusters, 0), "name"), "one");
+	assert_true(json_is_null(json_object_get(json_array_get(clusters, 0), "tasks")));
+	json_decref(status);
+	surroundings_free(r);
+}
+
+static void
+status_names_the_backends_that_are_frozen(void **state)
+{
+	struct one *o = one_new();
+	json_t *status, *list;
+
+	(void)state;
+	frozen(o);
+	status = get(&o->f, "/v1/status", 200);
+	list = json_object_get(status, "frozen");
+	assert_int_equal(json_array_size(list), 1);
+	assert_string_equal(json_string_value(json_array_get(list, 0)), "grpc");
+	json_decref(status);
+	one_free(o);
+}
+
 /* ---- not ready ---- */
 
 static void
@@ -694,6 +891,10 @@ main(void)
 		cmocka_unit_test(an_unexposed_task_names_the_servers_that_are_still_its),
 		cmocka_unit_test(an_endpoint_names_the_routes_of_its_service_and_of_the_configuration),
 		cmocka_unit_test(an_ambiguous_prefix_names_no_more_than_it_may),
+		cmocka_unit_test(metrics_tell_of_what_is_known_and_of_nothing_else),
+		cmocka_unit_test(status_tells_of_what_is_known_and_of_nothing_else),
+		cmocka_unit_test(status_names_the_clusters_of_a_source),
+		cmocka_unit_test(status_names_the_backends_that_are_frozen),
 		cmocka_unit_test(unready_names_what_it_waits_for),
 	};
 

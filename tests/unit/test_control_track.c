@@ -260,6 +260,84 @@ who_was_seen_to_drain_is_told_of_what_proves_it(void **state)
 	assert_string_equal(s->told[0].line, "server grpc/rc_1 draining>draining stopping");
 }
 
+/* What is done to backends and to servers, in one sentence each; what the next read-back shows is not told twice. */
+static void
+each_thing_done_is_told_in_its_words(void **state)
+{
+	static const struct plan_ca ca = { .path = { "/etc/ca.pem", 11 } };
+	static const struct {
+		struct plan_step step;
+		const char *line, *message; /* null: nothing is told */
+	} rows[] = {
+		{ { .kind = PLAN_BACKEND }, "backend grpc/ > ", "is made" },
+		{ { .kind = PLAN_PUBLISH }, "backend grpc/ > ", "is open for calls" },
+		{ { .kind = PLAN_UNPUBLISH }, "backend grpc/ > ", "is closed: it has no server and no route" },
+		{ { .kind = PLAN_UNMAKE }, "backend grpc/ > ", "is taken out of HAProxy" },
+		{ { .kind = PLAN_CA, .ca = &ca }, "haproxy grpc/ > ", "certificate authority /etc/ca.pem is loaded" },
+		{ { .kind = PLAN_MAINT, .by_operator = true, .evidence = EVIDENCE_RUNNING },
+		    "server grpc/rc_1 ready>held running", "in maintenance: an operator asked for it" },
+		{ { .kind = PLAN_MAINT, .is_respec = true, .evidence = EVIDENCE_RUNNING },
+		    "server grpc/rc_1 ready>draining running", "drains, to come back with the settings" },
+		{ { .kind = PLAN_MAINT, .evidence = EVIDENCE_MISSING }, "server grpc/rc_1 ready>draining missing",
+		    "drains: no new call, what is in flight goes on; ECS does not know its task any more" },
+		{ { .kind = PLAN_ADD }, NULL, NULL },
+		{ { .kind = PLAN_READY }, NULL, NULL },
+		{ { .kind = PLAN_EJECT }, NULL, NULL },
+		{ { .kind = PLAN_DELETE }, NULL, NULL },
+	};
+	struct stage *s = *state;
+	const struct control_track_sink to = { .add = take, .arg = s };
+	uint64_t removals = 0;
+
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct plan_step step = rows[i].step;
+		const struct plan plan = { .steps = &step, .n_steps = 1 };
+		struct hap_exec_report report = { .done = 1 };
+
+		show_one(s, "rc_1", PLAN_STATE_UP);
+		step.backend = STR("grpc");
+		step.server = plan_step_is_of_backend(step.kind) || step.kind == PLAN_CA ? STR("") : STR("rc_1");
+		s->n = 0;
+		control_track_ran(s->track, &plan, &report, 0, CONTROL_STORY_WALL_MS, &to);
+		CHECK_ROW(s->n == (rows[i].line != NULL ? 1 : 0), i, plan_step_name(step.kind));
+		if (rows[i].line != NULL) {
+			CHECK_ROW(strcmp(s->told[0].line, rows[i].line) == 0, i, s->told[0].line);
+			CHECK_ROW(strstr(s->told[0].message, rows[i].message) != NULL, i, s->told[0].message);
+		}
+	}
+	for (size_t i = 0; i < CONTROL_TRACK_N_EVIDENCES; i++)
+		removals += control_track_counts(s->track)->removals[i];
+	assert_int_equal(removals, 1); /* neither the operator's nor the one that comes back */
+}
+
+static void
+what_is_partly_refused_is_told_as_a_whole(void **state)
+{
+	const struct plan_step steps[] = {
+		{ .kind = PLAN_BACKEND, .backend = STR("a") },
+		{ .kind = PLAN_BACKEND, .backend = STR("b") },
+		{ .kind = PLAN_BACKEND, .backend = STR("c") },
+	};
+	const struct plan plan = { .steps = steps, .n_steps = N_OF(steps) };
+	/* Two of three were refused, and one of them is listed. */
+	struct hap_exec_report report = {
+		.done = 1, .refused = 2, .n_refusals = 1, .refusals = { { .step = &steps[1] } }
+	};
+	struct stage *s = *state;
+	const struct control_track_sink to = { .add = take, .arg = s };
+
+	control_track_ran(s->track, &plan, &report, 0, CONTROL_STORY_WALL_MS, &to);
+	assert_int_equal(s->n, 1);
+	assert_non_null(strstr(s->told[0].message, "carried out 1 of 3 commands"));
+	report.refused = 1;
+	report.done = 2;
+	s->n = 0;
+	control_track_ran(s->track, &plan, &report, 0, CONTROL_STORY_WALL_MS, &to);
+	assert_int_equal(s->n, 2);
+	assert_string_equal(s->told[0].line, "backend a/ > ");
+	assert_string_equal(s->told[1].line, "backend c/ > ");
+}
+
 static void
 what_was_refused_is_not_told_as_done(void **state)
 {
@@ -344,6 +422,8 @@ main(void)
 		TEST(who_is_seen_to_drain_is_not_told_of_again),
 		TEST(who_drains_when_a_daemon_starts_is_told_to_leave),
 		TEST(who_was_seen_to_drain_is_told_of_what_proves_it),
+		TEST(each_thing_done_is_told_in_its_words),
+		TEST(what_is_partly_refused_is_told_as_a_whole),
 		TEST(what_was_refused_is_not_told_as_done),
 		TEST(another_process_is_counted_and_named),
 		TEST(a_freeze_is_counted_once),

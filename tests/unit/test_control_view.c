@@ -932,7 +932,11 @@ a_call_takes_the_longest_route_of_its_host_then_of_any(void **state)
 		{ STR("a.example/x"), STR("web") },
 		{ STR("a.example/x?"), STR("web2") },
 	};
-	const struct hap_map_line tls_lines[] = { { STR("b.example/"), STR("web2") } };
+	const struct hap_map_line tls_lines[] = {
+		{ STR("[fd00::1]/"), STR("web2") },
+		{ STR("b.example/"), STR("web2") },
+		{ STR("d.example/"), STR("idle") },
+	};
 	const struct hap_map live = { lines, N_OF(lines) }, tls_live = { tls_lines, N_OF(tls_lines) };
 	const struct control_route_map maps[] = {
 		{ STR("none"), NULL },
@@ -955,15 +959,29 @@ a_call_takes_the_longest_route_of_its_host_then_of_any(void **state)
 		{ "host=a.example&path=/x", "a.example/x?", "web2", "web2/rc_1", "" },
 		{ "host=c.example", "*/", "absent", NULL, "has no backend `absent`" },
 		{ "host=b.example&entrypoint=tls", "b.example/", "web2", "web2/rc_1", "" },
+		{ "host=b.example&entrypoint=tls&path=", "b.example/", "web2", "web2/rc_1", "" },
+		{ "host=a.example&entrypoint=", "a.example/", "grpc", "grpc/rc_1", "" },
+		{ "host=[FD00::1]:443&entrypoint=tls", "[fd00::1]/", "web2", "web2/rc_1", "" },
+		{ "host=[fd00::1]&entrypoint=tls", "[fd00::1]/", "web2", "web2/rc_1", "" },
+		{ "host=[fd00::1&entrypoint=tls", "", "", NULL, "on entrypoint `tls`" },
+		{ "host=a.example&entrypoint=nowhere", "", "", NULL, "on entrypoint `nowhere`" },
+		{ "host=d.example&entrypoint=tls", "d.example/", "idle", NULL,
+		    "no server of backend `idle` takes calls" },
 		{ "host=b.example&entrypoint=none&path=%2Fz", "", "", NULL, "`b.example/z` on entrypoint `none`" },
 	};
 	struct desired desired;
 	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
+	struct plan plan = *s->facts.plan;
+	struct plan_backend backends[8];
 
 	(void)state;
 	desired = *s->facts.desired;
 	desired.routes = &asked;
 	desired.n_routes = 1;
+	memcpy(backends, plan.backends, plan.n_backends * sizeof(backends[0]));
+	backends[plan.n_backends++] = (struct plan_backend){ .name = STR("idle"), .exists = true };
+	plan.backends = backends;
+	s->facts.plan = &plan;
 	s->facts.desired = &desired;
 	s->facts.route_maps = maps;
 	s->facts.n_route_maps = N_OF(maps);
