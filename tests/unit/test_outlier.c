@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "outlier/outlier.h"
+#include "spop/spop_wire.h"
 
 #include <stdlib.h>
 
@@ -218,6 +219,84 @@ it_works_from_show_stat_alone(void **state)
 	assert_true(second(&t));
 	assert_int_equal(ejected(&t), 1);
 	end(&t);
+}
+
+/* ---- what HAProxy's SPOE says ---- */
+
+struct arg {
+	const char *name;
+	enum spop_wire_type type;
+	uint64_t number;
+	const char *text;
+};
+
+static void
+spoe_says(struct outlier *o, const struct arg *args)
+{
+	struct buf bytes = buf_make(1000);
+	struct spop_message m = { .name = STR("rollcall") };
+
+	for (; args->name != NULL; args++, m.n_args++) {
+		const struct spop_wire_value v = { .type = args->type,
+			.number = args->number,
+			.text = args->text != NULL ? str_from_cstr(args->text) : STR("") };
+
+		spop_wire_put_string(&bytes, str_from_cstr(args->name));
+		spop_wire_put_value(&bytes, &v);
+	}
+	m.args = buf_str(&bytes);
+	outlier_message(o, &m);
+	buf_free(&bytes);
+}
+
+#define TEXT(name, text)                        \
+	{                                       \
+		name, SPOP_WIRE_STRING, 0, text \
+	}
+#define NUMBER(name, n)                        \
+	{                                      \
+		name, SPOP_WIRE_INT32, n, NULL \
+	}
+#define OF_FIRST TEXT("be", "grpc"), TEXT("srv", "rc_1")
+
+static void
+a_message_counts_if_it_names_a_server_and_a_failure(void **state)
+{
+	static const struct {
+		struct arg args[6];
+		unsigned events, ignored, unread;
+	} rows[] = {
+		{ { OF_FIRST, NUMBER("st", 200), TEXT("gs", "14") }, 1, 0, 0 },
+		{ { OF_FIRST, NUMBER("st", 200), NUMBER("gs", 13) }, 1, 0, 0 },
+		{ { OF_FIRST, TEXT("st", "200"), TEXT("gs", "2"), TEXT("more", "x") }, 1, 0, 0 },
+		{ { OF_FIRST, NUMBER("st", 200) }, 0, 1, 0 },
+		{ { OF_FIRST, NUMBER("st", 503), TEXT("gs", "14") }, 0, 1, 0 },
+		{ { OF_FIRST, NUMBER("st", 200), TEXT("gs", "fourteen") }, 0, 1, 0 },
+		{ { OF_FIRST, NUMBER("st", 200), NUMBER("gs", UINT32_C(100000)) }, 0, 1, 0 },
+		{ { OF_FIRST, NUMBER("st", 200), { "gs", SPOP_WIRE_NULL, 0, NULL } }, 0, 1, 0 },
+		{ { TEXT("be", "grpc"), TEXT("srv", "rc_9"), NUMBER("st", 200), TEXT("gs", "14") }, 0, 1, 0 },
+		{ { TEXT("be", "web"), TEXT("srv", "rc_1"), NUMBER("st", 200), TEXT("gs", "14") }, 0, 1, 0 },
+		{ { TEXT("be", "grpc"), NUMBER("st", 200), TEXT("gs", "14") }, 0, 0, 1 },
+		{ { TEXT("srv", "rc_1"), NUMBER("st", 200), TEXT("gs", "14") }, 0, 0, 1 },
+		{ { NUMBER("be", 1), TEXT("srv", "rc_1"), TEXT("gs", "14") }, 0, 0, 1 },
+		{ { TEXT("be", "grpc"), NUMBER("srv", 1), TEXT("gs", "14") }, 0, 0, 1 },
+		{ { { NULL, SPOP_WIRE_NULL, 0, NULL } }, 0, 0, 1 },
+	};
+	static struct story t;
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		const struct outlier_counts *c;
+
+		begin(&t, 3);
+		(void)second(&t);
+		spoe_says(t.o, rows[i].args);
+		c = outlier_counts(t.o);
+		CHECK_ROW(c->events == rows[i].events && c->events_ignored == rows[i].ignored &&
+			      c->events_unread == rows[i].unread,
+		    i, "a message");
+		end(&t);
+	}
 }
 
 static void
@@ -497,6 +576,110 @@ an_operator_ejects_and_puts_back(void **state)
 	end(&t);
 }
 
+/* Whom an operator may not eject, and why. */
+static void
+an_ejection_that_cannot_be_is_refused_with_the_reason(void **state)
+{
+	static const struct {
+		const char *backend, *server, *says;
+		enum err_code code;
+	} rows[] = {
+		{ "grpc", "rc_4", "no `agent-check`", ERR_REFUSED },
+		{ "grpc", "rc_5", "is leaving already", ERR_REFUSED },
+		{ "grpc", "rc_6", "no task known explains", ERR_REFUSED },
+		{ "grpc", "rc_7", "no such server", ERR_ARG },
+		{ "web", "rc_1", "no such server", ERR_ARG },
+	};
+	static struct story t;
+	struct buf said = buf_make(500);
+	struct err e = ERR_INIT;
+	struct plan_backend b;
+	struct plan_server servers[6];
+	struct plan plan;
+
+	(void)state;
+	begin(&t, 6);
+	t.servers[3]->has_agent = t.servers[3]->has_agent_line = false;
+	(void)second(&t);
+	b = t.plan->backends[0];
+	assert_int_equal(b.n_servers, 6);
+	memcpy(servers, b.servers, sizeof(servers));
+	servers[4].evidence = EVIDENCE_REPLACED;
+	servers[5].desired = NULL;
+	b.servers = servers;
+	plan = (struct plan){ .backends = &b, .n_backends = 1 };
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		enum err_code code = outlier_eject(t.o, &plan, str_from_cstr(rows[i].backend),
+		    str_from_cstr(rows[i].server), t.now_ms, t.now_ms, 0, &said, &e);
+
+		CHECK_ROW(code == rows[i].code && strstr(e.msg, rows[i].says) != NULL, i, e.msg);
+	}
+	assert_int_equal(said.len, 0);
+	outlier_uneject(t.o, STR("grpc"), STR("rc_1"), t.now_ms, &said);
+	assert_str(buf_str(&said), "grpc/rc_1 was not ejected");
+	buf_free(&said);
+	end(&t);
+}
+
+/* Who has not been seen for ten minutes is out no more, nor remembered. */
+static void
+who_is_gone_for_long_is_forgotten(void **state)
+{
+	static const struct plan nobody = { .n_backends = 0 };
+	static struct story t;
+	struct buf said = buf_make(500);
+
+	(void)state;
+	begin(&t, 3);
+	(void)second(&t);
+	assert_int_equal(
+	    outlier_eject(t.o, t.plan, STR("grpc"), STR("rc_1"), t.now_ms, t.now_ms, 0, &said, NULL), ERR_OK);
+	(void)outlier_pass(t.o, world_actual(t.w), &nobody, t.now_ms + 599999, 0, &t.notes);
+	outlier_ejections(t.o, &t.ejections);
+	assert_int_equal(t.ejections.n, 1);
+	assert_true(outlier_pass(t.o, world_actual(t.w), &nobody, t.now_ms + 600000, 0, &t.notes));
+	outlier_ejections(t.o, &t.ejections);
+	assert_int_equal(t.ejections.n, 0);
+	assert_int_equal(t.notes.n, 1);
+	buf_free(&said);
+	end(&t);
+}
+
+/* What the file says of one server, twice, or over by now. */
+static void
+what_is_over_or_there_already_is_not_resumed(void **state)
+{
+	static const struct {
+		const char *server, *until;
+		size_t n;
+	} rows[] = { { "rc_1", "0", 1 }, { "rc_1", "5000", 1 }, { "rc_1", "1500", 0 } };
+	struct buf text = buf_make(10000);
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct outlier *o;
+		size_t n = 9;
+
+		assert_int_equal(outlier_new(&o, NULL), ERR_OK);
+		buf_reset(&text);
+		buf_printf(&text, "{\"rollcall_outlier\":1,\"written_ms\":1000,\"ejections\":[");
+		for (int k = 0; k < 2; k++) /* twice */
+			buf_printf(&text,
+			    "%s{\"backend\":\"grpc\",\"server\":\"%s\",\"task\":\"arn:t\",\"container\":\"app\","
+			    "\"port\":1,"
+			    "\"cause\":\"operator\",\"since_ms\":900,\"until_ms\":%s,\"times\":2}",
+			    k > 0 ? "," : "", rows[i].server, rows[i].until);
+		buf_put(&text, STR("]}"));
+		assert_int_equal(outlier_resume(o, buf_str(&text), 1, 2000, &n, NULL), ERR_OK);
+		CHECK_ROW(n == rows[i].n, i, rows[i].until);
+		/* Of the future: a clock that was set back. */
+		assert_int_equal(outlier_resume(o, buf_str(&text), 1, 999, &n, NULL), ERR_OK);
+		CHECK_ROW(n == 0, i, rows[i].until);
+		outlier_free(o);
+	}
+	buf_free(&text);
+}
+
 static void
 a_restart_within_30_s_resumes_and_a_later_one_does_not(void **state)
 {
@@ -529,11 +712,17 @@ a_restart_within_30_s_resumes_and_a_later_one_does_not(void **state)
 	end(&t);
 }
 
+#define ENTRY(backend, times)                                                              \
+	("{\"rollcall_outlier\":1,\"written_ms\":1,\"ejections\":[{\"backend\":\"" backend \
+	 "\",\"server\":\"rc_1\",\"task\":\"t\","                                          \
+	 "\"container\":\"a\",\"port\":1,\"cause\":\"operator\",\"since_ms\":1,\"until_ms\":2,\"times\":" times "}]}")
+
 static void
 a_damaged_file_is_refused_whole(void **state)
 {
 	static const char *const rows[] = { "", "{", "{}", "{\"rollcall_outlier\":2}",
-		"{\"rollcall_outlier\":1,\"written_ms\":1,\"ejections\":[{}]}",
+		"{\"rollcall_outlier\":1,\"written_ms\":1,\"ejections\":[{}]}", ENTRY("grpc", "1001"), ENTRY("", "1"),
+		"{\"rollcall_outlier\":1,\"written_ms\":-1,\"ejections\":[]}",
 		"{\"rollcall_outlier\":1,\"written_ms\":1,\"ejections\":[{\"backend\":\"a b\",\"task\":\"t\"}]}",
 		"{\"rollcall_outlier\":1,\"written_ms\":1,\"ejections\":[{\"backend\":\"a\",\"task\":\"t\",\"cause\":7}"
 		"]}" };
@@ -570,6 +759,10 @@ main(void)
 		cmocka_unit_test(off_looks_at_nothing),
 		cmocka_unit_test(counters_that_begin_anew_are_no_calls),
 		cmocka_unit_test(an_operator_ejects_and_puts_back),
+		cmocka_unit_test(a_message_counts_if_it_names_a_server_and_a_failure),
+		cmocka_unit_test(an_ejection_that_cannot_be_is_refused_with_the_reason),
+		cmocka_unit_test(who_is_gone_for_long_is_forgotten),
+		cmocka_unit_test(what_is_over_or_there_already_is_not_resumed),
 		cmocka_unit_test(a_restart_within_30_s_resumes_and_a_later_one_does_not),
 		cmocka_unit_test(a_damaged_file_is_refused_whole),
 	};

@@ -137,7 +137,8 @@ who_ended_a_call_without_an_answer_is_told(void **state)
 	static const struct {
 		const char *termination, *type;
 		bool is_error;
-	} rows[] = { { "SD--", "connection_reset", true }, { "CD--", "cancelled", false } };
+	} rows[] = { { "SD--", "connection_reset", true }, { "CD--", "cancelled", false },
+		{ "", "connection_reset", true }, { "\\u0001", "connection_reset", true } };
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(rows); i++) {
@@ -153,6 +154,87 @@ who_ended_a_call_without_an_answer_is_told(void **state)
 		assert_int_equal(json_object_get(json_object_get(span, "status"), "code") != NULL, rows[i].is_error);
 		json_decref(span);
 	}
+}
+
+/* Without a grpc-status it is HTTP's that counts. */
+static void
+an_http_status_of_500_and_above_is_an_error(void **state)
+{
+	static const struct {
+		const char *line, *type; /* null: none */
+	} rows[] = {
+		{ "{" IDS "," TIME ",\"g\":\"0\",\"m\":\"GET\",\"u\":\"x\",\"st\":503,\"ts\":\"----\"}", "503" },
+		{ "{" IDS "," TIME ",\"g\":\"0\",\"m\":\"GET\",\"u\":\"x\",\"st\":499,\"ts\":\"----\"}", NULL },
+		{ "{" IDS "," TIME ",\"g\":\"1\",\"u\":\"x\",\"st\":500,\"ts\":\"----\"}", "500" },
+		{ "{" IDS "," TIME ",\"g\":\"1\",\"u\":\"x\",\"st\":500,\"gs\":\"0\"}", "500" },
+		{ "{" IDS "," TIME ",\"g\":\"1\",\"u\":\"x\",\"st\":1000}", "connection_reset" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct trace_span s = read_ok(rows[i].line);
+		json_t *span = otlp_of(&s, &nobody);
+		const char *type = attribute(span, "error.type");
+
+		CHECK_ROW((type == NULL) == (rows[i].type == NULL), i, rows[i].line);
+		CHECK_ROW(type == NULL || strcmp(type, rows[i].type) == 0, i, type);
+		json_decref(span);
+	}
+}
+
+/* At 256 bytes, and never within a character. */
+static void
+a_long_text_is_cut_between_characters(void **state)
+{
+	static const struct {
+		const char *ends; /* what the 256th byte is in */
+		size_t want;
+	} rows[] = { { "a", 256 }, { "\xc3\xa9", 255 }, { "\xf0\x9f\x98\x80", 255 } };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		char line[1000], path[300];
+		struct trace_span s;
+
+		memset(path, 'a', 255);
+		(void)snprintf(path + 255, sizeof(path) - 255, "%s and more", rows[i].ends);
+		(void)snprintf(line, sizeof(line), "{" IDS "," TIME ",\"u\":\"%s\",\"st\":0}", path);
+		s = read_ok(line);
+		assert_int_equal(s.path.len, rows[i].want);
+		assert_memory_equal(s.path.bytes, path, rows[i].want);
+	}
+}
+
+static void
+numbers_out_of_range_are_not_taken(void **state)
+{
+	struct trace_span s =
+	    read_ok("{" IDS "," TIME ",\"st\":99,\"tw\":-2,\"tc\":2147483648,\"tr\":\"3\",\"cp\":65536,"
+		    "\"sp\":443,\"si\":\"-\"}");
+
+	(void)state;
+	assert_int_equal(s.status, 0);
+	assert_int_equal(s.queue_ms, -1);
+	assert_int_equal(s.connect_ms, -1);
+	assert_int_equal(s.response_ms, -1);
+	assert_int_equal(s.client_port, 0);
+	assert_int_equal(s.peer_port, 443);
+	assert_int_equal(s.peer.len, 0);
+	s = read_ok("{" IDS ",\"a\":1700000000000002,\"z\":1700000000000001,\"st\":200}");
+	assert_true(s.end_us == s.start_us);
+	assert_null(trace_span_grpc_name(-1));
+	assert_null(trace_span_grpc_name(17));
+}
+
+static void
+flags_are_two_hexadecimal_digits(void **state)
+{
+	struct trace_span s =
+	    read_ok("{\"t\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"s\":\"00f067aa0ba902b8\",\"f\":\"a9\"," TIME "}");
+
+	(void)state;
+	assert_int_equal(s.flags, 0xa9);
+	assert_false(s.has_parent);
 }
 
 static void
@@ -181,7 +263,15 @@ what_is_no_span_is_refused(void **state)
 		"}",
 		"{\"t\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"s\":\"00f067aa0ba902b8\",\"p\":\"\",\"f\":\"1\"," TIME
 		"}",
-		"{" IDS ",\"a\":-1,\"z\":5}", "{" IDS ",\"a\":\"1\",\"z\":\"2\"}" };
+		"{\"t\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"s\":\"00f067aa0ba902b\",\"p\":\"\",\"f\":\"01\"," TIME
+		"}",
+		"{\"t\":\"4bf92f3577b34da6a3ce929d0e0e473g\",\"s\":\"00f067aa0ba902b8\",\"p\":\"\",\"f\":\"01\"," TIME
+		"}",
+		"{\"t\":\"4bf92f3577b34da6a3ce929d0e0e473/\",\"s\":\"00f067aa0ba902b8\",\"p\":\"\",\"f\":\"01\"," TIME
+		"}",
+		"{\"t\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"s\":\"00f067aa0ba902b8\",\"p\":\"\",\"f\":\"x1\"," TIME
+		"}",
+		"{" IDS ",\"a\":5,\"z\":0}", "{" IDS ",\"a\":-1,\"z\":5}", "{" IDS ",\"a\":\"1\",\"z\":\"2\"}" };
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(rows); i++) {
@@ -265,6 +355,7 @@ the_resource_and_the_ratio_come_from_the_environment(void **state)
 	struct variable variables[] = { { "OTEL_RESOURCE_ATTRIBUTES", "service.name=edge,a=b%2Cc, d = e ,=x,y" },
 		{ "OTEL_TRACES_SAMPLER", "parentbased_traceidratio" }, { "OTEL_TRACES_SAMPLER_ARG", "0.25" },
 		{ NULL, NULL } };
+	static const char *const no_ratios[] = { "", "x", "0.2.5", "-1", "0,5", "99999999999999999999", "1.0000001x" };
 	const struct env env = { .get = get, .arg = variables };
 	struct buf text = buf_make(1000);
 
@@ -282,7 +373,48 @@ the_resource_and_the_ratio_come_from_the_environment(void **state)
 	assert_int_equal(trace_otlp_sample_ppm(&env, 7), 0);
 	variables[1].value = "always_off";
 	assert_int_equal(trace_otlp_sample_ppm(&env, 7), 0);
+	variables[1].value = "parentbased_always_off";
+	assert_int_equal(trace_otlp_sample_ppm(&env, 7), 0);
+	variables[1].value = "always_on";
+	assert_int_equal(trace_otlp_sample_ppm(&env, 7), 7);
+	variables[1].value = "traceidratio";
+	for (size_t i = 0; i < N_OF(no_ratios); i++) {
+		variables[2].value = no_ratios[i];
+		CHECK_ROW(trace_otlp_sample_ppm(&env, 7) == 7, i, no_ratios[i]);
+	}
 	buf_free(&text);
+}
+
+static void
+a_resource_has_one_name(void **state)
+{
+	static const struct {
+		const char *name, *attributes, *want;
+	} rows[] = {
+		{ NULL, NULL, "{\"key\":\"service.name\",\"value\":{\"stringValue\":\"haproxy\"}}" },
+		{ NULL, "service.name=", "{\"key\":\"service.name\",\"value\":{\"stringValue\":\"haproxy\"}}" },
+		{ "edge", "service.name=other", "{\"key\":\"service.name\",\"value\":{\"stringValue\":\"edge\"}}" },
+		{ NULL, "service.name=a,service.name=b",
+		    "{\"key\":\"service.name\",\"value\":{\"stringValue\":\"a\"}}" },
+		{ "e", "a=%4",
+		    "{\"key\":\"service.name\",\"value\":{\"stringValue\":\"e\"}},"
+		    "{\"key\":\"a\",\"value\":{\"stringValue\":\"%4\"}}" },
+		{ "e", "a=%4x%Zz%4F",
+		    "{\"key\":\"service.name\",\"value\":{\"stringValue\":\"e\"}},"
+		    "{\"key\":\"a\",\"value\":{\"stringValue\":\"%4x%ZzO\"}}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct variable variables[] = { { "OTEL_SERVICE_NAME", rows[i].name },
+			{ "OTEL_RESOURCE_ATTRIBUTES", rows[i].attributes }, { NULL, NULL } };
+		const struct env env = { .get = get, .arg = variables };
+		struct buf text = buf_make(1000);
+
+		trace_otlp_put_resource(&env, &text);
+		assert_str(buf_str(&text), rows[i].want);
+		buf_free(&text);
+	}
 }
 
 static void
@@ -309,6 +441,11 @@ main(void)
 		cmocka_unit_test(only_the_servers_fault_is_an_error),
 		cmocka_unit_test(who_ended_a_call_without_an_answer_is_told),
 		cmocka_unit_test(a_delay_that_is_none_is_not_taken),
+		cmocka_unit_test(an_http_status_of_500_and_above_is_an_error),
+		cmocka_unit_test(a_long_text_is_cut_between_characters),
+		cmocka_unit_test(numbers_out_of_range_are_not_taken),
+		cmocka_unit_test(flags_are_two_hexadecimal_digits),
+		cmocka_unit_test(a_resource_has_one_name),
 		cmocka_unit_test(a_root_has_no_parent),
 		cmocka_unit_test(what_is_no_span_is_refused),
 		cmocka_unit_test(what_a_caller_writes_is_escaped),
