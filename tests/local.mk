@@ -37,6 +37,7 @@ unit_tests = \
 	%D%/unit/test_conf \
 	%D%/unit/test_conf_file \
 	%D%/unit/test_conf_scalar \
+	%D%/unit/test_conf_shape \
 	%D%/unit/test_control_doctor \
 	%D%/unit/test_control_events \
 	%D%/unit/test_control_iam \
@@ -54,6 +55,7 @@ unit_tests = \
 	%D%/unit/test_ecs_answer \
 	%D%/unit/test_ecs_event \
 	%D%/unit/test_ecs_hosts \
+	%D%/unit/test_ecs_json \
 	%D%/unit/test_ecs_queue \
 	%D%/unit/test_ecs_sweep \
 	%D%/unit/test_ecs_watch \
