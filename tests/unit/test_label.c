@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "label/label.h"
+#include "label/label_conf.h"
 #include "label/label_constraint.h"
 #include "label/label_text.h"
 #include "unit.h"
@@ -217,6 +218,47 @@ rules_become_hosts_and_prefixes(void **state)
 		{ "PathPrefix(`/%[src]`)", " bad" },
 		{ "PathPrefix(`/\"'`)", " bad" },
 		{ "PathPrefix(`/x\x01`)", " bad" },
+		{ "Host(`a`) && Path(`/x`) && Path(`/x`)", " a/x?" },
+		{ "Path(`/x`) && PathPrefix(`/x/y`)", " bad" },
+		{ "Path(`/x`) && Path(`/y`)", " bad" },
+		{ "Path(`/x/y`) && PathPrefix(`/x`)", " */x/y?" },
+		{ "PathPrefix(`/x/y`) && PathPrefix(`/x`)", " */x/y" },
+		{ "Host(`a`) && Host(`a`)", " a/" },
+		{ "HostRegexp(`^.*$`)", " */" },
+		{ "HostRegexp(`{any:^.+$}`)", " */" },
+		{ "HostRegexp(`{x}`)", " unhonoured" },
+		{ "HostRegexp(`{x:a`)", " unhonoured" },
+		{ "HostRegexp(`^a`)", " unhonoured" },
+		{ "HostRegexp(`a$`)", " unhonoured" },
+		{ "HostRegexp(`^$`)", " unhonoured" },
+		{ "HostRegexp(`^a\\`)", " unhonoured" },
+		{ "HostRegexp(`^a\\d$`)", " unhonoured" },
+		{ "HostRegexp(`^a\\.\\.b$`)", " unhonoured" },
+		{ "HostRegexp(`^my-host$`)", " my-host/" },
+		{ "HostSNI(`a`)", " unhonoured" },
+		{ "Host(\"a\\\"b\")", " bad" },
+		{ "Host(a)", " bad" },
+		{ "Host(`a)", " bad" },
+		{ "Host(`a` `b`)", " bad" },
+		{ "Host(`a`,)", " bad" },
+		{ "Host (`a`)", " a/" },
+		{ "(Host(`a`)", " bad" },
+		{ "||", " bad" },
+		{ "Host(`a`) ||", " bad" },
+		{ "Host:", " bad" },
+		{ ":a", " bad" },
+		{ ";", " bad" },
+		{ "Host:a;;PathPrefix:/x", " a/x" },
+		{ "Ho-st:a", " bad" },
+		{ "Host:a;x", " bad" },
+		{ "Host(`a..b`)", " bad" },
+		{ "Host(`.a`)", " bad" },
+		{ "Host(`.`)", " bad" },
+		{ "Host(`[::1`)", " bad" },
+		{ "Host(`[]`)", " bad" },
+		{ "Host(`1:2:3`)", " bad" },
+		{ "Host(``)", " bad" },
+		{ "PathPrefix(``)", " bad" },
 	};
 	char labels[500], want[600];
 
@@ -297,6 +339,63 @@ traefik_v2_and_v3(void **state)
 	check(&plain, "traefik.frontend.rule=Host:old\ntraefik.http.routers.a.rule=Host(`a`)",
 	    "traefik [ <default a/>] ignored 1");
 	check(&plain, "traefik.tcp.routers.a.rule=HostSNI(`a`)", "traefik [] ignored 1");
+}
+
+#define SERVICE(key, value) "traefik.http.services.s.loadbalancer." key "=" value
+
+/* What Traefik calls a scheme, a protocol, a method or a strategy, in HAProxy's terms. */
+static void
+traefiks_words_become_haproxys(void **state)
+{
+	static const struct {
+		const char *label, *want;
+	} rows[] = {
+		{ SERVICE("server.scheme", "h2c"), "traefik [ h2]" },
+		{ SERVICE("server.scheme", " HTTP "), "traefik [ h1]" },
+		{ SERVICE("server.scheme", "https"), "traefik [ h2 tls]" },
+		{ SERVICE("server.scheme", "ftp"), "traefik [ bad] refused 1" },
+		{ SERVICE("strategy", "wrr"), "traefik [ balance 0]" },
+		{ SERVICE("strategy", "p2c"), "traefik [ balance 2]" },
+		{ SERVICE("strategy", "leasttime"), "traefik [ balance 1] ignored 1" },
+		{ SERVICE("strategy", "hrw"), "traefik [] ignored 1" },
+		{ SERVICE("healthcheck.mode", "http"), "traefik [ check 3 2000]" },
+		{ SERVICE("healthcheck.mode", "tcp"), "traefik [ bad] refused 1" },
+		{ SERVICE("passhostheader", "true"), "traefik []" },
+		{ SERVICE("passhostheader", "false"), "traefik [] ignored 1" },
+		{ SERVICE("server.url", "http://x"), "traefik [ unhonoured] not honoured 1" },
+		{ SERVICE("sticky.cookie", "true"), "traefik [] ignored 1" },
+		{ "traefik.http.services.s.weighted=x", "traefik [ unhonoured] not honoured 1" },
+		{ "traefik.http.services.=x", "traefik [] ignored 1" },
+		{ "traefik.protocol=h2c", "traefik [ h2]" },
+		{ "traefik.protocol=http", "traefik [ h1]" },
+		{ "traefik.protocol=https", "traefik [ h2 tls]" },
+		{ "traefik.protocol=ftp", "traefik [ bad] refused 1" },
+		{ "traefik.backend.loadbalancer.method=wrr", "traefik [ balance 0]" },
+		{ "traefik.backend.loadbalancer.method=drr", "traefik [ balance 1] ignored 1" },
+		{ "traefik.backend.loadbalancer.method=x", "traefik [ bad] refused 1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++)
+		check(&plain, rows[i].label, rows[i].want);
+}
+
+/* A segment of v1 has what its container says, unless it says otherwise; a refusal goes along. */
+static void
+a_segment_inherits(void **state)
+{
+	(void)state;
+	check(&plain,
+	    "traefik.a.frontend.rule=Host:a\ntraefik.frontend.entryPoints=web\ntraefik.port=7\ntraefik.b.port=8\n"
+	    "traefik.b.frontend.entryPoints=default\ntraefik.b.frontend.rule=Host:b",
+	    "traefik [a :7 <web a/>][b :8 <default b/>]");
+	check(&plain, "traefik.a.frontend.rule=Host:a\ntraefik.frontend.auth.basic=x",
+	    "traefik [a <default unhonoured>] not honoured 1");
+	check(&plain, "traefik.a.port=7\ntraefik.protocol=ftp", "traefik [a :7 bad] refused 1");
+	check(&plain, "traefik.a.port=7\ntraefik.a.protocol=gopher\ntraefik.weight=3",
+	    "traefik [a :7 weight 3 bad] refused 1");
+	check(&plain, "traefik.a.port=7\ntraefik.backend=web", "traefik [ in web][a :7]");
+	check(&plain, "traefik.a.port=7\ntraefik.frontend.rule=Host:b", "traefik [ <default b/>][a :7]");
 }
 
 static void
@@ -434,6 +533,11 @@ constraints(void **state)
 		{ "LabelRegex(`team`,`^(blue|green)$`)", true },
 		{ "LabelRegex(`team`,`lu`)", true },
 		{ "LabelRegex(`team`,`^lu`)", false },
+		{ "LabelRegex(`absent`,`.*`)", false },
+		{ "LabelRegex(`team`,`red`) || LabelRegex(`stage`,`^p`)", true },
+		{ "Label(`absent`,`x`) && Label(`stage`,`prod`)", false },
+		{ "Label(`absent`,`x`) || Label(`team`,`red`)", false },
+		{ "  ", true },
 	};
 
 	(void)state;
@@ -462,6 +566,61 @@ what_is_no_constraint_is_refused(void **state)
 	assert_null(c);
 }
 
+/* ---- those of rollcall.yaml ---- */
+
+static void
+rules_and_constraints_of_the_configuration_are_checked(void **state)
+{
+	static const struct {
+		const char *default_rule, *constraints, *rule;
+		const char *says; /* null: nothing is wrong */
+		size_t n;
+	} rows[] = {
+		{ "", "", "", NULL, 0 },
+		{ "Host(`{service}.{cluster}.example`)", "Label(`a`,`b`)", "Host(`a`)", NULL, 0 },
+		{ "Host(`{container}-{family}.{name}.a`)", "", "", NULL, 0 },
+		{ "Host(`{task}`)", "", "", "`default_rule`: `{task}` is no host name", 1 },
+		{ "Host(`{service`)", "", "", "`default_rule`: `{service` is no host name", 1 },
+		{ "Method(`GET`)", "", "", "`default_rule`: Method can't be told as a host and a prefix of the path",
+		    1 },
+		{ "", "Tag(`a`,`b`)", "", "`constraints`: `Tag`", 1 },
+		{ "", "LabelRegex(`a`,`(`)", "", "`constraints`: `(`", 1 },
+		{ "", "", "Hots(`a`)", "`rule`: `Hots` is no matcher", 1 },
+		{ "", "", "Host(`a`) && !Path(`/x`)", "`rule`: ! can't be told", 1 },
+		{ "x", "x", "x", "`default_rule`: ", 3 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		const struct conf_source source = { .constraints = str_from_cstr(rows[i].constraints),
+			.constraints_where = { .line = 2, .column = 1 } };
+		const struct conf_backend backend = { .rule = str_from_cstr(rows[i].rule),
+			.rule_where = { .line = 3, .column = 1 } };
+		const struct conf conf = { .sources = &source,
+			.n_sources = 1,
+			.backends = &backend,
+			.n_backends = 1,
+			.haproxy = { .default_rule = str_from_cstr(rows[i].default_rule),
+			    .default_rule_where = { .line = 1, .column = 1 } } };
+		struct arena *a = arena_new((size_t)1 << 20);
+		struct conf_notes faults = { .n = 0 };
+		struct err e = ERR_INIT;
+		enum err_code code = label_conf_check(a, &conf, &faults, &e);
+
+		CHECK_ROW(code == (rows[i].says == NULL ? ERR_OK : ERR_CONF) && faults.n == rows[i].n, i, e.msg);
+		if (rows[i].says != NULL) {
+			CHECK_ROW(strstr(e.msg, rows[i].says) == e.msg, i, e.msg);
+			CHECK_ROW(str_has_prefix(faults.notes[0].text, str_from_cstr(rows[i].says)), i, e.msg);
+		}
+		if (faults.n == 1)
+			CHECK_ROW(faults.notes[0].where.line == (rows[i].default_rule[0] != '\0'     ? 1
+								    : rows[i].constraints[0] != '\0' ? 2
+												     : 3),
+			    i, e.msg);
+		arena_free(a);
+	}
+}
+
 static void
 a_value_that_cannot_be_read_keeps_out(void **state)
 {
@@ -488,6 +647,8 @@ main(void)
 		cmocka_unit_test(the_articles_own_labels),
 		cmocka_unit_test(traefik_v1),
 		cmocka_unit_test(traefik_v2_and_v3),
+		cmocka_unit_test(traefiks_words_become_haproxys),
+		cmocka_unit_test(a_segment_inherits),
 		cmocka_unit_test(what_the_operator_allows_is_passed_over),
 		cmocka_unit_test(rollcalls_labels_beat_traefiks),
 		cmocka_unit_test(hostile_values_are_refused),
@@ -496,6 +657,7 @@ main(void)
 		cmocka_unit_test(a_deep_expression_is_refused),
 		cmocka_unit_test(constraints),
 		cmocka_unit_test(what_is_no_constraint_is_refused),
+		cmocka_unit_test(rules_and_constraints_of_the_configuration_are_checked),
 		cmocka_unit_test(a_value_that_cannot_be_read_keeps_out),
 	};
 

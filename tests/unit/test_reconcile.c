@@ -1671,6 +1671,67 @@ what_cannot_be_held_is_refused_by_name(void **state)
 	end(s);
 }
 
+/* What is so from now on, said in one sentence. */
+static void
+each_order_says_what_is_so_from_now_on(void **state)
+{
+	struct reconcile_order weigh = order_of(RECONCILE_WEIGH_SERVER, "rc_1"),
+			       all = order_of(RECONCILE_PAUSE_BACKEND, "");
+	struct reconcile_order until_the_end = order_of(RECONCILE_DRAIN_SERVER, "rc_1");
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)begin_serving(s);
+	assert_int_equal(order(s, order_of(RECONCILE_READY_SERVER, "rc_1"), "was not held"), ERR_OK);
+	weigh.weight = 7;
+	assert_int_equal(order(s, weigh, "is held: "), ERR_OK);
+	weigh.weight_is_auto = true;
+	assert_int_equal(order(s, weigh, "has the weight that rollcall gives it"), ERR_OK);
+	assert_int_equal(count_holds(s), 0);
+	until_the_end.for_ms = INT64_MAX;
+	assert_int_equal(order(s, until_the_end, "until 2027-"), ERR_OK); /* a year and a day at most */
+	assert_int_equal(order(s, order_of(RECONCILE_READY_SERVER, "rc_1"), "is held no more"), ERR_OK);
+	all.backend = STR("");
+	assert_int_equal(order(s, all, "all backends are paused"), ERR_OK);
+	assert_int_equal(
+	    order(s, order_of(RECONCILE_RESUME_BACKEND, ""), "all backends are paused still: resume all of them"),
+	    ERR_OK);
+	all.kind = RECONCILE_RESUME_BACKEND;
+	assert_int_equal(order(s, all, "all backends go on"), ERR_OK);
+	assert_int_equal(order(s, all, "nothing was paused"), ERR_OK);
+	assert_int_equal(order(s, order_of(RECONCILE_RESUME_BACKEND, ""), "backend grpc was not paused"), ERR_OK);
+	assert_int_equal(order(s, order_of(RECONCILE_RELEASE_BACKEND, ""), "backend grpc holds nothing back"), ERR_OK);
+	assert_int_equal(order(s, order_of(RECONCILE_EJECT_SERVER, "rc_1"), "not an order of this kind"), ERR_ARG);
+	assert_int_equal(order(s, order_of(RECONCILE_UNEJECT_SERVER, "rc_1"), "not an order of this kind"), ERR_ARG);
+	end(s);
+	s = stage_with(2);
+	begin(s);
+	assert_int_equal(order(s, order_of(RECONCILE_RELEASE_BACKEND, ""), "not known yet"), ERR_REFUSED);
+	all.kind = RECONCILE_PAUSE_BACKEND;
+	all.backend = STR("web");
+	assert_int_equal(order(s, all, "no such backend"), ERR_ARG);
+	end(s);
+}
+
+/* Both at once, by a hand on HAProxy's socket: one sentence, and one hold. */
+static void
+a_foreign_hand_may_set_state_and_weight_together(void **state)
+{
+	struct stage *s = stage_with(2);
+
+	(void)state;
+	(void)begin_serving(s);
+	set_admin(s->slots[0], ACTUAL_MAINT);
+	s->slots[0]->weight = 7;
+	wait_ms(s, RECONCILE_CALM_MS);
+	assert_int_equal(count_holds(s), 1);
+	assert_int_equal(count_notes(s, "state maint and weight 7 was set on HAProxy's socket; this is respected"), 1);
+	wait_ms(s, 60000);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_MAINT);
+	assert_int_equal(s->slots[0]->weight, 7);
+	end(s);
+}
+
 static void
 a_paused_backend_is_in_step_and_goes_on_when_told(void **state)
 {
@@ -2405,6 +2466,8 @@ main(void)
 		cmocka_unit_test(a_foreign_weight_is_respected_until_it_is_what_it_would_be),
 		cmocka_unit_test(an_order_is_written_at_once_and_carried_out),
 		cmocka_unit_test(what_cannot_be_held_is_refused_by_name),
+		cmocka_unit_test(each_order_says_what_is_so_from_now_on),
+		cmocka_unit_test(a_foreign_hand_may_set_state_and_weight_together),
 		cmocka_unit_test(a_paused_backend_is_in_step_and_goes_on_when_told),
 		cmocka_unit_test(what_is_frozen_goes_when_it_is_released),
 		cmocka_unit_test(who_went_on_a_report_counts_for_ten_minutes),

@@ -82,6 +82,48 @@ a_backend_loses_what_the_new_configuration_does_not_expose(void **state)
 	free(backends);
 }
 
+/* A server for another port, of another task or at another address is another server; one that leaves is none. */
+static void
+only_the_same_server_is_no_loss(void **state)
+{
+	static const struct roster_task a = { .arn = { "arn:a", 5 } }, b = { .arn = { "arn:b", 5 } };
+	static const struct desired_server now = {
+		.task = &a, .address = { "10.0.0.1", 8 }, .port = 80, .want = DESIRED_SERVE
+	};
+	static const struct {
+		struct desired_server next;
+		enum plan_state state;
+		bool is_known, is_named;
+		size_t serving, lost;
+	} rows[] = {
+		{ { .task = &a, .address = { "10.0.0.1", 8 }, .port = 80 }, PLAN_STATE_UP, true, true, 1, 0 },
+		{ { .task = &b, .address = { "10.0.0.1", 8 }, .port = 80 }, PLAN_STATE_UP, true, true, 1, 1 },
+		{ { .task = &a, .address = { "10.0.0.2", 8 }, .port = 80 }, PLAN_STATE_UP, true, true, 1, 1 },
+		{ { .task = &a, .address = { "10.0.0.1", 8 }, .port = 81 }, PLAN_STATE_UP, true, true, 1, 1 },
+		{ { .task = &a, .address = { "10.0.0.1", 8 }, .port = 80, .want = DESIRED_LEAVE }, PLAN_STATE_UP, true,
+		    true, 1, 1 },
+		{ { .task = &a, .address = { "10.0.0.1", 8 }, .port = 80 }, PLAN_STATE_UP, true, false, 1, 1 },
+		{ { .task = &b, .address = { "10.0.0.1", 8 }, .port = 80 }, PLAN_STATE_DOWN, true, true, 0, 0 },
+		{ { .task = &b, .address = { "10.0.0.1", 8 }, .port = 80 }, PLAN_STATE_UP, false, true, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		const struct plan_server server = { .desired = rows[i].is_known ? &now : NULL, .state = rows[i].state };
+		const struct plan_backend backend = { .name = STR("web"), .servers = &server, .n_servers = 1 };
+		const struct plan plan = { .backends = &backend, .n_backends = 1 };
+		const struct conf conf = { .defaults = { .removal_limit_percent = 33 } };
+		const struct desired_backend wanted = {
+			.name = rows[i].is_named ? STR("web") : STR("api"), .servers = &rows[i].next, .n_servers = 1
+		};
+		const struct desired next = { .backends = &wanted, .n_backends = 1 };
+		const struct reload_loss loss = reload_loss_of(&plan, 0, &next, &conf);
+
+		CHECK_ROW(loss.serving == rows[i].serving && loss.lost == rows[i].lost, i, "");
+		CHECK_ROW(loss.limit == 33, i, "of no entry: that of defaults");
+	}
+}
+
 static void
 the_limit_itself_is_allowed(void **state)
 {
@@ -151,6 +193,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_in_use_and_not_named_any_more_is_retired),
 		cmocka_unit_test(a_backend_loses_what_the_new_configuration_does_not_expose),
+		cmocka_unit_test(only_the_same_server_is_no_loss),
 		cmocka_unit_test(the_limit_itself_is_allowed),
 		cmocka_unit_test(consent_to_a_reload_is_about_what_it_does_not_expose),
 	};
