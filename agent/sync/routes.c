@@ -589,7 +589,8 @@ on_written(struct routes *r, const struct routes_event *ev, struct routes_action
 	}
 	p->failed_writes++;
 	p->write_after_ms = ev->mono_ms + grown(p->failed_writes);
-	p->disk.map.n = 0; /* whatever stands there: it is written again */
+	p->disk.map.n = 0; /* whatever stands there: it is written again, be it empty */
+	p->disk_is_old = true;
 	raise_fault(r, p, &p->file_fault, ev->mono_ms, ev->err,
 	    "routes change at run time all the same, and a reload of HAProxy starts with the old ones", out);
 }

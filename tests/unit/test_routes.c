@@ -428,6 +428,66 @@ a_swap_that_is_refused_is_tried_again(void **state)
 	end(s);
 }
 
+/* Also of an empty map: what stands in the file would be in force again after a reload. */
+static void
+a_file_that_cannot_be_written_is_written_again_in_time(void **state)
+{
+	struct stage *s;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (int is_empty = 0; is_empty < 2; is_empty++) {
+		s = begin(is_empty ? "shop/ web\n" : "");
+		if (!is_empty)
+			wants(s, "shop", "web");
+		(void)backend(s, "web", true);
+		s->actual.pid = s->pid;
+		err_fill(&e, ERR_IO, 28, "no space left");
+		{
+			const struct reconcile_view v = {
+				.desired = &s->desired, .plan = &s->plan, .actual = &s->actual
+			};
+
+			feed(s, (struct routes_event){ .kind = ROUTES_PASSED, .view = &v });
+		}
+		assert_true(s->todo.write);
+		feed(s, (struct routes_event){ .kind = ROUTES_WRITTEN, .err = &e });
+		assert_true(routes_fault(s->r, 0)->on);
+		assert_non_null(strstr(s->notes, "routes change at run time all the same"));
+		assert_false(s->todo.write);
+		s->now_ms += ROUTES_RETRY_MS;
+		feed(s, (struct routes_event){ .kind = ROUTES_TICK });
+		assert_true(s->todo.write);
+		assert_int_equal(str_has_suffix(s->todo.text, STR("\nshop/ web\n")), !is_empty);
+		feed(s, (struct routes_event){ .kind = ROUTES_WRITTEN });
+		assert_false(routes_fault(s->r, 0)->on);
+		assert_non_null(strstr(s->notes, "its map's file is written again"));
+		end(s);
+	}
+}
+
+/* Not all is known, HAProxy is going down, or rollcall only looks on. */
+static void
+nothing_is_asked_while_nothing_may_be(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		struct stage *s = begin("");
+		struct reconcile_view v = { .desired = &s->desired, .plan = &s->plan, .actual = &s->actual };
+
+		wants(s, "shop", "web");
+		(void)backend(s, "web", true);
+		v.desired = i == 0 ? NULL : v.desired;
+		v.actual = i == 1 ? NULL : v.actual;
+		v.plan = i == 2 ? NULL : v.plan;
+		s->actual.stopping = i == 3;
+		s->conf.haproxy.apply = i != 4;
+		feed(s, (struct routes_event){ .kind = ROUTES_PASSED, .view = &v });
+		assert_false(s->todo.show || s->todo.swap || s->todo.write);
+		end(s);
+	}
+}
+
 static void
 a_daemon_that_labels_never_asked_anything_of_touches_nothing(void **state)
 {
@@ -482,6 +542,8 @@ main(void)
 		cmocka_unit_test(another_process_is_read_before_it_is_told_anything),
 		cmocka_unit_test(a_map_that_haproxy_lacks_is_told_once_and_asked_for_ever_more_rarely),
 		cmocka_unit_test(a_swap_that_is_refused_is_tried_again),
+		cmocka_unit_test(a_file_that_cannot_be_written_is_written_again_in_time),
+		cmocka_unit_test(nothing_is_asked_while_nothing_may_be),
 		cmocka_unit_test(a_daemon_that_labels_never_asked_anything_of_touches_nothing),
 		cmocka_unit_test(a_route_leads_somewhere_until_haproxy_was_seen_without_it),
 	};
