@@ -862,6 +862,8 @@ a_reload_by_somebody_else_loads_what_stands_there(void **state)
 static void
 only_a_managed_entry_that_may_be_acted_on_asks_for_all_this(void **state)
 {
+	static const struct str dialect = { "rollcall", 8 };
+	struct conf_source source = { .name = STR("eu") };
 	struct stage *s = stage();
 
 	(void)state;
@@ -876,6 +878,86 @@ only_a_managed_entry_that_may_be_acted_on_asks_for_all_this(void **state)
 	assert_false(managed_may_add(&s->conf));
 	s->entries[0].managed = s->entries[1].managed = false;
 	assert_false(managed_is_asked_for(&s->conf));
+	s->conf.sources = &source;
+	s->conf.n_sources = 1;
+	assert_false(managed_is_asked_for(&s->conf));
+	source.labels = (struct conf_list){ &dialect, 1 };
+	assert_true(managed_is_asked_for(&s->conf)); /* labels may make one */
+	s->conf.haproxy.managed_mode = CONF_MANAGED_AUTO;
+	assert_true(managed_may_add(&s->conf));
+	s->conf.haproxy.managed_mode = CONF_MANAGED_RUNTIME;
+	assert_true(managed_may_add(&s->conf));
+	end(s);
+}
+
+/* Not all is known, or HAProxy is going down: nothing is written, and nobody is asked to reload. */
+static void
+what_is_not_known_yet_is_waited_for(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct stage *s = stage();
+		struct reconcile_view v = { .desired = &s->desired, .actual = &s->actual, .plan = &s->plan };
+
+		v.desired = i == 0 ? NULL : v.desired;
+		v.actual = i == 1 ? NULL : v.actual;
+		v.plan = i == 2 ? NULL : v.plan;
+		s->actual.stopping = i == 3;
+		task(s, "rc_a", PLAN_STATE_UP);
+		feed(s, (struct managed_event){ .kind = MANAGED_PASSED, .view = &v });
+		assert_false(s->todo.write || s->todo.reload);
+		end(s);
+	}
+}
+
+/* What no task explains is named as it is; one without an address is not named at all. */
+static void
+the_file_names_what_nobody_explains_as_it_is(void **state)
+{
+	struct stage *s = stage();
+
+	(void)state;
+	task(s, "rc_a_up", PLAN_STATE_UP);
+	s->servers[0].address = STR("fd00::1");
+	task(s, "rc_b_ejected", PLAN_STATE_EJECTED);
+	task(s, "rc_c_nowhere", PLAN_STATE_UP);
+	s->servers[2].address = STR("");
+	task(s, "rc_d_unheard", PLAN_STATE_UP)->desired = NULL;
+	task(s, "rc_e_joins", PLAN_STATE_JOINING)->desired = NULL;
+	task(s, "rc_f_no_port", PLAN_STATE_UP);
+	s->servers[5].port = 0;
+	for (size_t i = 2; i < 6; i++)
+		s->tasks[i].want = DESIRED_LEAVE;
+	pass(s);
+	write_it(s);
+	assert_true(says(s, "\tserver rc_a_up [fd00::1]:1000 "));
+	assert_true(says(s, "\tserver rc_b_ejected 10.0.0.1:1001 "));
+	assert_true(says(s, "\tserver rc_d_unheard 10.0.0.1:1003 "));
+	assert_false(says(s, "rc_c_nowhere"));
+	assert_false(says(s, "rc_e_joins"));
+	assert_false(says(s, "rc_f_no_port"));
+	end(s);
+}
+
+/* Only a reload could change it, and the configuration says that there is none. */
+static void
+mode_runtime_says_so_of_settings_too(void **state)
+{
+	struct stage *s = stage();
+
+	(void)state;
+	pass(s);
+	write_it(s);
+	s->conf.haproxy.managed_mode = CONF_MANAGED_RUNTIME;
+	s->actual.minor = 4;
+	start(s, text(&s->disk), NULL);
+	s->entries[1].policy.set = UINT32_C(1) << CONF_POLICY_BALANCE;
+	s->entries[1].policy.balance = CONF_BALANCE_LEASTCONN;
+	pass(s);
+	write_it(s);
+	is_calm(s);
+	assert_non_null(strstr(s->notes, "backend `api` has other settings in HAProxy: only a reload of HAProxy can"));
+	assert_int_equal(s->reloads, 0);
 	end(s);
 }
 
@@ -907,6 +989,9 @@ main(void)
 		cmocka_unit_test(one_name_never_stands_twice),
 		cmocka_unit_test(a_full_disk_is_said_and_tried_again),
 		cmocka_unit_test(a_reload_by_somebody_else_loads_what_stands_there),
+		cmocka_unit_test(what_is_not_known_yet_is_waited_for),
+		cmocka_unit_test(the_file_names_what_nobody_explains_as_it_is),
+		cmocka_unit_test(mode_runtime_says_so_of_settings_too),
 		cmocka_unit_test(only_a_managed_entry_that_may_be_acted_on_asks_for_all_this),
 	};
 
