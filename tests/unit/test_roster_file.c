@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <openssl/evp.h>
+
 #include "ecs/roster_file.h"
 #include "unit.h"
 #include "worlds.h"
@@ -48,6 +50,15 @@ task(struct world *w, const char *id, const char *ipv4)
 	return t;
 }
 
+/* It ends after the other one: dependsOn. */
+static void
+hold(struct taskdef *d, const char *held, const char *by)
+{
+	struct taskdef_container *c = (struct taskdef_container *)(uintptr_t)taskdef_container(d, str_from_cstr(held));
+
+	c->held_by = taskdef_container(d, str_from_cstr(by));
+}
+
 /* All that the text of a file can hold. */
 static void
 fill(struct world *w)
@@ -71,6 +82,10 @@ fill(struct world *w)
 	c->n_labels = N_OF(labels);
 	c->stop_timeout_ms = 20000;
 	c->has_health_check = true;
+	(void)world_publishes(w, d, "side", "");
+	(void)world_publishes(w, d, "late", "");
+	hold(d, "side", "app");
+	hold(d, "late", "app");
 	app->ipv6 = STR("fd00::1");
 	app->bindings = bindings;
 	app->n_bindings = N_OF(bindings);
@@ -147,6 +162,9 @@ what_is_written_is_read_back(void **state)
 	    str_eq(t->definition->containers[0].labels[1].value, was->definition->containers[0].labels[1].value));
 	assert_int_equal(t->definition->containers[0].stop_timeout_ms, 20000);
 	assert_true(t->definition->containers[0].has_health_check);
+	assert_null(t->definition->containers[0].held_by);
+	assert_ptr_equal(t->definition->containers[1].held_by, &t->definition->containers[0]);
+	assert_ptr_equal(t->definition->containers[2].held_by, &t->definition->containers[0]);
 	assert_int_equal(roster_file_write(f->clusters, 1, NOW_MS, &again, NULL), ERR_OK);
 	assert_true(str_eq(buf_str(&again), buf_str(&text)));
 	roster_file_free(f);
@@ -287,6 +305,93 @@ any_damage_is_found(void **state)
 	buf_free(&text);
 }
 
+/* ---- what is well formed, and wrong ---- */
+
+#define CLUSTER(more) "{\"source\":\"eu\",\"cluster\":\"main\",\"account\":\"123456789012\"" more "}\n"
+#define DEFINITION                                                                                               \
+	"{\"taskDefinition\":{\"taskDefinitionArn\":\"" ARN "task-definition/rng:1\",\"containerDefinitions\":[" \
+	"{\"name\":\"app\"}]}}\n"
+#define TASK_OF(arn, status, health, more)                                                                           \
+	"{\"task\":{\"taskArn\":\"" arn "\",\"taskDefinitionArn\":\"" ARN                                            \
+	"task-definition/rng:1\",\"lastStatus\":\"" status                                                           \
+	"\",\"desiredStatus\":\"RUNNING\",\"healthStatus\":\"" health "\",\"containers\":[{\"name\":\"app\"}]}" more \
+	"}\n"
+#define TASK(more) TASK_OF(ARN "task/main/" FIRST, "RUNNING", "HEALTHY", more)
+
+static enum err_code
+read_body(const char *body, struct roster_file **ret, struct err *e)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	struct buf text = buf_make(ROSTER_FILE_TEXT_MAX);
+	enum err_code code;
+	unsigned n = 0;
+
+	assert_int_equal(EVP_Digest(body, strlen(body), digest, &n, EVP_sha256(), NULL), 1);
+	buf_put(&text, STR("{\"rollcall_roster\":1,\"saved_ms\":1,\"sha256\":\""));
+	for (unsigned i = 0; i < n; i++)
+		buf_printf(&text, "%02x", digest[i]);
+	buf_printf(&text, "\"}\n%s", body);
+	code = roster_file_read(buf_str(&text), ret, e);
+	buf_free(&text);
+	return code;
+}
+
+static void
+what_rollcalld_would_not_write_is_refused_whole(void **state)
+{
+	static const struct {
+		const char *body, *says; /* null: it is read */
+	} rows[] = {
+		{ "", NULL },
+		{ CLUSTER(""), NULL },
+		{ CLUSTER("") DEFINITION TASK(""), NULL },
+		{ CLUSTER("") TASK(",\"host_ipv4\":\"10.0.0.1\",\"host_ipv6\":\"fd00::1\""), NULL },
+		{ CLUSTER("") "{\"source\":\"us\",\"cluster\":\"main\"}\n", NULL },
+		{ CLUSTER("") "{\"source\":\"eu\",\"cluster\":\"other\"}\n", NULL },
+		{ CLUSTER("") CLUSTER(""), "a cluster twice" },
+		{ CLUSTER(",\"arn\":\"" ARN "service/main\""), "not the ARN of a cluster" },
+		{ CLUSTER(",\"arn\":7"), "arn" },
+		{ CLUSTER(",\"read_ms\":-1"), "read_ms" },
+		{ "{\"source\":\"\",\"cluster\":\"main\"}\n", "not a source's name" },
+		{ "{\"source\":\"a\\nb\",\"cluster\":\"main\"}\n", "not a source's name" },
+		{ "{\"source\":7,\"cluster\":\"main\"}\n", "source" },
+		{ "{\"source\":\"eu\",\"cluster\":\"a/b/c\"}\n", "not a cluster's name" },
+		{ "{\"source\":\"eu\",\"cluster\":7}\n", "cluster" },
+		{ "{\"source\":\"eu\"}\n", "not a cluster's name" },
+		{ "{\"source\":\"eu\",\"cluster\":\"main\",\"account\":7}\n", "account" },
+		{ TASK(""), "of no cluster" },
+		{ CLUSTER("") TASK("") TASK(""), "twice" },
+		{ CLUSTER("") DEFINITION DEFINITION, "a task definition twice" },
+		{ CLUSTER("") "{\"taskDefinition\":{}}\n", "line 3" },
+		{ CLUSTER("") TASK_OF("arn:aws:ecs:eu-west-1:999999999999:task/main/" FIRST, "RUNNING", "HEALTHY", ""),
+		    "not of this cluster" },
+		{ CLUSTER("") TASK_OF(ARN "task/other/" FIRST, "RUNNING", "HEALTHY", ""), "not of this cluster" },
+		{ CLUSTER("") TASK_OF(ARN "task/" FIRST, "RUNNING", "HEALTHY", ""), NULL }, /* of the old form */
+		{ CLUSTER("") TASK_OF(ARN "task/main/" FIRST, "STOPPED", "HEALTHY", ""), "not a task that may serve" },
+		{ CLUSTER("") TASK_OF(ARN "task/main/" FIRST, "RUNNING", "UNHEALTHY", ""),
+		    "not a task that may serve" },
+		{ CLUSTER("") TASK(",\"host_ipv4\":\"fd00::1\""), "not an address" },
+		{ CLUSTER("") TASK(",\"host_ipv6\":\"10.0.0.1\""), "not an address" },
+		{ CLUSTER("") TASK(",\"host_ipv4\":7"), "not an address" },
+		{ CLUSTER("") TASK(",\"described_ms\":\"x\""), "described_ms" },
+		{ CLUSTER("") "{\"task\":7}\n", "task" },
+		{ CLUSTER("") "{\n", "line 3" },
+		{ CLUSTER("") "[]\n", "line 3" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct roster_file *f = NULL;
+		struct err e = ERR_INIT;
+		enum err_code code = read_body(rows[i].body, &f, &e);
+
+		CHECK_ROW(code == (rows[i].says == NULL ? ERR_OK : ERR_PARSE), i, e.msg);
+		CHECK_ROW(rows[i].says == NULL || strstr(e.msg, rows[i].says) != NULL, i, e.msg);
+		CHECK_ROW((f != NULL) == (code == ERR_OK), i, e.msg);
+		roster_file_free(f);
+	}
+}
+
 static void
 another_version_is_no_damage(void **state)
 {
@@ -380,6 +485,7 @@ main(void)
 		TEST(it_exposes_the_same_servers),
 		TEST(only_who_may_serve_is_in_it),
 		TEST(any_damage_is_found),
+		TEST(what_rollcalld_would_not_write_is_refused_whole),
 		TEST(another_version_is_no_damage),
 		TEST(what_is_remembered_makes_way_for_what_is_known),
 		TEST(of_two_that_are_remembered_neither_is_replaced),
