@@ -55,6 +55,7 @@ unit_tests = \
 	%D%/unit/test_ecs_answer \
 	%D%/unit/test_ecs_event \
 	%D%/unit/test_ecs_hosts \
+	%D%/unit/test_ecs_interest \
 	%D%/unit/test_ecs_json \
 	%D%/unit/test_ecs_queue \
 	%D%/unit/test_ecs_sweep \

@@ -391,6 +391,144 @@ what_is_wrong_is_refused_with_its_reason(void **state)
 	}
 }
 
+/* ---- frames of pairs ---- */
+
+struct pair {
+	const char *name; /* null: the last */
+	enum spop_wire_type type;
+	uint64_t number;
+	const char *text;
+};
+
+static bool
+feed_pairs(struct story *t, enum spop_wire_frame type, const struct pair *pairs)
+{
+	const struct spop_wire_head head = { .type = (uint8_t)type, .flags = SPOP_WIRE_FIN };
+	struct buf payload = buf_make(1000), frame = buf_make(2000);
+	bool goes_on;
+
+	spop_wire_put_head(&payload, &head);
+	for (; pairs->name != NULL; pairs++) {
+		const struct spop_wire_value v = { .type = pairs->type,
+			.boolean = pairs->number != 0,
+			.number = pairs->number,
+			.text = str_from_cstr(pairs->text != NULL ? pairs->text : "") };
+
+		spop_wire_put_string(&payload, str_from_cstr(pairs->name));
+		spop_wire_put_value(&payload, &v);
+	}
+	spop_wire_put_u32(&frame, (uint32_t)payload.len);
+	buf_put(&frame, buf_str(&payload));
+	goes_on = spop_session_feed(t->session, buf_str(&frame));
+	buf_free(&payload);
+	buf_free(&frame);
+	return goes_on;
+}
+
+#define VERSIONS(text)                                          \
+	{                                                       \
+		"supported-versions", SPOP_WIRE_STRING, 0, text \
+	}
+#define SIZE(n)                                             \
+	{                                                   \
+		"max-frame-size", SPOP_WIRE_UINT32, n, NULL \
+	}
+#define CAPABILITIES                                              \
+	{                                                         \
+		"capabilities", SPOP_WIRE_STRING, 0, "pipelining" \
+	}
+
+/* A value of another type is as none. */
+static void
+a_hello_has_what_it_must_have_of_the_right_type(void **state)
+{
+	static const struct {
+		struct pair pairs[6];
+		int why; /* -1: it is taken */
+	} rows[] = {
+		{ { VERSIONS("2.0"), SIZE(16380), CAPABILITIES }, -1 },
+		{ { VERSIONS("1.0, 2.0"), SIZE(256), CAPABILITIES, { "engine-id", SPOP_WIRE_STRING, 0, "x" } }, -1 },
+		{ { VERSIONS("2.0"), { "max-frame-size", SPOP_WIRE_INT64, 4096, NULL }, CAPABILITIES }, -1 },
+		{ { VERSIONS("2.0"), SIZE(UINT32_MAX), CAPABILITIES, { "healthcheck", SPOP_WIRE_BOOL, 0, NULL } }, -1 },
+		{ { VERSIONS("2.0"), SIZE(4096), CAPABILITIES, { "healthcheck", SPOP_WIRE_INT32, 1, NULL } }, -1 },
+		{ { VERSIONS("2.0"), SIZE(255), CAPABILITIES }, SPOP_FRAME_SIZE },
+		{ { VERSIONS("2.0"), { "max-frame-size", SPOP_WIRE_UINT64, UINT64_C(1) << 32, NULL }, CAPABILITIES },
+		    SPOP_FRAME_SIZE },
+		{ { VERSIONS("2.0"), { "max-frame-size", SPOP_WIRE_STRING, 0, "4096" }, CAPABILITIES },
+		    SPOP_NO_FRAME_SIZE },
+		{ { { "supported-versions", SPOP_WIRE_INT32, 2, NULL }, SIZE(4096), CAPABILITIES }, SPOP_NO_VERSION },
+		{ { VERSIONS("1.0,3.0"), SIZE(4096), CAPABILITIES }, SPOP_VERSION },
+		{ { VERSIONS(""), SIZE(4096), CAPABILITIES }, SPOP_VERSION },
+		{ { VERSIONS("2.0"), SIZE(4096), { "capabilities", SPOP_WIRE_NULL, 0, NULL } }, SPOP_NO_CAPABILITIES },
+		{ { VERSIONS("2.0"), SIZE(4096) }, SPOP_NO_CAPABILITIES },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		static struct story t;
+
+		begin(&t);
+		CHECK_ROW(feed_pairs(&t, SPOP_WIRE_HAPROXY_HELLO, rows[i].pairs) == (rows[i].why < 0), i, t.told);
+		CHECK_ROW((t.counts.hellos == 1) == (rows[i].why < 0), i, t.told);
+		if (rows[i].why >= 0)
+			CHECK_ROW(t.counts.refused[rows[i].why] == 1, i, t.told);
+		end(&t);
+	}
+}
+
+static void
+a_disconnect_says_why_if_it_can_be_read(void **state)
+{
+	static const struct {
+		struct pair pairs[3];
+		const char *told;
+		unsigned counted;
+	} rows[] = {
+		{ { { "status-code", SPOP_WIRE_UINT32, 0, NULL }, { "message", SPOP_WIRE_STRING, 0, "bye" } },
+		    "disconnected 0: bye\n", 0 },
+		{ { { "status-code", SPOP_WIRE_INT32, 3, NULL } }, "disconnected 3: \n", 1 },
+		{ { { "status-code", SPOP_WIRE_STRING, 0, "3" }, { "message", SPOP_WIRE_INT32, 7, NULL } },
+		    "disconnected 0: \n", 0 },
+		{ { { "other", SPOP_WIRE_BOOL, 1, NULL } }, "disconnected 0: \n", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		static struct story t;
+
+		begin(&t);
+		assert_true(feed_vector(&t, "v34", "03-haproxy-hello.bin"));
+		CHECK_ROW(!feed_pairs(&t, SPOP_WIRE_HAPROXY_DISCONNECT, rows[i].pairs), i, rows[i].told);
+		CHECK_ROW(strcmp(t.told, rows[i].told) == 0, i, t.told);
+		CHECK_ROW(t.counts.disconnects == rows[i].counted, i, t.told);
+		end(&t);
+	}
+}
+
+/* Who listens to nothing is told nothing; what is said is counted all the same. */
+static void
+a_session_needs_nobody_who_listens(void **state)
+{
+	static const struct spop_listener nobody = { .message = NULL };
+	static struct story t;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(spop_session_new(&nobody, &t.counts, &t.session, NULL), ERR_OK);
+		assert_true(feed_vector(&t, "v34", "03-haproxy-hello.bin"));
+		assert_true(feed_vector(&t, "v34", "08-notify-resp.bin"));
+		if (i == 0)
+			assert_false(
+			    feed_pairs(&t, SPOP_WIRE_HAPROXY_DISCONNECT, (const struct pair[]){ { .name = NULL } }));
+		else
+			assert_false(spop_session_feed(t.session, str_of(BYTES(FRAME("\x07", HELLO_HEAD)))));
+		end(&t);
+	}
+	assert_int_equal(t.counts.notifies, 2);
+	assert_int_equal(t.counts.refused[SPOP_HELLO_TWICE], 1);
+	assert_int_equal(spop_session_errors(&t.counts), 1);
+}
+
 static void
 an_unknown_frame_is_skipped_and_counted(void **state)
 {
@@ -456,6 +594,9 @@ main(void)
 		cmocka_unit_test(any_split_gives_the_same),
 		cmocka_unit_test(a_disconnect_is_answered_and_told),
 		cmocka_unit_test(what_is_wrong_is_refused_with_its_reason),
+		cmocka_unit_test(a_hello_has_what_it_must_have_of_the_right_type),
+		cmocka_unit_test(a_disconnect_says_why_if_it_can_be_read),
+		cmocka_unit_test(a_session_needs_nobody_who_listens),
 		cmocka_unit_test(an_unknown_frame_is_skipped_and_counted),
 		cmocka_unit_test(answers_that_nobody_reads_are_bounded),
 		cmocka_unit_test(goodbye_is_a_disconnect_without_an_error),
