@@ -621,6 +621,60 @@ an_ejection_that_cannot_be_is_refused_with_the_reason(void **state)
 	end(&t);
 }
 
+/* A slot may have another name after a reload; the task is the same. */
+static void
+an_ejection_is_found_by_its_task_whatever_its_server_is_called(void **state)
+{
+	static struct story t;
+	struct buf said = buf_make(500);
+	struct overlay_key first, other;
+
+	(void)state;
+	begin(&t, 3);
+	(void)second(&t);
+	first = overlay_key_of(STR("grpc"), t.plan->backends[0].servers[0].desired);
+	other = overlay_key_of(STR("grpc"), t.plan->backends[0].servers[1].desired);
+	assert_null(outlier_find(t.o, &first));
+	assert_int_equal(
+	    outlier_eject(t.o, t.plan, STR("grpc"), STR("rc_1"), t.now_ms, t.now_ms, 0, &said, NULL), ERR_OK);
+	assert_str(outlier_find(t.o, &first)->server, "rc_1");
+	assert_null(outlier_find(t.o, &other));
+	t.servers[0]->name = STR("rc_7");
+	t.now_ms += 1000;
+	t.plan = world_plan(t.w, t.now_ms, NULL);
+	(void)outlier_pass(t.o, world_actual(t.w), t.plan, t.now_ms, t.now_ms, &t.notes);
+	assert_str(outlier_find(t.o, &first)->server, "rc_7");
+	buf_reset(&said);
+	outlier_uneject(t.o, STR("web"), STR("rc_7"), t.now_ms, &said);
+	outlier_uneject(t.o, STR("grpc"), STR("rc_1"), t.now_ms, &said);
+	assert_str(buf_str(&said), "web/rc_7 was not ejectedgrpc/rc_1 was not ejected");
+	outlier_uneject(t.o, STR("grpc"), STR("rc_7"), t.now_ms, &said);
+	assert_null(outlier_find(t.o, &first)); /* remembered, and out no more */
+	buf_free(&said);
+	end(&t);
+}
+
+/* Who is only observed takes calls: a restart has nothing to bring back. */
+static void
+who_is_only_observed_is_not_written(void **state)
+{
+	static struct story t;
+	struct buf text = buf_make(OUTLIER_TEXT_MAX);
+
+	(void)state;
+	begin(&t, 3);
+	t.entry->policy.outlier.mode = CONF_OUTLIER_OBSERVE;
+	(void)second(&t);
+	calls(&t, 0, 0, 9);
+	(void)second(&t);
+	assert_int_equal(t.notes.n, 1);
+	assert_int_equal(outlier_write(t.o, t.now_ms, &text, NULL), ERR_OK);
+	buf_put_u8(&text, '\0');
+	assert_non_null(strstr((const char *)text.ptr, "\"ejections\":[]"));
+	buf_free(&text);
+	end(&t);
+}
+
 /* Who has not been seen for ten minutes is out no more, nor remembered. */
 static void
 who_is_gone_for_long_is_forgotten(void **state)
@@ -761,6 +815,8 @@ main(void)
 		cmocka_unit_test(an_operator_ejects_and_puts_back),
 		cmocka_unit_test(a_message_counts_if_it_names_a_server_and_a_failure),
 		cmocka_unit_test(an_ejection_that_cannot_be_is_refused_with_the_reason),
+		cmocka_unit_test(an_ejection_is_found_by_its_task_whatever_its_server_is_called),
+		cmocka_unit_test(who_is_only_observed_is_not_written),
 		cmocka_unit_test(who_is_gone_for_long_is_forgotten),
 		cmocka_unit_test(what_is_over_or_there_already_is_not_resumed),
 		cmocka_unit_test(a_restart_within_30_s_resumes_and_a_later_one_does_not),

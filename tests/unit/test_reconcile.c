@@ -2386,6 +2386,27 @@ slots_that_are_used_up_are_said_with_their_count(void **state)
 	end(s);
 }
 
+/* Of what the entry says, what a slot's own line decides; all of it in one sentence. */
+static void
+keys_that_slots_do_not_heed_are_named(void **state)
+{
+	struct stage *s = stage_with(1);
+	struct conf_backend *entry =
+	    (struct conf_backend *)(uintptr_t)conf_backend_by_name(world_conf(s->w), STR("grpc"));
+
+	(void)state;
+	entry->policy.set =
+	    UINT32_C(1) << CONF_POLICY_PROTO | UINT32_C(1) << CONF_POLICY_SLOWSTART | UINT32_C(1) << CONF_POLICY_WEIGHT;
+	(void)world_task(s->w, "aaaa1111", ROSTER_RUNNING, "10.0.0.1");
+	begin(s);
+	publish(s);
+	let_checks_pass(s);
+	wait_ms(s, 10000);
+	assert_int_equal(count_notes(s, "backend `grpc`: `proto`, `slowstart` without effect on slots"), 1);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_READY); /* it serves all the same */
+	end(s);
+}
+
 static void
 more_faults_than_notes_are_all_said(void **state)
 {
@@ -2487,6 +2508,7 @@ main(void)
 		cmocka_unit_test(a_hand_on_a_backend_of_labels_is_found_after_a_restart),
 		cmocka_unit_test(a_backend_without_slots_is_told_what_to_add),
 		cmocka_unit_test(slots_that_are_used_up_are_said_with_their_count),
+		cmocka_unit_test(keys_that_slots_do_not_heed_are_named),
 		cmocka_unit_test(more_faults_than_notes_are_all_said),
 		cmocka_unit_test(freeing_nothing_is_fine),
 	};
