@@ -8,6 +8,7 @@ lint="$top_srcdir/tests/lint"
 tree=$(mktemp -d) || exit 1
 trap 'rm -rf "$tree"' EXIT
 n=0
+tried= # the scripts that something was planted for
 
 clean_tree() {
 	rm -rf "${tree:?}"/*
@@ -18,6 +19,9 @@ clean_tree() {
 	mkdir -p "$tree/.ci" "$tree/docs" "$tree/haproxy" "$tree/packaging"
 	: >"$tree/NEWS"
 	echo Plain words. >"$tree/README.md"
+	printf '.Dd $Mdocdate$\n.Dt ROLLCALL 1\n.Os\n.Sh NAME\n.Nm rollcall\n.Nd a page\n.Sh COMMANDS\n.Bl -tag -width Ds\n.It Ic status\nAll.\n.El\n' \
+		>"$tree/packaging/rollcall.1"
+	rollcall_helps status
 	printf '#!/bin/sh\necho "$1"\n' >"$tree/.ci/run"
 	echo '#include <stdint.h>' >"$tree/agent/base/base.h"
 	printf '#include "base/base.h"\nint plan_of(int n);\n' >"$tree/agent/plan/plan.h"
@@ -25,6 +29,15 @@ clean_tree() {
 	printf 'int io_open(void);\nint\nio_open(void)\n{\n\treturn 0;\n}\n' >"$tree/agent/io/io.c"
 	echo '%D%/base/base.h %D%/io/io.c %D%/plan/plan.h %D%/plan/plan.c' >"$tree/agent/local.mk"
 	: >"$tree/tests/local.mk"
+}
+
+rollcall_helps() { # COMMAND...
+	{
+		printf '#!/bin/sh\ncat <<END\ncommands:\n'
+		[ $# = 0 ] || printf '  %s  tells something\n' "$@"
+		printf '\nEND\n'
+	} >"$tree/rollcall"
+	chmod +x "$tree/rollcall"
 }
 
 # Compiles the tree as the build does: archives, members named libcore_a-FILE.o.
@@ -45,6 +58,7 @@ archive() { # name, sources
 
 caught() { # script, how many complaints are right, what
 	n=$((n + 1))
+	[ "$2" = 0 ] || tried="$tried $1"
 	if [ "$1" = core-is-pure.sh ]; then
 		archive libcore.a "$tree"/agent/plan/*.c
 		archive libdrive.a "$tree"/agent/io/*.c
@@ -58,13 +72,23 @@ caught() { # script, how many complaints are right, what
 	fi
 }
 
+none() { # what, for what nothing is planted
+	n=$((n + 1))
+	if [ -z "$2" ]; then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1"
+		echo "$2" | sed 's/^/# nothing is planted for /'
+	fi
+}
+
 plant() { # file, text
 	mkdir -p "$tree/$(dirname "$1")"
 	printf '%s\n' "$2" >"$tree/$1"
 }
 
 for script in include-graph.sh core-is-pure.sh headers-stand-alone.sh all-listed.sh format.sh codespell.sh shellcheck.sh \
-	function-length.sh cppcheck.sh clang-tidy.sh; do
+	function-length.sh man-pages.sh cppcheck.sh clang-tidy.sh; do
 	clean_tree
 	caught "$script" 0 "a clean tree passes"
 done
@@ -143,8 +167,12 @@ caught function-length.sh 0 "one with its reason passes"
 if_there() { # script, what, file, text
 	clean_tree
 	plant "$3" "$4"
+	if_it_runs "$1" "$2"
+}
+
+if_it_runs() { # script, what
 	case $(top_srcdir=$tree top_builddir=$tree sh "$lint/$1") in
-	*SKIP*) ;;
+	*'# SKIP'*) tried="$tried $1" ;;
 	*) caught "$1" 1 "$2 is caught" ;;
 	esac
 }
@@ -165,4 +193,52 @@ if_there clang-tidy.sh "a 1 that is added in the wrong place" agent/plan/plan_ti
 #include <string.h>
 char *plan_tidy(const char *s);
 char *plan_tidy(const char *s) { return malloc(strlen(s + 1)); }'
+if_there man-pages.sh "a macro that there is not" packaging/rollcalld.8 '.Dd $Mdocdate$
+.Dt ROLLCALLD 8
+.Os
+.Sh NAME
+.Nm rollcalld
+.Nd a page
+.Xx none'
+clean_tree
+rollcall_helps status why
+if_it_runs man-pages.sh "a command that no page tells"
+clean_tree
+rollcall_helps
+if_it_runs man-pages.sh "a help without commands"
+
+# All that documents.sh reads; the documents, and what Python would find by following a link, may be written to.
+documented_tree() {
+	rm -rf "${tree:?}"/*
+	ln -s "$top_srcdir"/* "$tree/"
+	rm "$tree/NEWS" "$tree/docs" "$tree/tests"
+	mkdir "$tree/docs" "$tree/tests"
+	ln -s "$top_srcdir"/tests/* "$tree/tests/"
+	rm "$tree/tests/functional"
+	mkdir -p "$tree/tests/functional/rollcall_testlib"
+	for file in "$top_srcdir"/NEWS "$top_srcdir"/docs/*.md "$top_srcdir"/tests/functional/*.py \
+		"$top_srcdir"/tests/functional/rollcall_testlib/*.py; do
+		cat "$file" >"$tree/${file#"$top_srcdir"/}"
+	done
+}
+
+documented_tree
+caught documents.sh 0 "our documents pass"
+documented_tree
+sed 's/^| `[A-Za-z_.]*`/| `rollcall_lost`/' "$top_srcdir/docs/runbook.md" >"$tree/docs/runbook.md"
+printf '%s\n' '`test_lost: it_is_lost`, `fuzz_lost`, [lost](lost.md), `rollcall lose all`' >>"$tree/docs/security.md"
+echo 'rollcall 0' >"$tree/NEWS"
+if_it_runs documents.sh "a document that is not true"
+if [ "${found#*# SKIP}" = "$found" ]; then
+	none "each test of the documents fails" "$(sed -n 's/^def \(test_[a-z_]*\).*/\1/p' "$tree/tests/functional/test_documents.py" |
+		while read -r name; do
+			echo "$found" | grep -q "FAILED .*::$name" || echo "$name"
+		done)"
+fi
+none "something is planted for each script" "$(for script in "$lint"/*.sh; do
+	case " $tried selftest.sh " in
+	*" ${script##*/} "*) ;;
+	*) echo "${script##*/}" ;;
+	esac
+done)"
 echo "1..$n"
