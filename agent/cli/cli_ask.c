@@ -188,6 +188,27 @@ cli_ask_servers_of(const json_t *backends)
 	return all;
 }
 
+enum cli_command_exit
+cli_ask_servers(const struct cli_command_run *run, const char *backend, json_t **ret)
+{
+	struct cli_ask_document d;
+	enum cli_command_exit status;
+	json_t *servers;
+
+	if (backend == NULL)
+		status = cli_ask_get(run, STR("/v1/backends"), &d);
+	else
+		status = cli_ask_get_below(run, STR("/v1/backends/"), str_from_cstr(backend), cli_ask_get, &d);
+	if (status != CLI_COMMAND_OK)
+		return status;
+	servers = cli_ask_servers_of(d.json);
+	cli_ask_document_free(&d);
+	if (servers == NULL)
+		return cli_ask_complain(run, CLI_COMMAND_REFUSED, STR("no memory for the documents"));
+	*ret = servers;
+	return CLI_COMMAND_OK;
+}
+
 size_t
 cli_ask_find_servers(const json_t *servers, struct str name, struct buf *names, const json_t **ret_first)
 {

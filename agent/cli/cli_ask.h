@@ -46,6 +46,8 @@ enum cli_command_exit cli_ask_print_made(
 
 /* All servers of an array of backends, or of one backend. */
 json_t *cli_ask_servers_of(const json_t *backends);
+/* Those of all backends, or of the one of that name; ret is the caller's to free. */
+enum cli_command_exit cli_ask_servers(const struct cli_command_run *run, const char *backend, json_t **ret);
 /* How many have that name; names gets them as "BACKEND/NAME, BACKEND/NAME". */
 size_t cli_ask_find_servers(const json_t *servers, struct str name, struct buf *names, const json_t **ret_first);
 

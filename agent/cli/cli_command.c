@@ -143,19 +143,10 @@ static enum cli_command_exit
 command_servers(const struct cli_command_run *run, int n, char *const *arguments)
 {
 	CLEANUP(cli_json_free_at) json_t *servers = NULL;
-	struct cli_ask_document d;
-	enum cli_command_exit status;
+	enum cli_command_exit status = cli_ask_servers(run, n == 0 ? NULL : arguments[0], &servers);
 
-	if (n == 0)
-		status = cli_ask_get(run, STR("/v1/backends"), &d);
-	else
-		status = cli_ask_get_below(run, STR("/v1/backends/"), str_from_cstr(arguments[0]), cli_ask_get, &d);
 	if (status != CLI_COMMAND_OK)
 		return status;
-	servers = cli_ask_servers_of(d.json);
-	cli_ask_document_free(&d);
-	if (servers == NULL)
-		return cli_ask_complain(run, CLI_COMMAND_REFUSED, STR("no memory for the documents"));
 	return run->json ? cli_ask_print_json(run, servers) : show(run, cli_show_servers, servers);
 }
 

@@ -81,7 +81,6 @@ static enum cli_command_exit
 put_server(const struct cli_command_run *run, struct str what, struct buf *path)
 {
 	CLEANUP(cli_json_free_at) json_t *servers = NULL;
-	struct cli_ask_document d;
 	enum cli_command_exit status;
 	size_t slash;
 
@@ -91,13 +90,9 @@ put_server(const struct cli_command_run *run, struct str what, struct buf *path)
 		put_server_path(path, str_first(what, slash), str_skip(what, slash + 1));
 		return CLI_COMMAND_OK;
 	}
-	status = cli_ask_get(run, STR("/v1/backends"), &d);
+	status = cli_ask_servers(run, NULL, &servers);
 	if (status != CLI_COMMAND_OK)
 		return status;
-	servers = cli_ask_servers_of(d.json);
-	cli_ask_document_free(&d);
-	if (servers == NULL)
-		return cli_ask_complain(run, CLI_COMMAND_REFUSED, STR("no memory for the documents"));
 	return find_path(run, servers, what, path);
 }
 
