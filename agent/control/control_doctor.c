@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "control/control_json.h"
+#include "control/control_status.h"
 
 #define SKEW_WARNING_MS INT64_C(30000) /* AWS refuses signatures from 5 min on */
 #define SKEW_FAULT_MS   INT64_C(240000)
@@ -338,15 +339,6 @@ check_credentials(struct doctor *d, const struct control_facts *f)
 	}
 }
 
-static struct str
-account_of(const struct roster *r, struct str source)
-{
-	for (size_t i = 0; r != NULL && i < r->n_clusters; i++)
-		if (str_eq(r->clusters[i].source, source) && r->clusters[i].account.len > 0)
-			return r->clusters[i].account;
-	return STR("");
-}
-
 static const struct control_probe *
 find_identity(const struct control_facts *f, size_t source)
 {
@@ -363,7 +355,7 @@ check_identity(struct doctor *d, const struct control_facts *f)
 {
 	for (size_t i = 0; f->conf != NULL && i < f->conf->n_sources; i++) {
 		const struct conf_source *s = &f->conf->sources[i];
-		const struct str account = account_of(f->roster, s->name);
+		const struct str account = control_status_account(f->roster, s->name);
 		const struct control_probe *who = find_identity(f, i);
 
 		if (who != NULL)

@@ -365,29 +365,20 @@ put_removals(struct buf *out, const struct control_facts *f)
 		    f->counts != NULL ? f->counts->removals[evidences[i]] : 0);
 }
 
-static const enum plan_state states[] = {
-	PLAN_STATE_JOINING,
-	PLAN_STATE_UP,
-	PLAN_STATE_DOWN,
-	PLAN_STATE_DRAINING,
-	PLAN_STATE_EJECTED,
-	PLAN_STATE_HELD,
-};
-
 static void
 put_servers_of(struct buf *out, const char *name, const struct plan_backend *b)
 {
-	uint64_t counts[N_OF(states)] = { 0 };
+	uint64_t counts[PLAN_STATES] = { 0 };
 
 	for (size_t i = 0; i < b->n_servers; i++)
 		counts[b->servers[i].state]++;
-	for (size_t i = 0; i < N_OF(states); i++) {
+	for (size_t i = 0; i < PLAN_STATES; i++) {
 		const struct control_metric_label labels[] = {
 			{ "backend", b->name },
-			{ "state", str_from_cstr(plan_state_name(states[i])) },
+			{ "state", str_from_cstr(plan_state_name((enum plan_state)i)) },
 		};
 
-		control_metric_whole(out, name, labels, 2, counts[states[i]]);
+		control_metric_whole(out, name, labels, 2, counts[i]);
 	}
 }
 

@@ -22,17 +22,6 @@
 #define FNV_BASIS UINT64_C(0xcbf29ce484222325)
 #define FNV_PRIME UINT64_C(0x100000001b3)
 
-static const enum plan_state states[] = {
-	PLAN_STATE_JOINING,
-	PLAN_STATE_UP,
-	PLAN_STATE_DOWN,
-	PLAN_STATE_DRAINING,
-	PLAN_STATE_EJECTED,
-	PLAN_STATE_HELD,
-};
-
-#define N_STATES (sizeof(states) / sizeof(states[0]))
-
 void
 control_status_live(const struct control_facts *f, struct str arg, struct control_response *ret)
 {
@@ -203,8 +192,8 @@ put_clusters(struct control_json *w, const struct control_facts *f, const struct
 	control_json_array_end(w);
 }
 
-static struct str
-account_of(const struct roster *r, struct str source)
+struct str
+control_status_account(const struct roster *r, struct str source)
 {
 	for (size_t i = 0; r != NULL && i < r->n_clusters; i++)
 		if (str_eq(r->clusters[i].source, source) && r->clusters[i].account.len > 0)
@@ -281,7 +270,7 @@ put_source(struct control_json *w, const struct control_facts *f, size_t i)
 	control_json_object(w, NULL);
 	control_json_text(w, "name", source->name);
 	control_json_text(w, "region", source->region);
-	control_json_text(w, "account", account_of(f->roster, source->name));
+	control_json_text(w, "account", control_status_account(f->roster, source->name));
 	put_keys(w, f->keys != NULL ? &f->keys[i] : NULL);
 	put_clusters(w, f, source);
 	put_calls(w, figures);
@@ -368,8 +357,9 @@ put_counts(struct control_json *w, const struct control_facts *f)
 {
 	control_json_number(w, "backends", f->conf != NULL ? (int64_t)f->conf->n_backends : 0);
 	control_json_object(w, "servers");
-	for (size_t i = 0; i < N_STATES; i++)
-		control_json_number(w, plan_state_name(states[i]), count_in_state(f->plan, states[i]));
+	for (size_t i = 0; i < PLAN_STATES; i++)
+		control_json_number(
+		    w, plan_state_name((enum plan_state)i), count_in_state(f->plan, (enum plan_state)i));
 	control_json_object_end(w);
 	control_json_number(w, "holds", f->overlay != NULL ? (int64_t)overlay_count(f->overlay) : 0);
 	control_json_number(w, "pauses", f->overlay != NULL ? (int64_t)overlay_count_pauses(f->overlay) : 0);

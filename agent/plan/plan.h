@@ -148,6 +148,7 @@ enum plan_state {
 	PLAN_STATE_EJECTED,
 	PLAN_STATE_HELD
 };
+#define PLAN_STATES ((size_t)PLAN_STATE_HELD + 1)
 
 /* One server of ours that holds an address, with the candidate it stands for.  A
  * free slot that still has the address of its last task is not shown. */
