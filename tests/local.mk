@@ -357,7 +357,7 @@ bench: %D%/bench/apply %D%/bench/control
 
 # ---- what needs HAProxy and Python: tests/run ----
 
-EXTRA_DIST += %D%/run %D%/again %D%/coverage %D%/fuzz/run %D%/packaging %D%/haproxy/fetch %D%/functional %D%/fakeaws %D%/load %D%/rng %D%/vectors
+EXTRA_DIST += %D%/run %D%/again %D%/coverage %D%/fuzz/run %D%/valgrind %D%/packaging %D%/haproxy/fetch %D%/functional %D%/fakeaws %D%/load %D%/rng %D%/vectors
 
 # Directories are copied whole: out with what Python left in them.
 dist-hook:
