@@ -340,7 +340,7 @@ TESTS += $(lint_tests)
 slow_lint_tests = \
 	%D%/lint/clang-tidy.sh \
 	%D%/lint/cppcheck.sh
-EXTRA_DIST += $(lint_tests) $(slow_lint_tests) %D%/lint/allowed-includes
+EXTRA_DIST += $(lint_tests) $(slow_lint_tests) %D%/lint/allowed-includes %D%/lint/report
 lint: all
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(slow_lint_tests)' check_PROGRAMS=
 .PHONY: lint

@@ -3,6 +3,8 @@
 # neither built nor run nor shipped, and nobody notices.
 set -u
 : "${top_srcdir:?}"
+# shellcheck disable=SC1091 # our own
+. "$(dirname "$0")/report"
 cd "$top_srcdir" || exit 1
 
 # What a file is called in local.mk: programs go by their name without .c.
@@ -19,17 +21,8 @@ unlisted() { # directory of the local.mk, files
 	shift
 	for file; do
 		name=$(listed_as "${file#"$dir"/}")
-		tr -s '[:blank:]' '\n' <"$mk" | grep -qxF "%D%/$name" || echo "$file"
+		tr -s '[:blank:]' '\n' <"$mk" | grep -qxF "%D%/$name" || echo "not in local.mk: $file"
 	done
-}
-
-report() { # number, what, the offenders
-	if [ -z "$3" ]; then
-		echo "ok $1 - $2"
-	else
-		echo "not ok $1 - $2"
-		echo "$3" | sed 's/^/# not in local.mk: /'
-	fi
 }
 
 echo 1..2

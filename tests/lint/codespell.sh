@@ -3,6 +3,8 @@
 # tests of suggestions), are in the list below.
 set -u
 : "${top_srcdir:?}"
+# shellcheck disable=SC1091 # our own
+. "$(dirname "$0")/report"
 if ! command -v codespell >/dev/null; then
 	echo "1..0 # SKIP there is no codespell"
 	exit 0
@@ -14,9 +16,4 @@ bad=$(find ./*.md NEWS agent docs haproxy packaging tests \
 	-o -name '*Dockerfile' -o -name NEWS -o -name 'page.html' \) -print 2>/dev/null |
 	LC_ALL=C sort | xargs codespell --ignore-words-list te,nd,iif,fro,nmae,levl,servce,wieght,lables,rutes)
 echo 1..1
-if [ -z "$bad" ]; then
-	echo "ok 1 - codespell has nothing to say"
-else
-	echo "not ok 1 - codespell has nothing to say"
-	echo "$bad" | sed 's/^/# /'
-fi
+report 1 "codespell has nothing to say" "$bad"

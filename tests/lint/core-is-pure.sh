@@ -5,6 +5,8 @@
 # we have given up are called by nobody, drivers and programs included.
 set -u
 : "${top_builddir:?}"
+# shellcheck disable=SC1091 # our own
+. "$(dirname "$0")/report"
 nm=${NM:-nm}
 size=${SIZE:-size}
 core="$top_builddir/agent/libcore.a"
@@ -22,15 +24,6 @@ world="$world|setlocale|json_(load|dump)(f|fd|_file)|yaml_parser_set_input_file|
 banned='strcpy|strcat|strncpy|strncat|stpcpy|sprintf|vsprintf|gets|strtok|strtok_r|atoi|atol|atoll|atof|strtol|strtoul'
 banned="$banned|strtoll|strtoull|strtoumax|strtoimax|strtod|sscanf|vsscanf|alloca|strdup|asprintf|vasprintf"
 banned="$banned|gmtime|localtime|ctime|asctime|strerror|tmpnam|mktemp"
-
-report() { # number, what, the offenders
-	if [ -z "$3" ]; then
-		echo "ok $1 - $2"
-	else
-		echo "not ok $1 - $2"
-		echo "$3" | sed 's/^/# /'
-	fi
-}
 
 # OBJECT: NAME, for each name that an object needs and matches.
 calls() { # pattern, files

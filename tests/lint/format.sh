@@ -3,6 +3,8 @@
 # have other opinions, so only the one of .clang-format's first line is asked.
 set -u
 : "${top_srcdir:?}"
+# shellcheck disable=SC1091 # our own
+. "$(dirname "$0")/report"
 cd "$top_srcdir" || exit 1
 wanted=$(sed -n '1s/.*clang-format \([0-9]*\).*/\1/p' .clang-format)
 for tool in "clang-format-$wanted" clang-format; do
@@ -17,9 +19,4 @@ fi
 bad=$(find agent tests -path tests/haproxy/had -prune -o -name '*.[ch]' -print | LC_ALL=C sort | xargs "$tool" --dry-run 2>&1 |
 	sed -n 's/^\([^:]*\):\([0-9]*\):.*/\1:\2/p' | sort -u)
 echo 1..1
-if [ -z "$bad" ]; then
-	echo "ok 1 - the sources are formatted"
-else
-	echo "not ok 1 - the sources are formatted"
-	echo "$bad" | sed 's/^/# /'
-fi
+report 1 "the sources are formatted" "$bad"

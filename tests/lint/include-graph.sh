@@ -3,16 +3,9 @@
 # handles are known only to the files that have to know them.
 set -u
 : "${top_srcdir:?}"
+# shellcheck disable=SC1091 # our own
+. "$(dirname "$0")/report"
 cd "$top_srcdir/agent" || exit 1
-
-report() { # number, what, the offenders
-	if [ -z "$3" ]; then
-		echo "ok $1 - $2"
-	else
-		echo "not ok $1 - $2"
-		echo "$3" | sed 's/^/# /'
-	fi
-}
 
 includes() { # a pattern for what follows #include
 	grep -rnE --include='*.[ch]' "^#[[:space:]]*include $1" . | sed 's|^\./||'

@@ -2,6 +2,8 @@
 # The man pages are as mandoc wants them, and rollcall(1) has each command of `rollcall help`.
 set -u
 : "${top_srcdir:?}" "${top_builddir:?}"
+# shellcheck disable=SC1091 # our own
+. "$(dirname "$0")/report"
 cd "$top_srcdir/packaging" || exit 1
 if ! command -v mandoc >/dev/null; then
 	echo "1..0 # SKIP there is no mandoc"
@@ -10,12 +12,7 @@ fi
 n=0
 tell() { # NAME, WHAT IS WRONG
 	n=$((n + 1))
-	if [ -z "$2" ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		printf '%s\n' "$2" | sed 's/^/# /'
-	fi
+	report "$n" "$1" "$2"
 }
 for page in *.[158]; do
 	tell "$page" "$(mandoc -Tlint -Wwarning "$page" 2>&1)"

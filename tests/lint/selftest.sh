@@ -5,6 +5,8 @@
 set -u
 : "${top_srcdir:?}" "${CC:?}"
 lint="$top_srcdir/tests/lint"
+# shellcheck disable=SC1091 # our own
+. "$lint/report"
 tree=$(mktemp -d) || exit 1
 trap 'rm -rf "$tree"' EXIT
 n=0
@@ -74,12 +76,7 @@ caught() { # script, how many complaints are right, what
 
 none() { # what, for what nothing is planted
 	n=$((n + 1))
-	if [ -z "$2" ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		echo "$2" | sed 's/^/# nothing is planted for /'
-	fi
+	report "$n" "$1" "${2:+nothing is planted for: $2}"
 }
 
 plant() { # file, text
