@@ -715,8 +715,8 @@ split_host_port(struct str address, struct str *ret_host, uint64_t *ret_port)
 	return true;
 }
 
-static bool
-parse_host_port(struct str address, struct sockaddr_storage *ret)
+bool
+hap_link_tcp_address(struct str address, struct sockaddr_storage *ret)
 {
 	struct str host;
 	uint64_t port;
@@ -746,7 +746,7 @@ set_address(struct hap_link_socket *k, struct str address, struct err *e)
 	if (k->is_path && address.len >= sizeof(un->sun_path))
 		return err_set(e, ERR_CONF, "HAProxy's socket: a path of %zu bytes: the system takes %zu", address.len,
 		    sizeof(un->sun_path) - 1);
-	if (!k->is_path && !parse_host_port(address, &k->tcp))
+	if (!k->is_path && !hap_link_tcp_address(address, &k->tcp))
 		return err_set(e, ERR_CONF,
 		    "HAProxy's socket `%s`: not a path (/run/haproxy/admin.sock), 127.0.0.1:PORT or [::1]:PORT",
 		    k->address);

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -72,5 +73,7 @@ struct hap_link {
  * is 127.0.0.1.  Nothing is connected yet. */
 NODISCARD enum err_code hap_link_socket_new(
     struct loop *l, struct str address, const struct hap_link_limits *limits, struct hap_link **ret, struct err *e);
+/* Of such a HOST:PORT, for the master's socket as well. */
+NODISCARD bool hap_link_tcp_address(struct str address, struct sockaddr_storage *ret);
 
 #endif

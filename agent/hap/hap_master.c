@@ -19,6 +19,7 @@
 #include <uv.h>
 
 #include "base/buf.h"
+#include "hap/hap_link.h"
 #include "hap/hap_master_text.h"
 #include "io/loop.h"
 
@@ -358,29 +359,6 @@ hap_master_reload(struct hap_master *m, hap_master_done_fn *done, void *arg, str
 
 /* ---- life ---- */
 
-/* "[::1]:9999", "127.0.0.1:9999", "localhost:9999" */
-static bool
-parse_host_port(struct str address, struct sockaddr_storage *ret)
-{
-	struct str port = str_after_last(address, ':'), host;
-	char cstr[INET6_ADDRSTRLEN];
-	uint64_t n;
-
-	if (port.len == address.len || !str_to_u64(port, UINT16_MAX, &n) || n == 0)
-		return false;
-	host = str_first(address, address.len - port.len - 1);
-	if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
-		host = str_of(host.ptr + 1, host.len - 2);
-	if (str_eq(host, STR("localhost")))
-		host = STR("127.0.0.1");
-	if (host.len >= sizeof(cstr))
-		return false;
-	memcpy(cstr, host.ptr, host.len);
-	cstr[host.len] = '\0';
-	return uv_ip4_addr(cstr, (int)n, (struct sockaddr_in *)ret) == 0 ||
-	       uv_ip6_addr(cstr, (int)n, (struct sockaddr_in6 *)ret) == 0;
-}
-
 static enum err_code
 set_address(struct hap_master *m, struct str address, struct err *e)
 {
@@ -393,7 +371,7 @@ set_address(struct hap_master *m, struct str address, struct err *e)
 		return err_set(e, ERR_CONF,
 		    "HAProxy's master socket " STR_FMT ": a path of at most %zu bytes is needed", STR_ARG(address),
 		    sizeof(un->sun_path) - 1);
-	if (!m->is_path && !parse_host_port(address, &m->tcp))
+	if (!m->is_path && !hap_link_tcp_address(address, &m->tcp))
 		return err_set(e, ERR_CONF,
 		    "HAProxy's master socket " STR_FMT ": not a path or HOST:PORT with a numeric host",
 		    STR_ARG(address));
