@@ -215,6 +215,8 @@ def test_a_fault_of_ecs_takes_no_server_away(stack: Stack, case: Case) -> None:
                "those that stopped taken out")
     assert sum(server.is_ready for server in runtime.servers("addresses")) == sum(
         not task["service"] for cluster in (*CLUSTERS, HANGING) for task in control.running(cluster)), "and no others"
+    wait_until(lambda: all(daemon.get(f"/v1/tasks/{task['id']}")["last_status"] == "STOPPED" for task in ended), 10,
+               "known as stopped: the next fault is not met by a question after them alone")
 
 
 def test_a_service_that_hangs_takes_no_server_away(stack: Stack) -> None:
