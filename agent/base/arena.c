@@ -100,8 +100,9 @@ add_chunk(struct arena *a, size_t need)
 	return c;
 }
 
-void *
-arena_alloc(struct arena *a, size_t n, size_t size)
+/* As arena_alloc, with whatever is there. */
+static void *
+take(struct arena *a, size_t n, size_t size)
 {
 	const size_t align = alignof(max_align_t);
 	size_t need;
@@ -118,17 +119,29 @@ arena_alloc(struct arena *a, size_t n, size_t size)
 	p = c->bytes + c->used;
 	c->used += need;
 	a->used += need;
-	memset(p, 0, need);
+	return p;
+}
+
+void *
+arena_alloc(struct arena *a, size_t n, size_t size)
+{
+	void *p = take(a, n, size);
+
+	if (p != NULL)
+		memset(p, 0, n * size);
 	return p;
 }
 
 const char *
 arena_strdup(struct arena *a, struct str s)
 {
-	char *copy = arena_alloc(a, s.len + 1, 1);
+	char *copy = take(a, s.len + 1, 1);
 
-	if (copy != NULL && s.len > 0)
+	if (copy == NULL)
+		return NULL;
+	if (s.len > 0)
 		memcpy(copy, s.ptr, s.len);
+	copy[s.len] = '\0';
 	return copy;
 }
 
