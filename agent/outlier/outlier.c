@@ -556,14 +556,14 @@ static void
 write_record(const struct outlier_ejection *x, struct buf *out)
 {
 	buf_printf(out, "{\"times\":%u", x->times);
-	plan_json_put_text(out, "backend", x->key.backend);
-	plan_json_put_text(out, "server", x->server);
-	plan_json_put_text(out, "task", x->key.task_arn);
-	plan_json_put_text(out, "container", x->key.container);
-	plan_json_put_int(out, "port", x->key.port);
-	plan_json_put_text(out, "cause", str_from_cstr(cause_names[x->cause]));
-	plan_json_put_int(out, "since_ms", x->since_wall_ms);
-	plan_json_put_int(out, "until_ms", x->until_wall_ms);
+	plan_json_put_text(out, PLAN_JSON_KEY("backend"), x->key.backend);
+	plan_json_put_text(out, PLAN_JSON_KEY("server"), x->server);
+	plan_json_put_text(out, PLAN_JSON_KEY("task"), x->key.task_arn);
+	plan_json_put_text(out, PLAN_JSON_KEY("container"), x->key.container);
+	plan_json_put_int(out, PLAN_JSON_KEY("port"), x->key.port);
+	plan_json_put_text(out, PLAN_JSON_KEY("cause"), str_from_cstr(cause_names[x->cause]));
+	plan_json_put_int(out, PLAN_JSON_KEY("since_ms"), x->since_wall_ms);
+	plan_json_put_int(out, PLAN_JSON_KEY("until_ms"), x->until_wall_ms);
 	buf_put(out, STR("}"));
 }
 
@@ -573,7 +573,7 @@ outlier_write(const struct outlier *o, int64_t wall_ms, struct buf *out, struct 
 	bool first = true;
 
 	buf_printf(out, "{\"" FILE_KEY "\":%d", FILE_VERSION);
-	plan_json_put_int(out, "written_ms", wall_ms);
+	plan_json_put_int(out, PLAN_JSON_KEY("written_ms"), wall_ms);
 	buf_put(out, STR(",\n\"ejections\":["));
 	for (size_t i = 0; i < o->n_records; i++) {
 		if (!o->records[i].is_active || o->records[i].e.is_observed)

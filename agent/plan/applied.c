@@ -194,25 +194,25 @@ write_server(const struct applied_server *s, struct buf *out)
 	buf_put(out, STR("{\"backend\":\""));
 	buf_put(out, s->backend);
 	buf_put_u8(out, '"');
-	plan_json_put_text(out, "server", s->server);
-	plan_json_put_text(out, "task", s->task_arn);
-	plan_json_put_text(out, "container", s->container);
-	plan_json_put_text(out, "address", s->address);
-	plan_json_put_int(out, "port", s->port);
+	plan_json_put_text(out, PLAN_JSON_KEY("server"), s->server);
+	plan_json_put_text(out, PLAN_JSON_KEY("task"), s->task_arn);
+	plan_json_put_text(out, PLAN_JSON_KEY("container"), s->container);
+	plan_json_put_text(out, PLAN_JSON_KEY("address"), s->address);
+	plan_json_put_int(out, PLAN_JSON_KEY("port"), s->port);
 	if (s->spec != 0)
 		buf_printf(out, ",\"spec\":\"%016" PRIx64 "\"", s->spec);
-	plan_json_put_bool(out, "confirmed", s->is_confirmed);
-	plan_json_put_text(out, "was_admin", str_from_cstr(admin_names[s->was_admin]));
-	plan_json_put_text(out, "admin", str_from_cstr(admin_names[s->admin]));
-	plan_json_put_int(out, "was_weight", s->was_weight);
-	plan_json_put_int(out, "weight", s->weight);
-	plan_json_put_int(out, "auto_weight", s->auto_weight);
-	plan_json_put_text(out, "intent", str_from_cstr(intent_names[s->intent]));
+	plan_json_put_bool(out, PLAN_JSON_KEY("confirmed"), s->is_confirmed);
+	plan_json_put_text(out, PLAN_JSON_KEY("was_admin"), str_from_cstr(admin_names[s->was_admin]));
+	plan_json_put_text(out, PLAN_JSON_KEY("admin"), str_from_cstr(admin_names[s->admin]));
+	plan_json_put_int(out, PLAN_JSON_KEY("was_weight"), s->was_weight);
+	plan_json_put_int(out, PLAN_JSON_KEY("weight"), s->weight);
+	plan_json_put_int(out, PLAN_JSON_KEY("auto_weight"), s->auto_weight);
+	plan_json_put_text(out, PLAN_JSON_KEY("intent"), str_from_cstr(intent_names[s->intent]));
 	if (s->evidence != EVIDENCE_NONE)
-		plan_json_put_text(out, "evidence", str_from_cstr(evidence_names[s->evidence]));
-	plan_json_put_int(out, "drain_since_ms", s->drain_since_wall_ms);
+		plan_json_put_text(out, PLAN_JSON_KEY("evidence"), str_from_cstr(evidence_names[s->evidence]));
+	plan_json_put_int(out, PLAN_JSON_KEY("drain_since_ms"), s->drain_since_wall_ms);
 	if (s->wait_since_wall_ms != 0)
-		plan_json_put_int(out, "wait_since_ms", s->wait_since_wall_ms);
+		plan_json_put_int(out, PLAN_JSON_KEY("wait_since_ms"), s->wait_since_wall_ms);
 	buf_put_u8(out, '}');
 }
 
@@ -221,7 +221,7 @@ applied_write(const struct applied *a, struct buf *out, struct err *e)
 {
 	buf_printf(out, "{\"rollcall_applied\":%d,\"pid\":%" PRIu64 ",\"start_time_s\":%" PRIu64, TEXT_VERSION, a->pid,
 	    a->start_time_s);
-	plan_json_put_int(out, "seen_ms", a->seen_wall_ms);
+	plan_json_put_int(out, PLAN_JSON_KEY("seen_ms"), a->seen_wall_ms);
 	buf_put(out, STR(",\n\"servers\":["));
 	for (size_t i = 0; i < a->n_servers; i++) {
 		buf_put(out, i > 0 ? STR(",\n") : STR("\n"));

@@ -746,19 +746,19 @@ static void
 write_hold(const struct overlay_hold *h, struct buf *out)
 {
 	buf_printf(out, "{\"backend\":\"" STR_FMT "\"", STR_ARG(h->key.backend));
-	plan_json_put_text(out, "task", h->key.task_arn);
-	plan_json_put_text(out, "container", h->key.container);
-	plan_json_put_int(out, "port", h->key.port);
-	plan_json_put_int(out, "since_ms", h->since_wall_ms);
+	plan_json_put_text(out, PLAN_JSON_KEY("task"), h->key.task_arn);
+	plan_json_put_text(out, PLAN_JSON_KEY("container"), h->key.container);
+	plan_json_put_int(out, PLAN_JSON_KEY("port"), h->key.port);
+	plan_json_put_int(out, PLAN_JSON_KEY("since_ms"), h->since_wall_ms);
 	if (h->admin != OVERLAY_FREE) {
-		plan_json_put_text(out, "admin", str_from_cstr(admin_names[h->admin]));
-		plan_json_put_text(out, "admin_by", str_from_cstr(hand_names[h->admin_by]));
-		plan_json_put_int(out, "admin_until_ms", h->admin_until_wall_ms);
+		plan_json_put_text(out, PLAN_JSON_KEY("admin"), str_from_cstr(admin_names[h->admin]));
+		plan_json_put_text(out, PLAN_JSON_KEY("admin_by"), str_from_cstr(hand_names[h->admin_by]));
+		plan_json_put_int(out, PLAN_JSON_KEY("admin_until_ms"), h->admin_until_wall_ms);
 	}
 	if (h->has_weight) {
 		buf_printf(out, ",\"weight\":%u", h->weight);
-		plan_json_put_text(out, "weight_by", str_from_cstr(hand_names[h->weight_by]));
-		plan_json_put_int(out, "weight_until_ms", h->weight_until_wall_ms);
+		plan_json_put_text(out, PLAN_JSON_KEY("weight_by"), str_from_cstr(hand_names[h->weight_by]));
+		plan_json_put_int(out, PLAN_JSON_KEY("weight_until_ms"), h->weight_until_wall_ms);
 	}
 	buf_put_u8(out, '}');
 }
@@ -767,8 +767,8 @@ static void
 write_pause(const struct overlay_pause *p, struct buf *out)
 {
 	buf_printf(out, "{\"backend\":\"" STR_FMT "\"", STR_ARG(p->backend));
-	plan_json_put_int(out, "since_ms", p->since_wall_ms);
-	plan_json_put_int(out, "until_ms", p->until_wall_ms);
+	plan_json_put_int(out, PLAN_JSON_KEY("since_ms"), p->since_wall_ms);
+	plan_json_put_int(out, PLAN_JSON_KEY("until_ms"), p->until_wall_ms);
 	buf_put_u8(out, '}');
 }
 
@@ -776,11 +776,11 @@ static void
 write_leave(const struct overlay_leave *l, struct buf *out)
 {
 	buf_printf(out, "{\"backend\":\"" STR_FMT "\"", STR_ARG(l->backend));
-	plan_json_put_text(out, "server", l->server);
-	plan_json_put_text(out, "address", l->address);
-	plan_json_put_int(out, "port", l->port);
-	plan_json_put_int(out, "at_ms", l->at_wall_ms);
-	plan_json_put_bool(out, "released", l->is_released);
+	plan_json_put_text(out, PLAN_JSON_KEY("server"), l->server);
+	plan_json_put_text(out, PLAN_JSON_KEY("address"), l->address);
+	plan_json_put_int(out, PLAN_JSON_KEY("port"), l->port);
+	plan_json_put_int(out, PLAN_JSON_KEY("at_ms"), l->at_wall_ms);
+	plan_json_put_bool(out, PLAN_JSON_KEY("released"), l->is_released);
 	buf_put_u8(out, '}');
 }
 

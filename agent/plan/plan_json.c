@@ -45,21 +45,13 @@ plain_run(struct str s)
 	return n;
 }
 
-/* Some of these are written for each server before a command is sent: without printf. */
-static void
-put_key(struct buf *out, const char *key)
-{
-	buf_put(out, STR(",\""));
-	buf_put(out, str_from_cstr(key));
-	buf_put(out, STR("\":"));
-}
-
+/* These are written for each server before a command is sent: without printf. */
 void
-plan_json_put_text(struct buf *out, const char *key, struct str text)
+plan_json_put_text(struct buf *out, struct str key, struct str text)
 {
 	if (text.len == 0)
 		return;
-	put_key(out, key);
+	buf_put(out, key);
 	buf_put_u8(out, '"');
 	while (text.len > 0) {
 		size_t run = plain_run(text);
@@ -73,7 +65,7 @@ plan_json_put_text(struct buf *out, const char *key, struct str text)
 }
 
 void
-plan_json_put_int(struct buf *out, const char *key, int64_t value)
+plan_json_put_int(struct buf *out, struct str key, int64_t value)
 {
 	char digits[20];
 	size_t at = sizeof(digits);
@@ -83,18 +75,18 @@ plan_json_put_int(struct buf *out, const char *key, int64_t value)
 		return;
 	for (; rest > 0; rest /= 10)
 		digits[--at] = (char)('0' + rest % 10);
-	put_key(out, key);
+	buf_put(out, key);
 	if (value < 0)
 		buf_put_u8(out, '-');
 	buf_put(out, str_of(digits + at, sizeof(digits) - at));
 }
 
 void
-plan_json_put_bool(struct buf *out, const char *key, bool value)
+plan_json_put_bool(struct buf *out, struct str key, bool value)
 {
 	if (!value)
 		return;
-	put_key(out, key);
+	buf_put(out, key);
 	buf_put(out, STR("true"));
 }
 

@@ -27,10 +27,11 @@ bool plan_json_is_name(struct str s);             /* one of HAProxy's, [A-Za-z0-
 bool plan_json_is_word(struct str s, size_t max); /* printable, no blanks; may be empty */
 
 /* Each writes `,"key":value`, or nothing if there is nothing to say (an empty text,
- * 0, false).  Texts must be words. */
-void plan_json_put_text(struct buf *out, const char *key, struct str text);
-void plan_json_put_int(struct buf *out, const char *key, int64_t value);
-void plan_json_put_bool(struct buf *out, const char *key, bool value);
+ * 0, false).  Texts must be words.  A key is a literal: PLAN_JSON_KEY("task"). */
+#define PLAN_JSON_KEY(name) STR(",\"" name "\":")
+void plan_json_put_text(struct buf *out, struct str key, struct str text);
+void plan_json_put_int(struct buf *out, struct str key, int64_t value);
+void plan_json_put_bool(struct buf *out, struct str key, bool value);
 
 /* A document of this version.  ERR_PARSE: another one. */
 NODISCARD enum err_code plan_json_load(
