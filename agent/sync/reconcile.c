@@ -1102,7 +1102,16 @@ on_executed(struct reconcile *r, const struct reconcile_event *ev, struct reconc
 	r->look_now = true;
 }
 
-/* The same facts, perhaps at another age: nothing to derive anew. */
+static bool
+is_known_alike(const struct roster_cluster *a, const struct roster_cluster *b)
+{
+	return a->was_read == b->was_read && a->is_read_in_part == b->is_read_in_part &&
+	       a->fault_is_permanent == b->fault_is_permanent &&
+	       (a->remembered_wall_ms != 0) == (b->remembered_wall_ms != 0);
+}
+
+/* The same facts, perhaps at another age: nothing to derive anew.  That these are all there are, or that nobody
+ * waits for more, is new: what stayed for the sake of a cluster that was not read may go, and move. */
 static bool
 tells_the_same(const struct roster *a, const struct roster *b)
 {
@@ -1111,7 +1120,7 @@ tells_the_same(const struct roster *a, const struct roster *b)
 	for (size_t i = 0; i < a->n_clusters; i++) {
 		const struct roster_cluster *x = &a->clusters[i], *y = &b->clusters[i];
 
-		if (x->facts != y->facts ||
+		if (x->facts != y->facts || !is_known_alike(x, y) ||
 		    !roster_services_same(x->services, x->n_services, y->services, y->n_services))
 			return false;
 	}

@@ -383,6 +383,24 @@ publish(struct stage *s)
 	happens(s, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = world_roster(s->w) });
 }
 
+/* The facts of the roster before: of no task is anything new, but something is of this cluster. */
+static void
+publish_same(struct stage *s, size_t at, const struct roster_cluster *now)
+{
+	const struct roster *before = reconcile_view(s->r).roster;
+	struct roster_cluster clusters[2];
+	struct roster *again;
+
+	assert_true(before->n_clusters <= N_OF(clusters));
+	memcpy(clusters, before->clusters, before->n_clusters * sizeof(*clusters));
+	clusters[at] = *now;
+	clusters[at].facts = before->clusters[at].facts;
+	assert_int_equal(roster_make(clusters, before->n_clusters, &again, NULL), ERR_OK);
+	s->at_once = 0;
+	happens(s, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = again });
+	roster_unref(again);
+}
+
 /* Time goes by, as the reconciler asked to be woken. */
 static void
 wait_ms(struct stage *s, int64_t ms)
@@ -1014,6 +1032,33 @@ it_is_ready_once_every_cluster_is_swept_or_out_of_reach_for_good(void **state)
 	publish(s);
 	wait_ms(s, 60000);
 	assert_true(reconcile_view(s->r).ready); /* staleness is a metric */
+	end(s);
+}
+
+/* After a reload the facts are those from before it, and they may be all that a cluster has to tell. */
+static void
+that_a_cluster_was_read_is_news_without_another_task(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct roster_cluster *late = world_cluster(s->w, "eu", "late");
+	const struct roster_cluster *seen;
+
+	(void)state;
+	late->was_read = false;
+	begin(s);
+	publish(s);
+	wait_ms(s, 5000);
+	assert_false(reconcile_view(s->r).desired->labels_are_known);
+	late->fault_is_permanent = true;
+	publish_same(s, 1, late);
+	wait_ms(s, 5000);
+	seen = &reconcile_view(s->r).desired->roster->clusters[1];
+	assert_true(seen->fault_is_permanent && roster_is_known(reconcile_view(s->r).desired->roster));
+	late->fault_is_permanent = false;
+	late->was_read = true;
+	publish_same(s, 1, late);
+	wait_ms(s, 5000);
+	assert_true(reconcile_view(s->r).desired->labels_are_known);
 	end(s);
 }
 
@@ -2316,7 +2361,7 @@ an_age_that_is_told_decides_at_once(void **state)
 	assert_str(reconcile_view(s->r).desired->routes[0].backend, "main-b-app"); /* as it is */
 	world_first_cluster(s->w)->services = ages;                                /* and no task is another */
 	world_first_cluster(s->w)->n_services = 2;
-	publish(s);
+	publish_same(s, 0, world_first_cluster(s->w));
 	wait_ms(s, 1000);
 	assert_str(reconcile_view(s->r).desired->routes[0].backend, "main-a-app");
 	end(s);
@@ -2463,6 +2508,7 @@ main(void)
 		cmocka_unit_test(it_is_ready_once_every_cluster_is_swept_or_out_of_reach_for_good),
 		cmocka_unit_test_prestate(
 		    it_is_ready_once_every_cluster_is_swept_or_out_of_reach_for_good, (void *)(uintptr_t) "in part"),
+		cmocka_unit_test(that_a_cluster_was_read_is_news_without_another_task),
 		cmocka_unit_test(what_an_earlier_run_knew_serves_until_the_cluster_is_read),
 		cmocka_unit_test(it_is_not_ready_while_a_server_waits_for_its_first_check),
 		cmocka_unit_test(it_is_not_in_step_while_a_server_with_a_held_weight_waits_for_its_first_check),
