@@ -211,6 +211,8 @@ struct rivals {
 struct verdict {
 	const struct route_claim *won;
 	enum deciding by;
+	bool is_open; /* as of desired_route */
+	struct str led_to;
 };
 
 static bool
@@ -345,12 +347,10 @@ oldest_of(const struct rivals *r)
 	return best;
 }
 
-/* To whom the place leads now, by the labels of whatever revision; null: to none of them. */
+/* Of those who have a place by the labels of whatever revision; null: it is none of them. */
 static const struct route_claim *
-holder_of(const struct desired_labels *l, const struct rivals *r)
+holder_of(const struct rivals *r, struct str backend)
 {
-	const struct desired_context *in = l->context;
-	const struct str backend = in->leads_to != NULL ? in->leads_to(in->leads_to_arg, &r->group[0].route) : STR("");
 	size_t word = 0;
 
 	for (size_t i = 0; i < r->n; i++) {
@@ -361,27 +361,43 @@ holder_of(const struct desired_labels *l, const struct rivals *r)
 	return NULL;
 }
 
-/* A group is of one place. */
-static struct verdict
-decide(struct desired_labels *l, const struct route_claim *group, size_t n)
+/* Until AWS tells, whoever has it keeps it.  False: out of memory. */
+static bool
+decide_by_place(struct desired_labels *l, const struct rivals *r, struct verdict *v)
 {
-	struct verdict v = { .won = &group[0], .by = NAMES };
+	const struct desired_context *in = l->context;
 	const struct route_claim *holder;
+
+	v->is_open = true;
+	if (in->leads_to == NULL)
+		return true;
+	if (!arena_str(l->arena, in->leads_to(in->leads_to_arg, &r->group[0].route), &v->led_to))
+		return false;
+	holder = holder_of(r, v->led_to);
+	if (holder != NULL) {
+		v->won = holder;
+		v->by = PLACE_SO_FAR;
+	}
+	return true;
+}
+
+/* A group is of one place.  False: out of memory. */
+static bool
+decide(struct desired_labels *l, const struct route_claim *group, size_t n, struct verdict *v)
+{
 	struct rivals r;
 
+	*v = (struct verdict){ .won = &group[0], .by = NAMES };
 	if (group[0].unit == NULL)
-		return v;
+		return true;
 	r = find_rivals(group, n);
-	v.won = first_of(&r);
-	if (!r.are_services || all_lead_alike(&r, v.won->route.backend))
-		return v;
-	v.by = ask_ages(l, &r);
-	if (v.by == AGE)
-		v.won = oldest_of(&r);
-	holder = v.by == NAMES_SO_FAR ? holder_of(l, &r) : NULL;
-	if (holder != NULL)
-		v = (struct verdict){ .won = holder, .by = PLACE_SO_FAR };
-	return v;
+	v->won = first_of(&r);
+	if (!r.are_services || all_lead_alike(&r, v->won->route.backend))
+		return true;
+	v->by = ask_ages(l, &r);
+	if (v->by == AGE)
+		v->won = oldest_of(&r);
+	return v->by != NAMES_SO_FAR || decide_by_place(l, &r, v);
 }
 
 /* word: the first claim of lost's service. */
@@ -464,8 +480,11 @@ settle(struct routes *r)
 
 		for (end = i + 1; end < n && desired_route_cmp(&claims[i].route, &claims[end].route) == 0;)
 			end++;
-		v = decide(l, claims + i, end - i);
-		l->routes[l->n_routes++] = v.won->route;
+		if (!decide(l, claims + i, end - i, &v))
+			return false;
+		l->routes[l->n_routes] = v.won->route;
+		l->routes[l->n_routes].is_open = v.is_open;
+		l->routes[l->n_routes++].led_to = v.led_to;
 		if (!blame_losers(l, claims + i, end - i, &v))
 			return false;
 	}

@@ -574,6 +574,19 @@ derive_with(const struct reconcile *r, int64_t now_wall_ms, struct arena *a, str
 	return true;
 }
 
+/* Does a place lead elsewhere by now that is whoever's has it?  Maps are read after it was asked where they lead. */
+static bool
+was_led_elsewhere(const struct reconcile *r, const struct desired *d)
+{
+	for (size_t i = 0; r->config.leads_to != NULL && i < d->n_routes; i++) {
+		const struct desired_route *route = &d->routes[i];
+
+		if (route->is_open && !str_eq(r->config.leads_to(r->config.routes_arg, route), route->led_to))
+			return true;
+	}
+	return false;
+}
+
 static enum err_code
 derive_held(struct reconcile *r, int64_t now_wall_ms, struct desired **ret, struct err *e)
 {
@@ -583,6 +596,8 @@ derive_held(struct reconcile *r, int64_t now_wall_ms, struct desired **ret, stru
 	if (!derive_with(r, now_wall_ms, a, &in))
 		return err_set(e, ERR_NOMEM, "the backends of what was applied: %s", err_text(ERR_NOMEM));
 	*ret = reconcile_ahead_take(&r->ahead, &in);
+	if (*ret != NULL && was_led_elsewhere(r, *ret))
+		desired_free(MOVE(*ret));
 	return *ret != NULL ? ERR_OK : desired_derive_in(&in, r->roster, ret, e);
 }
 
@@ -603,7 +618,7 @@ derive(struct reconcile *r, const struct reconcile_event *ev, struct reconcile_a
 	struct desired *fresh;
 	struct err e = ERR_INIT;
 
-	if (!r->roster_is_new && ev->wall_ms < r->desired->next_wall_ms)
+	if (!r->roster_is_new && ev->wall_ms < r->desired->next_wall_ms && !was_led_elsewhere(r, r->desired))
 		return true;
 	if (derive_held(r, ev->wall_ms, &fresh, &e) != ERR_OK) {
 		err_prefix(&e, "deriving what HAProxy should hold");

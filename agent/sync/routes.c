@@ -29,7 +29,8 @@ struct waiting {        /* a new route whose backend does not serve yet */
 
 struct entrypoint {
 	struct held disk, live, want;
-	bool disk_is_old; /* its file says something else by now */
+	bool disk_is_old;   /* its file says something else by now */
+	bool want_is_blind; /* made of what stands in the file, which HAProxy may not hold */
 	struct arena *waits_arena;
 	struct waiting *waits;
 	size_t n_waits;
@@ -284,7 +285,8 @@ want_route(struct wanting *w, const struct desired_route *route, struct err *e)
 	now = hap_map_find(known(w->p), key);
 	on_disk = hap_map_find(&w->p->disk.map, key);
 	if (now != NULL && !str_eq(now->backend, route->backend) && serves(w->view, now->backend) &&
-	    (!serves(w->view, route->backend) || !roster_is_known(w->view->desired->roster)))
+	    (!serves(w->view, route->backend) || !roster_is_known(w->view->desired->roster) ||
+		(route->is_open && !str_eq(route->led_to, now->backend))))
 		add_line(w, key, now->backend);
 	else if (now != NULL || (on_disk != NULL && str_eq(on_disk->backend, route->backend)) ||
 		 serves(w->view, route->backend) || !put_off(w, key))
@@ -363,6 +365,7 @@ renew_want(
 	p->waits_arena = w.waits_arena;
 	p->waits = w.waits;
 	p->n_waits = w.n_waits;
+	p->want_is_blind = p->live.arena == NULL;
 }
 
 /* ---- what is due ---- */
@@ -398,7 +401,7 @@ ask_haproxy(struct routes *r, int64_t now_ms, struct routes_actions *out)
 		if (is_idle(p))
 			continue;
 		if (is_live(r, p) && now_ms < p->show_after_ms && !hap_map_same(&p->live.map, &p->want.map) &&
-		    now_ms >= p->swap_after_ms) {
+		    now_ms >= p->swap_after_ms && !p->want_is_blind) {
 			out->swap = true;
 			out->map = &p->want.map;
 			out->pid = p->pid;
@@ -421,7 +424,8 @@ write_file(struct routes *r, int64_t now_ms, struct routes_actions *out)
 	for (size_t i = 0; i < r->n && !r->is_writing; i++) {
 		struct entrypoint *p = &r->entrypoints[i];
 
-		if (p->want.arena == NULL || (hap_map_same(&p->want.map, &p->disk.map) && !p->disk_is_old))
+		if (p->want.arena == NULL || (hap_map_same(&p->want.map, &p->disk.map) && !p->disk_is_old) ||
+		    (p->want_is_blind && p->failed_shows == 0))
 			continue;
 		if (now_ms < p->write_after_ms) {
 			wake_at(out, now_ms, p->write_after_ms);
@@ -473,9 +477,16 @@ routes_at(const struct routes *r, const struct desired_route *place)
 
 	if (a == NULL || hap_map_key(a, place, &key, NULL) != ERR_OK)
 		return STR("");
-	for (size_t i = 0; line == NULL && i < r->n; i++)
-		if (str_eq(name_of(r, &r->entrypoints[i]), place->entrypoint))
-			line = hap_map_find(known(&r->entrypoints[i]), key);
+	for (size_t i = 0; line == NULL && i < r->n; i++) {
+		const struct entrypoint *p = &r->entrypoints[i];
+
+		if (!str_eq(name_of(r, p), place->entrypoint))
+			continue;
+		if (p->want.arena != NULL && !p->want_is_blind)
+			line = hap_map_find(&p->want.map, key);
+		if (line == NULL)
+			line = hap_map_find(known(p), key);
+	}
 	return line != NULL ? line->backend : STR("");
 }
 
@@ -512,6 +523,20 @@ fail_show(struct routes *r, struct entrypoint *p, const struct routes_event *ev,
 	raise_fault(r, p, &p->fault, ev->mono_ms, e, next, out);
 }
 
+/* Is what was made of the file good for what HAProxy shows?  Else the next pass decides who keeps what. */
+static bool
+was_foreseen(const struct entrypoint *p)
+{
+	bool takes_nothing = true;
+
+	for (size_t i = 0; i < p->live.map.n && takes_nothing; i++) {
+		const struct hap_map_line *line = hap_map_find(&p->want.map, p->live.map.lines[i].key);
+
+		takes_nothing = line != NULL && str_eq(line->backend, p->live.map.lines[i].backend);
+	}
+	return takes_nothing || hap_map_same(&p->live.map, &p->disk.map);
+}
+
 static void
 on_shown(struct routes *r, const struct routes_event *ev, struct routes_actions *out)
 {
@@ -533,6 +558,7 @@ on_shown(struct routes *r, const struct routes_event *ev, struct routes_actions 
 	}
 	p->failed_shows = 0;
 	p->show_after_ms = ev->mono_ms + ROUTES_SHOW_EVERY_MS;
+	p->want_is_blind = p->want_is_blind && !was_foreseen(p);
 	p->pid = ev->pid;
 	p->start_time_s = ev->start_time_s;
 	if (hap_map_same(&p->live.map, &p->want.map) && fault_clear(&p->fault))

@@ -4,10 +4,11 @@
  * into calls.
  *
  * Level-triggered, like servers: what HAProxy holds is read back, so that a reload or a
- * foreign hand is noticed.  A route moves to another backend once that one serves, or the old
- * one does not; a route that is new, and would lead to a backend that does not serve
- * yet, waits a while for it.  While a cluster was never read nothing is taken out, and while one is
- * waited for nothing moves away from who serves: its labels may stand behind it.
+ * foreign hand is noticed; before it was read nothing is swapped or written that takes a place from
+ * who has it.  A route moves to another backend once that one serves, or the old one does not; a
+ * route that is new, and would lead to a backend that does not serve yet, waits a while for it.
+ * While a cluster was never read nothing is taken out, and while one is waited for nothing moves
+ * away from who serves: its labels may stand behind it.
  */
 #ifndef SYNC_ROUTES_H
 #define SYNC_ROUTES_H
@@ -65,7 +66,8 @@ NODISCARD enum err_code routes_new(
 void routes_feed(struct routes *r, const struct routes_event *ev, struct routes_actions *ret);
 /* What HAProxy holds, as far as is known; null: not read yet. */
 const struct hap_map *routes_live(const struct routes *r, size_t entrypoint);
-/* The backend to which HAProxy's map leads there, or its file, until that was read; empty: none. */
+/* The backend to which HAProxy's map leads there, or is to lead again if HAProxy came up without it; until the map
+ * was read, that of its file; empty: none. */
 struct str routes_at(const struct routes *r, const struct desired_route *place);
 /* Does a map lead there, as HAProxy holds it or is to hold it?  True, too, while one was not read back. */
 bool routes_lead_to(const struct routes *r, struct str backend);

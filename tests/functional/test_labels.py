@@ -372,6 +372,28 @@ def test_a_restart_moves_no_route_to_who_is_read_first(labels: Labels) -> None:
     stays(lambda: labels.routes() == {"shop/": "other-old-rng"}, 1.0, "the route stays")
 
 
+def test_a_restart_that_has_lost_its_files_leaves_routes_where_haproxy_has_them(labels: Labels) -> None:
+    """The map's file and roster.json are gone, as with a container's volume, and AWS does not tell who is older."""
+    labels.start()
+    labels.serve("zebra", {"rollcall.rule": "Host(`shop`)"})
+    labels.wait_reached("shop", "zebra")
+    labels.serve("alpha", {"rollcall.rule": "Host(`shop`)"})
+    wait_until(lambda: "by its age: the older service has it" in told(labels, "alpha"), 30, "the age")
+    labels.rollcalld.kill()
+    (labels.state / "roster.json").unlink()
+    labels.map.unlink()
+    fault = labels.aws.control.add_fault(kind="unavailable", action="DescribeServices")
+    with client.Load(labels.haproxy.target, rate=50, connections=1, streams=1, authority="shop") as load:
+        labels.rollcalld.start()
+        labels.rollcalld.wait_ready()
+        wait_until(lambda: "of `zebra`, by having been there before" in told(labels, "alpha"), 30, "who has it keeps it")
+        wait_until(lambda: "shop/ main-zebra-rng" in labels.map.read_text(), 30, "the file")
+        labels.aws.control.clear_faults(fault=fault)
+        wait_until(lambda: "by its age: the older service has it" in told(labels, "alpha"), 90, "the age")
+    zebra, = labels.aws.control.running("main", "zebra")
+    assert load.result.failed == 0 and set(load.result.by_task) == {zebra["id"]}, f"{load.result.by_task}"
+
+
 def test_where_nobody_tells_how_old_services_are_their_names_decide(labels: Labels) -> None:
     labels.start()
     labels.aws.control.deny(access_key_id=ACCESS_KEY_ID, action="DescribeServices")

@@ -2298,9 +2298,8 @@ a_backend_that_labels_may_not_join_any_more_keeps_who_serves(void **state)
 static struct str
 led_to(void *arg, const struct desired_route *place)
 {
-	(void)arg;
 	(void)place;
-	return STR("main-b-app");
+	return str_from_cstr(arg);
 }
 
 /* Two services that claim one route. */
@@ -2337,10 +2336,11 @@ static void
 an_age_that_is_told_decides_at_once(void **state)
 {
 	static const struct roster_service ages[] = { { { "a", 1 }, 100 }, { { "b", 1 }, 200 } };
+	static char place[] = "main-b-app";
 	struct stage *s = stage_with_contest();
 	static const struct str made[] = { { "main-a-app", 10 }, { "main-b-app", 10 } };
 	const struct reconcile_config config = {
-		.conf = world_conf(s->w), .made = made, .n_made = 2, .leads_to = led_to
+		.conf = world_conf(s->w), .made = made, .n_made = 2, .leads_to = led_to, .routes_arg = place
 	};
 	const struct ecs_contest *contest;
 
@@ -2364,6 +2364,33 @@ an_age_that_is_told_decides_at_once(void **state)
 	publish_same(s, 0, world_first_cluster(s->w));
 	wait_ms(s, 1000);
 	assert_str(reconcile_view(s->r).desired->routes[0].backend, "main-a-app");
+	end(s);
+}
+
+/* The map may be read, and found to lead there, when it is derived already. */
+static void
+a_place_that_leads_elsewhere_than_was_thought_is_decided_anew(void **state)
+{
+	static const struct str made[] = { { "main-a-app", 10 }, { "main-b-app", 10 } };
+	struct stage *s = stage_with_contest();
+	char place[20] = "";
+	const struct reconcile_config config = {
+		.conf = world_conf(s->w), .made = made, .n_made = 2, .leads_to = led_to, .routes_arg = place
+	};
+
+	(void)state;
+	assert_int_equal(reconcile_new(&config, &s->r, NULL), ERR_OK);
+	s->wake_ms = s->now_ms;
+	tick(s);
+	feed(s, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = world_roster(s->w) });
+	assert_true(s->todo.read); /* so it is derived ahead */
+	(void)snprintf(place, sizeof(place), "main-b-app");
+	answer_all(s);
+	assert_str(reconcile_view(s->r).desired->routes[0].backend, "main-b-app");
+	(void)snprintf(place, sizeof(place), "main-a-app");
+	wait_ms(s, RECONCILE_CALM_MS);
+	assert_str(reconcile_view(s->r).desired->routes[0].backend, "main-a-app");
+	assert_true(reconcile_view(s->r).desired->routes[0].is_open);
 	end(s);
 }
 
@@ -2551,6 +2578,7 @@ main(void)
 		cmocka_unit_test(what_was_derived_ahead_counts_for_what_it_was_derived_with),
 		cmocka_unit_test(a_backend_that_labels_may_not_join_any_more_keeps_who_serves),
 		cmocka_unit_test(an_age_that_is_told_decides_at_once),
+		cmocka_unit_test(a_place_that_leads_elsewhere_than_was_thought_is_decided_anew),
 		cmocka_unit_test(a_hand_on_a_backend_of_labels_is_found_after_a_restart),
 		cmocka_unit_test(a_backend_without_slots_is_told_what_to_add),
 		cmocka_unit_test(slots_that_are_used_up_are_said_with_their_count),

@@ -287,6 +287,57 @@ it_is_known_where_a_place_leads_now(void **state)
 	end(s);
 }
 
+/* So that whoever had it has it, when it comes to who had it. */
+static void
+a_place_that_a_reload_of_haproxy_lost_is_still_whose_it_was(void **state)
+{
+	const struct desired_route place = {
+		.entrypoint = STR("default"), .host = STR("shop"), .path = STR("/"), .backend = STR("any")
+	};
+	struct stage *s;
+
+	(void)state;
+	s = begin("");
+	wants(s, "shop", "web");
+	(void)backend(s, "web", true);
+	pass(s);
+	s->n_lines = 0;
+	s->refuses = true;
+	wait_ms(s, ROUTES_SHOW_EVERY_MS);
+	assert_true(leads(s, "shop/", NULL));
+	assert_str(routes_at(s->r, &place), "web");
+	end(s);
+}
+
+/* The file may be lost, or older than what HAProxy holds. */
+static void
+what_haproxy_holds_is_read_before_a_route_moves(void **state)
+{
+	static const char *const files[] = { "", "shop/ fresh\n", "shop/ other\nelse/ old\n" };
+	struct stage *s;
+	struct plan_backend *fresh;
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(files); i++) {
+		s = begin(files[i]);
+		s->lines[s->n_lines++] = (struct hap_map_line){ STR("shop/"), STR("old") };
+		wants(s, "shop", "fresh");
+		(void)backend(s, "old", true);
+		fresh = backend(s, "fresh", true);
+		pass(s);
+		assert_true(leads(s, "shop/", "old"));
+		assert_int_equal(s->swaps + s->writes, 0);
+		fresh->n_servers = 0;
+		pass(s);
+		assert_true(leads(s, "shop/", "old"));
+		assert_non_null(strstr(s->file, "shop/ old\n"));
+		fresh->n_servers = 1;
+		pass(s);
+		assert_true(leads(s, "shop/", "fresh"));
+		end(s);
+	}
+}
+
 static void
 nothing_is_taken_out_while_a_cluster_was_never_read(void **state)
 {
@@ -337,6 +388,28 @@ nothing_moves_away_from_who_serves_while_a_cluster_is_waited_for(void **state)
 		assert_true(leads(s, "shop/", "fresh"));
 		end(s);
 	}
+}
+
+/* The plan is made before the map is read that tells who has the place. */
+static void
+who_has_a_place_keeps_it_if_it_was_decided_by_that_and_for_another(void **state)
+{
+	struct stage *s;
+
+	(void)state;
+	s = begin("shop/ old\n");
+	s->lines[s->n_lines++] = (struct hap_map_line){ STR("shop/"), STR("old") };
+	wants(s, "shop", "fresh");
+	s->routes[0].is_open = true;
+	(void)backend(s, "old", true);
+	(void)backend(s, "fresh", true);
+	pass(s);
+	assert_true(leads(s, "shop/", "old"));
+	assert_int_equal(s->swaps + s->writes, 0);
+	s->routes[0].led_to = STR("old");
+	pass(s);
+	assert_true(leads(s, "shop/", "fresh"));
+	end(s);
 }
 
 static void
@@ -450,6 +523,8 @@ a_file_that_cannot_be_written_is_written_again_in_time(void **state)
 
 			feed(s, (struct routes_event){ .kind = ROUTES_PASSED, .view = &v });
 		}
+		assert_true(s->todo.show && !s->todo.write);
+		show(s);
 		assert_true(s->todo.write);
 		feed(s, (struct routes_event){ .kind = ROUTES_WRITTEN, .err = &e });
 		assert_true(routes_fault(s->r, 0)->on);
@@ -536,8 +611,11 @@ main(void)
 		cmocka_unit_test(a_route_waits_for_its_backend_no_longer_than_it_may),
 		cmocka_unit_test(a_route_moves_once_the_other_backend_serves_or_the_old_one_does_not),
 		cmocka_unit_test(it_is_known_where_a_place_leads_now),
+		cmocka_unit_test(a_place_that_a_reload_of_haproxy_lost_is_still_whose_it_was),
+		cmocka_unit_test(what_haproxy_holds_is_read_before_a_route_moves),
 		cmocka_unit_test(nothing_is_taken_out_while_a_cluster_was_never_read),
 		cmocka_unit_test(nothing_moves_away_from_who_serves_while_a_cluster_is_waited_for),
+		cmocka_unit_test(who_has_a_place_keeps_it_if_it_was_decided_by_that_and_for_another),
 		cmocka_unit_test(somebody_elses_hand_is_put_right),
 		cmocka_unit_test(another_process_is_read_before_it_is_told_anything),
 		cmocka_unit_test(a_map_that_haproxy_lacks_is_told_once_and_asked_for_ever_more_rarely),
