@@ -15,16 +15,18 @@
 #include "io/loop.h"
 
 #define ROOM           "ecs"
-#define ARENA_MAX      ((size_t)1 << 20) /* ROSTER_SERVICES_MAX names are a third of it */
+#define ARENA_MAX      ((size_t)1 << 20) /* ROSTER_SERVICES_MAX names are a third of it, and as many recalled */
 #define BACKOFF_MIN_MS INT64_C(500)
 #define BACKOFF_CAP_MS INT64_C(60000) /* or 10 x refresh, if that is more */
 #define BACKOFF_CAP_X  10
 
 struct age {
 	struct roster_service service;
-	bool is_told;   /* so it is shown */
-	bool is_asked;  /* by the call under way */
-	int64_t due_ms; /* when to ask, monotonic */
+	bool is_contesting;
+	bool is_recalled; /* an earlier run was told */
+	bool is_told;     /* so it is shown */
+	bool is_asked;    /* by the call under way */
+	int64_t due_ms;   /* when to ask, monotonic */
 };
 
 struct ecs_ages {
@@ -35,7 +37,7 @@ struct ecs_ages {
 	bool is_wanted;        /* what is contested is known */
 	struct arena *arena;   /* of what follows */
 	struct age *items;     /* sorted by name */
-	size_t n;
+	size_t n, n_contesting;
 	struct roster_service *told; /* room for n */
 	size_t n_told;
 	int64_t not_before_ms;
@@ -96,6 +98,9 @@ replace(struct ecs_ages *a, const struct age *items, size_t n)
 	a->arena = arena;
 	a->items = copies;
 	a->n = n;
+	a->n_contesting = 0;
+	for (size_t i = 0; i < n; i++)
+		a->n_contesting += items[i].is_contesting;
 	a->told = told;
 	show(a);
 	return true;
@@ -110,7 +115,8 @@ take_before(struct ecs_ages *a)
 
 	for (size_t i = 0; items != NULL && i < a->start.n_before; i++)
 		if (a->start.before[i].created_ms != 0)
-			items[n++] = (struct age){ .service = a->start.before[i], .is_told = true };
+			items[n++] =
+			    (struct age){ .service = a->start.before[i], .is_recalled = true, .is_told = true };
 	ok = items != NULL && replace(a, items, n);
 	free(items);
 	a->start.before = NULL;
@@ -174,9 +180,9 @@ arm(struct ecs_ages *a)
 	if (a->call != NULL || !a->is_wanted)
 		return;
 	for (size_t i = 0; i < a->n; i++)
-		due = a->items[i].due_ms < due ? a->items[i].due_ms : due;
+		due = a->items[i].is_contesting && a->items[i].due_ms < due ? a->items[i].due_ms : due;
 	due = due < a->not_before_ms ? a->not_before_ms : due;
-	if (a->n == 0)
+	if (a->n_contesting == 0)
 		loop_timer_disarm(a->timer);
 	else
 		loop_timer_arm(a->timer, due > now ? due - now : 0);
@@ -188,20 +194,38 @@ is_ours(const struct ecs_ages *a, const struct ecs_contest_service *s)
 	return str_eq(s->source, a->start.of->source) && str_eq(s->cluster, a->start.of->name);
 }
 
+/* A cluster or definition that is not read yet may be what contests with it. */
+static size_t
+keep_recalled(const struct ecs_contest *all, const struct age *known, struct age *ret)
+{
+	if (all->is_whole || !known->is_recalled)
+		return 0;
+	*ret = *known;
+	ret->is_contesting = false;
+	return 1;
+}
+
 /* As they are to be from now on; who is in it already stays as it is. */
 static size_t
 list_wanted(const struct ecs_ages *a, const struct ecs_contest *all, struct age *ret)
 {
-	size_t n = 0;
+	size_t n = 0, at = 0;
 
 	for (size_t i = 0; i < all->n; i++) {
-		const struct age *known;
+		const struct str name = all->services[i].service;
 
 		if (!is_ours(a, &all->services[i]))
 			continue;
-		known = find(a, all->services[i].service);
-		ret[n++] = known != NULL ? *known : (struct age){ .service.name = all->services[i].service };
+		for (; at < a->n && str_cmp(a->items[at].service.name, name) < 0; at++)
+			n += keep_recalled(all, &a->items[at], &ret[n]);
+		if (at < a->n && str_eq(a->items[at].service.name, name))
+			ret[n] = a->items[at++];
+		else
+			ret[n] = (struct age){ .service.name = name };
+		ret[n++].is_contesting = true;
 	}
+	for (; at < a->n; at++)
+		n += keep_recalled(all, &a->items[at], &ret[n]);
 	return n;
 }
 
@@ -209,9 +233,19 @@ static bool
 is_as_before(const struct ecs_ages *a, const struct age *items, size_t n)
 {
 	for (size_t i = 0; n == a->n && i < n; i++)
-		if (!str_eq(items[i].service.name, a->items[i].service.name))
+		if (items[i].is_contesting != a->items[i].is_contesting ||
+		    !str_eq(items[i].service.name, a->items[i].service.name))
 			return false;
 	return n == a->n;
+}
+
+/* Nobody asks any more. */
+static void
+rest(struct ecs_ages *a)
+{
+	a->failures = 0;
+	a->not_before_ms = 0;
+	(void)fault_clear(&a->fault);
 }
 
 /* Without memory for it, the next plan brings it again. */
@@ -224,18 +258,15 @@ ecs_ages_renew(struct ecs_ages *a)
 
 	if (all == NULL)
 		return;
-	items = calloc(all->n + 1, sizeof(*items));
+	items = calloc(all->n + a->n + 1, sizeof(*items));
 	if (items == NULL)
 		return;
 	n = list_wanted(a, all, items);
 	if (is_as_before(a, items, n) || replace(a, items, n))
 		a->is_wanted = true;
 	free(items);
-	if (a->n == 0) {
-		a->failures = 0;
-		a->not_before_ms = 0;
-		(void)fault_clear(&a->fault); /* nobody asks any more */
-	}
+	if (a->n_contesting == 0)
+		rest(a);
 	arm(a);
 }
 
@@ -373,6 +404,10 @@ answered(void *arg, struct str body, const struct aws_error *failure)
 	enum err_code code;
 
 	a->call = NULL;
+	if (a->n_contesting == 0) {
+		end_call(a, false);
+		return;
+	}
 	if (failure != NULL) {
 		fail(a, &failure->err, is_lasting(failure->class_), failure->retry_after_ms, false);
 		return;
@@ -399,7 +434,7 @@ put_body(struct ecs_ages *a, struct buf *out)
 	for (size_t i = 0; i < a->n && n < ECS_BODY_SERVICES_MAX; i++) {
 		struct age *x = &a->items[i];
 
-		if (x->due_ms > now)
+		if (!x->is_contesting || x->due_ms > now)
 			continue;
 		x->is_asked = true;
 		ecs_body_item(out, n++ == 0, x->service.name);

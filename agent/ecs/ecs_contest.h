@@ -5,6 +5,7 @@
 #ifndef ECS_ECS_CONTEST_H
 #define ECS_ECS_CONTEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/str.h"
@@ -17,6 +18,7 @@ struct ecs_contest_service {
 struct ecs_contest {
 	const struct ecs_contest_service *services; /* sorted by source, cluster, service; each once */
 	size_t n;                                   /* at most ROSTER_SERVICES_MAX */
+	bool is_whole; /* every cluster and definition is read: whoever is not among them contests nothing */
 };
 
 #endif

@@ -801,10 +801,12 @@ freeze(struct derive *dv, struct desired *d)
 	d->n_endpoints = dv->rows.n;
 	d->routes = dv->labels->routes;
 	d->n_routes = dv->labels->n_routes;
-	d->contest = (struct ecs_contest){ .services = dv->labels->contested, .n = dv->labels->n_contested };
 	d->routes_are_cut = dv->labels->routes_are_cut;
 	d->labels = dv->labels;
 	d->labels_are_known = all_are_read(dv->roster);
+	d->contest = (struct ecs_contest){
+		.services = dv->labels->contested, .n = dv->labels->n_contested, .is_whole = d->labels_are_known
+	};
 	d->next_wall_ms = dv->labels->next_wall_ms;
 	return true;
 }

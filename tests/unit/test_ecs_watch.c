@@ -124,6 +124,7 @@ struct stage {
 	bool contest_is_known;
 	struct ecs_contest contest;
 	struct ecs_contest_service contested[30];
+	bool contest_is_a_part;
 	const struct roster_service *services; /* of an earlier run */
 	size_t n_services;
 	struct roster *last;
@@ -807,7 +808,7 @@ contest(struct stage *s, const char *names)
 {
 	struct str rest = str_from_cstr(names), name;
 
-	s->contest = (struct ecs_contest){ .services = s->contested };
+	s->contest = (struct ecs_contest){ .services = s->contested, .is_whole = !s->contest_is_a_part };
 	while (rest.len > 0 && str_next(&rest, ' ', &name))
 		s->contested[s->contest.n++] = (struct ecs_contest_service){ STR("eu-west-1"), STR("prod"), name };
 	s->contest_is_known = true;
@@ -989,6 +990,72 @@ what_an_earlier_run_was_told_holds_until_it_is_asked_again(void **state)
 	fake_loop_pass(s.loop, 1000);
 	check_ages(&s, "a=1700000000500 b=1600000000000");
 	assert_int_equal(ecs(&s)->service_describes, 1);
+	stage_done(&s);
+}
+
+/* Clusters, and what is in them, are read one after the other: the first contest is not all. */
+static void
+what_an_earlier_run_was_told_is_kept_until_all_is_read(void **state)
+{
+	static const struct roster_service known[] = { { { "a", 1 }, 4000 }, { { "c", 1 }, 6000 },
+		{ { "e", 1 }, 7000 } };
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 3);
+	ecs(&s)->services = services;
+	ecs(&s)->n_services = N_OF(services);
+	s.services = known;
+	s.n_services = N_OF(known);
+	stage_start(&s);
+	fault(&s, "DescribeServices", FAKE_UNREACHABLE, AWS_ERROR_TRANSIENT);
+	s.contest_is_a_part = true;
+	contest(&s, "");
+	fake_loop_pass(s.loop, 60000);
+	assert_int_equal(ecs(&s)->service_describes, 0);
+	contest(&s, "b d");
+	fake_loop_pass(s.loop, 60000);
+	check_ages(&s, "a=4000 c=6000 e=7000");
+	contest(&s, "c");
+	fake_loop_pass(s.loop, 60000);
+	contest(&s, "");
+	fake_loop_pass(s.loop, 60000);
+	contest(&s, "b c");
+	fake_loop_pass(s.loop, 60000);
+	check_ages(&s, "a=4000 c=6000 e=7000");
+	fault(&s, "DescribeServices", FAKE_NONE, AWS_ERROR_TRANSIENT);
+	ecs(&s)->described_services = 0;
+	fake_loop_pass(s.loop, 200000);
+	check_ages(&s, "a=4000 b=1600000000000 c=6000 e=7000");
+	assert_in_range(ecs(&s)->described_services, 2, 8); /* c, of which AWS does not know, every minute */
+	s.contest_is_a_part = false;
+	contest(&s, "b c");
+	fake_loop_pass(s.loop, 60000);
+	check_ages(&s, "b=1600000000000 c=6000");
+	stage_done(&s);
+}
+
+/* What fails then is of no more interest, and would be told for ever. */
+static void
+a_contest_may_end_while_a_call_is_under_way(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	begin_with_services(&s);
+	fault(&s, "DescribeServices", FAKE_UNREACHABLE, AWS_ERROR_TRANSIENT);
+	contest(&s, "a b");
+	fake_loop_pass(s.loop, ANSWER_MS / 2);
+	assert_int_equal(s.callers[0].n_open, 1);
+	contest(&s, "");
+	fake_loop_pass(s.loop, 60000);
+	assert_int_equal(ecs(&s)->service_describes, 1);
+	assert_null(ecs_watch_contest_fault(s.watch));
+	assert_int_equal(s.warned, 0);
+	fault(&s, "DescribeServices", FAKE_NONE, AWS_ERROR_TRANSIENT);
+	contest(&s, "a b");
+	fake_loop_pass(s.loop, 1000);
+	check_ages(&s, "a=1700000000500 b=1600000000000");
 	stage_done(&s);
 }
 
@@ -1579,6 +1646,8 @@ main(void)
 		cmocka_unit_test(an_age_that_cannot_be_had_now_is_not_told),
 		cmocka_unit_test(where_the_age_is_denied_that_is_told_and_what_was_known_stays),
 		cmocka_unit_test(what_an_earlier_run_was_told_holds_until_it_is_asked_again),
+		cmocka_unit_test(what_an_earlier_run_was_told_is_kept_until_all_is_read),
+		cmocka_unit_test(a_contest_may_end_while_a_call_is_under_way),
 		cmocka_unit_test(a_contest_may_change_while_a_call_is_under_way),
 		cmocka_unit_test(another_watch_of_the_same_place_begins_with_what_was_known),
 		cmocka_unit_test(what_another_place_said_is_forgotten),

@@ -1049,6 +1049,7 @@ that_a_cluster_was_read_is_news_without_another_task(void **state)
 	publish(s);
 	wait_ms(s, 5000);
 	assert_false(reconcile_view(s->r).desired->labels_are_known);
+	assert_false(reconcile_contest(s->r)->is_whole);
 	late->fault_is_permanent = true;
 	publish_same(s, 1, late);
 	wait_ms(s, 5000);
@@ -2354,6 +2355,7 @@ an_age_that_is_told_decides_at_once(void **state)
 	assert_true(s->contest);
 	contest = reconcile_contest(s->r);
 	assert_int_equal(contest->n, 2);
+	assert_true(contest->is_whole);
 	assert_str(contest->services[0].source, "eu");
 	assert_str(contest->services[0].cluster, "main");
 	assert_str(contest->services[0].service, "a");
