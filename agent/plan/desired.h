@@ -101,6 +101,7 @@ struct desired_route {
 	struct str service;      /* "family:NAME" of standalone tasks; of an entry its glob */
 	struct str source_label; /* whose rule it is: a label's name, or "backends" */
 	unsigned priority;
+	bool is_entrys; /* no label takes it */
 	/* Until AWS tells who is older, whoever has the place: so it was decided by where it led.  Else empty, and false. */
 	bool is_open;
 	struct str led_to; /* empty: to nobody */

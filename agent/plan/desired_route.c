@@ -149,6 +149,7 @@ collect_entry(struct routes *r, const struct conf_backend *b)
 	claim.route.backend = b->name;
 	claim.route.service = b->match.service;
 	claim.route.source_label = STR("backends");
+	claim.route.is_entrys = true;
 	return add_router(r, &router, claim);
 }
 

@@ -273,6 +273,14 @@ add_line(struct wanting *w, struct str key, struct str backend)
 	w->lines[w->n++] = (struct hap_map_line){ key, backend };
 }
 
+/* May somebody have a better claim to this place than who has it by what is known? */
+static bool
+is_undecided(const struct wanting *w, const struct desired_route *route, struct str now)
+{
+	return (!route->is_entrys && !roster_is_known(w->view->desired->roster)) ||
+	       (route->is_open && !str_eq(route->led_to, now));
+}
+
 static enum err_code
 want_route(struct wanting *w, const struct desired_route *route, struct err *e)
 {
@@ -285,8 +293,7 @@ want_route(struct wanting *w, const struct desired_route *route, struct err *e)
 	now = hap_map_find(known(w->p), key);
 	on_disk = hap_map_find(&w->p->disk.map, key);
 	if (now != NULL && !str_eq(now->backend, route->backend) && serves(w->view, now->backend) &&
-	    (!serves(w->view, route->backend) || !roster_is_known(w->view->desired->roster) ||
-		(route->is_open && !str_eq(route->led_to, now->backend))))
+	    (!serves(w->view, route->backend) || is_undecided(w, route, now->backend)))
 		add_line(w, key, now->backend);
 	else if (now != NULL || (on_disk != NULL && str_eq(on_disk->backend, route->backend)) ||
 		 serves(w->view, route->backend) || !put_off(w, key))

@@ -8,7 +8,7 @@
  * who has it.  A route moves to another backend once that one serves, or the old one does not; a
  * route that is new, and would lead to a backend that does not serve yet, waits a while for it.
  * While a cluster was never read nothing is taken out, and while one is waited for nothing moves
- * away from who serves: its labels may stand behind it.
+ * away from who serves, unless to an entry of the configuration: its labels may stand behind it.
  */
 #ifndef SYNC_ROUTES_H
 #define SYNC_ROUTES_H

@@ -597,6 +597,8 @@ who_does_not_contest_a_route_is_not_asked_about(void **state)
 	    w, "t6", "f", labelled(w, "f", "1", LABELS("rollcall.rule=Host(`entry`) && PathPrefix(`/p`)")), "10.0.0.6");
 	task(w, "t7", "g", labelled(w, "g", "1", LABELS("rollcall.rule=Host(`y`)")), "10.0.0.7")->started_ms = 0;
 	check_contest(derive(w), "");
+	assert_true(derive(w)->routes[0].is_entrys); /* entry/ */
+	assert_false(derive(w)->routes[1].is_entrys);
 	forget(w);
 }
 
