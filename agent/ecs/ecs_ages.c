@@ -16,6 +16,7 @@
 
 #define ROOM           "ecs"
 #define ARENA_MAX      ((size_t)1 << 20) /* ROSTER_SERVICES_MAX names are a third of it, and as many recalled */
+#define LASTING_TIMES  3                 /* so often in a row, and it is believed: rights take their time to arrive */
 #define BACKOFF_MIN_MS INT64_C(500)
 #define BACKOFF_CAP_MS INT64_C(60000) /* or 10 x refresh, if that is more */
 #define BACKOFF_CAP_X  10
@@ -329,6 +330,7 @@ fail(struct ecs_ages *a, const struct err *why, bool is_lasting, int64_t asked_w
 	struct err e = *why;
 	bool speak;
 
+	is_lasting = is_lasting && a->failures >= LASTING_TIMES;
 	if (is_lasting)
 		is_new = give_up(a) || is_new;
 	err_prefix(&e, "cluster `" STR_FMT "`: of services that claim one route it is not told which is older, %s",
@@ -387,10 +389,11 @@ take_services(struct ecs_ages *a, const struct ecs_answer_services *answer, bool
 	return ERR_OK;
 }
 
+/* INVALID is what a proxy's own page is taken for, too. */
 static bool
 is_lasting(enum aws_error_class c)
 {
-	return c == AWS_ERROR_DENIED || c == AWS_ERROR_NOT_FOUND || c == AWS_ERROR_INVALID;
+	return c == AWS_ERROR_DENIED || c == AWS_ERROR_NOT_FOUND;
 }
 
 static void

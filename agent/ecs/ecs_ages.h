@@ -5,7 +5,7 @@
  * A service that is deleted and made anew has another age: so each is asked about again after
  * ECS_AGES_AGAIN_MS, and forgotten once it contests nothing.  A call that fails in passing
  * tells nothing, and is tried again after a full-jitter backoff; where AWS will not tell (it is
- * denied, or there is no such service), that is what is told.  What was told once stays known; what an
+ * denied three times in a row, or there is no such service), that is what is told.  What was told once stays known; what an
  * earlier run was told, until it is known whether it still contests something.
  */
 #ifndef ECS_ECS_AGES_H
