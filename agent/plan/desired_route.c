@@ -191,11 +191,12 @@ by_place(const void *a, const void *b)
 /* ---- between services ---- */
 
 /* What decides between services of the same priority. */
-enum deciding { NAMES, AGE, NAMES_UNTOLD, NAMES_SO_FAR, PLACE_SO_FAR };
+enum deciding { NAMES, AGE, AGE_UNTOLD, NAMES_UNTOLD, NAMES_SO_FAR, PLACE_SO_FAR };
 
 static const char *const decided_by[] = {
 	[NAMES] = "the order of names",
 	[AGE] = "its age: the older service has it",
+	[AGE_UNTOLD] = "its age: AWS does not tell that of this one (ecs:DescribeServices)",
 	[NAMES_UNTOLD] = "the order of names: AWS does not tell which service is older (ecs:DescribeServices)",
 	[NAMES_SO_FAR] = "the order of names, until AWS tells which service is older",
 	[PLACE_SO_FAR] = "having been there before, until AWS tells which service is older",
@@ -310,31 +311,30 @@ note_contested(struct desired_labels *l, const struct desired_unit *u)
 	return true;
 }
 
-/* Age decides only if that of all is known: else who has it would depend on who else claims it. */
-static enum deciding
-ask_ages(struct desired_labels *l, const struct rivals *r)
-{
-	bool is_untold = false, is_open = false;
-
-	for (size_t i = 0; i < r->n; i++) {
-		const struct desired_unit *u = r->group[i].unit;
-		const struct roster_service *s;
-
-		if (!is_rival(r, i))
-			continue;
-		s = roster_service_find(u->cluster, u->service);
-		is_untold = !note_contested(l, u) || (s != NULL && s->created_ms == 0) || is_untold;
-		is_open = s == NULL || is_open;
-	}
-	return is_untold ? NAMES_UNTOLD : is_open ? NAMES_SO_FAR : AGE;
-}
-
+/* Of whom AWS tells no age come last; so one more of these moves nobody else. */
 static int64_t
-created_ms(const struct desired_unit *u)
+age_of(const struct desired_unit *u)
 {
 	const struct roster_service *s = roster_service_find(u->cluster, u->service);
 
-	return s != NULL ? s->created_ms : 0;
+	return s != NULL && s->created_ms != 0 ? s->created_ms : INT64_MAX;
+}
+
+/* Age decides once all are told that will be. */
+static enum deciding
+ask_ages(struct desired_labels *l, const struct rivals *r)
+{
+	bool is_open = false, any = false;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct desired_unit *u = r->group[i].unit;
+
+		if (!is_rival(r, i))
+			continue;
+		is_open = (note_contested(l, u) && roster_service_find(u->cluster, u->service) == NULL) || is_open;
+		any = age_of(u) != INT64_MAX || any;
+	}
+	return is_open ? NAMES_SO_FAR : any ? AGE : NAMES_UNTOLD;
 }
 
 static const struct route_claim *
@@ -343,7 +343,7 @@ oldest_of(const struct rivals *r)
 	const struct route_claim *best = first_of(r);
 
 	for (size_t i = 0; i < r->n; i++)
-		if (is_rival(r, i) && created_ms(r->group[i].unit) < created_ms(best->unit))
+		if (is_rival(r, i) && age_of(r->group[i].unit) < age_of(best->unit))
 			best = &r->group[i];
 	return best;
 }
@@ -415,8 +415,10 @@ because(const struct verdict *v, const struct route_claim *word, const struct ro
 		return "a higher priority";
 	if (is_of_service(won) && !is_of_service(lost->unit))
 		return "being a service's: tasks without a service come after";
-	if (v->by == AGE && created_ms(won) == created_ms(lost->unit))
+	if (v->by == AGE && age_of(won) == age_of(lost->unit))
 		return decided_by[NAMES];
+	if (v->by == AGE && age_of(lost->unit) == INT64_MAX)
+		return decided_by[AGE_UNTOLD];
 	return decided_by[v->by];
 }
 

@@ -513,6 +513,7 @@ until_the_age_of_all_is_known_whoever_has_the_route_keeps_it(void **state)
 {
 	const struct roster_service part[] = { { STR("b"), 100 } };
 	const struct roster_service untold[] = { { STR("a"), 0 }, { STR("b"), 100 } };
+	const struct roster_service all_untold[] = { { STR("a"), 0 }, { STR("b"), 0 } };
 	struct world *w = new_world();
 	struct desired *d;
 
@@ -531,8 +532,12 @@ until_the_age_of_all_is_known_whoever_has_the_route_keeps_it(void **state)
 	check_routes(derive_led(w, "main-b-app"), "x/ main-b-app");
 	check_routes(derive_led(w, "somebody-elses"), "x/ main-a-app");
 	check_routes(derive(w), "x/ main-a-app");
-	/* It is asked no more, and so not waited for. */
+	/* What will not be told is not waited for, and of no age. */
 	set_ages(world_first_cluster(w), untold, 2);
+	d = derive_led(w, "main-a-app");
+	check_routes(d, "x/ main-b-app");
+	check_message(d, "t1", "by its age: AWS does not tell that of this one (ecs:DescribeServices)");
+	set_ages(world_first_cluster(w), all_untold, 2);
 	d = derive_led(w, "main-b-app");
 	check_routes(d, "x/ main-a-app");
 	check_message(
@@ -619,8 +624,8 @@ more_contests_than_are_asked_about(void **state)
 	}
 	d = derive_led(w, "main-s0007-app");
 	assert_int_equal(d->contest.n, ROSTER_SERVICES_MAX);
-	check_routes(d, "x/ main-s0000-app");
-	check_message(d, "s0007", "AWS does not tell which service is older");
+	check_routes(d, "x/ main-s0007-app");
+	check_message(d, "s1000", "by having been there before");
 	(void)derive_led(w, NULL);
 	forget(w);
 }
