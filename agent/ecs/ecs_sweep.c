@@ -72,6 +72,7 @@ struct ecs_sweep {
 	bool failed;                     /* a call did, other than for a definition */
 	bool spoiled;                    /* something is known to be missing from the answers */
 	size_t n_left_out, n_unreadable; /* tasks */
+	size_t n_documents;              /* answers to DescribeTasks that were one */
 	struct err err;
 };
 
@@ -761,7 +762,8 @@ halve(struct ecs_sweep *s, struct batch b)
 }
 
 /* The answer is no document.  If that was not so of the batch that this task came
- * from, it is this task that makes it so: the others are seen, and nothing failed. */
+ * from, it is this task that makes it so: the others are seen, and nothing failed.  Where
+ * no answer at all is one it is nobody's fault. */
 static enum err_code
 take_unreadable(struct ecs_sweep *s, struct batch b, enum err_code code, struct err *e)
 {
@@ -769,7 +771,7 @@ take_unreadable(struct ecs_sweep *s, struct batch b, enum err_code code, struct 
 		return ERR_OK;
 	s->failed = s->failed || b.n > 1 || !b.is_part;
 	s->n_unreadable += b.n;
-	if (b.n > 1)
+	if (b.n > 1 || s->n_documents == 0)
 		return code;
 	return err_wrap(e, code, "task " STR_FMT, STR_ARG(str_first(str_after_last(s->wanted[b.first]->arn, '/'), 64)));
 }
@@ -784,6 +786,7 @@ take_tasks(struct ecs_sweep *s, unsigned id, struct arena *a, struct str json, i
 
 	if (code != ERR_OK)
 		return take_unreadable(s, b, code, e);
+	s->n_documents++;
 	code = accept_tasks(s, &answer, e);
 	if (code != ERR_OK) {
 		s->failed = true;

@@ -352,6 +352,26 @@ an_unreadable_task_costs_nobody_else(void **state)
 	world_done(&w);
 }
 
+/* Then it is one fault in one text, whoever was asked about alone in the end. */
+static void
+where_no_answer_is_a_document_no_task_is_blamed(void **state)
+{
+	static const size_t sizes[] = { 1, 2, 41, 250 };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(sizes); i++) {
+		struct world w;
+
+		world_init(&w, sizes[i]);
+		run(&w, ECS_SWEEP_FULL);
+		fault(&w, "DescribeTasks", 0, FAKE_CUT);
+		run(&w, ECS_SWEEP_FULL);
+		assert_int_equal(w.err.code, ERR_PARSE);
+		CHECK_ROW(!w.complete && strstr(w.err.msg, "task ") == NULL, i, w.err.msg);
+		world_done(&w);
+	}
+}
+
 static void
 answers_may_come_in_any_order(void **state)
 {
@@ -1383,6 +1403,7 @@ main(void)
 		cmocka_unit_test(who_joins_is_told_with_who_ends),
 		cmocka_unit_test(a_full_pass_may_come_in_parts),
 		cmocka_unit_test(an_unreadable_task_costs_nobody_else),
+		cmocka_unit_test(where_no_answer_is_a_document_no_task_is_blamed),
 		cmocka_unit_test(answers_may_come_in_any_order),
 		cmocka_unit_test(requests_are_what_ecs_documents),
 		cmocka_unit_test(the_same_task_listed_twice_is_one),
