@@ -76,6 +76,16 @@ reserve(struct buf *b, size_t n)
 }
 
 void
+buf_expect(struct buf *b, size_t n)
+{
+	const enum err_code before = b->failed;
+
+	if (n <= b->limit - b->len)
+		(void)reserve(b, n);
+	b->failed = before;
+}
+
+void
 buf_put_more(struct buf *b, struct str s)
 {
 	if (s.len == 0 || !reserve(b, s.len))

@@ -29,6 +29,7 @@ struct buf buf_make(size_t limit);              /* owns nothing until the first 
 void buf_free(struct buf *b);                   /* leaves it empty and usable */
 void buf_wipe(struct buf *b);                   /* buf_free for secrets */
 void buf_reset(struct buf *b);                  /* len = 0, keeps the memory */
+void buf_expect(struct buf *b, size_t n);       /* so much more will come, likely; never fails, nor does it promise */
 void buf_put_more(struct buf *b, struct str s); /* as buf_put, whether there is room yet or not */
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_drop_front(struct buf *b, size_t n);

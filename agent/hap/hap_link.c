@@ -93,6 +93,7 @@ struct hap_link_socket {
 	struct talk *talk;        /* or null */
 	struct batch *first, **last;
 	size_t n_waiting;
+	size_t longest; /* replies to a batch so far: memory that is not filled costs nothing */
 };
 
 static void
@@ -146,6 +147,7 @@ talk_end(struct talk *t, size_t n_answered, const struct err *e)
 
 	for (size_t i = 0; i < n_answered; i++)
 		b->replies[i] = reply_at(t, N_GREETING + i);
+	k->longest = t->in.len > k->longest ? t->in.len : k->longest;
 	talk_cut_loose(t);
 	if (k->first != NULL)
 		loop_timer_arm(k->kick, 0);
@@ -244,6 +246,22 @@ reply_limit(const struct talk *t)
 	return t->n_ends <= N_GREETING ? limits->max_first_reply : limits->max_reply;
 }
 
+/* Like memmem, and several times as fast: there is hardly a `>` in what HAProxy shows. */
+static const uint8_t *
+find_prompt(const uint8_t *from, size_t n)
+{
+	for (size_t at = 1; n >= PROMPT_LEN && at + 1 < n;) {
+		const uint8_t *hit = memchr(from + at, PROMPT[1], n - 1 - at);
+
+		if (hit == NULL)
+			return NULL;
+		if (memcmp(hit - 1, PROMPT, PROMPT_LEN) == 0)
+			return hit - 1;
+		at = (size_t)(hit - from) + 1;
+	}
+	return NULL;
+}
+
 /* Notes the prompts in what has arrived since the last time.  False: a reply is
  * over the limit. */
 static bool
@@ -253,7 +271,7 @@ find_prompts(struct talk *t)
 
 	while (t->n_ends < n_wanted) {
 		const uint8_t *from = t->in.ptr + t->scanned;
-		const uint8_t *hit = memmem(from, t->in.len - t->scanned, PROMPT, PROMPT_LEN);
+		const uint8_t *hit = find_prompt(from, t->in.len - t->scanned);
 
 		if (hit == NULL) {
 			if (t->in.len - t->scanned >= PROMPT_LEN)
@@ -575,6 +593,7 @@ on_kick(void *arg)
 	t->link = k;
 	t->batch = b;
 	t->in = buf_make(k->limits.max_replies);
+	buf_expect(&t->in, k->longest);
 	if (talk_open_handle(t) != 0) { /* no handle: nothing to close */
 		free(t);
 		batch_fail(k, b, ERR_IO);

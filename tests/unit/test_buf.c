@@ -96,6 +96,28 @@ a_failure_sticks_and_leaves_the_contents_as_they_were(void **state)
 }
 
 static void
+what_is_expected_is_no_promise(void **state)
+{
+	struct buf b = buf_make(LIMIT);
+	const uint8_t *at;
+
+	(void)state;
+	buf_expect(&b, LIMIT / 2);
+	at = b.ptr;
+	assert_true(b.cap >= LIMIT / 2 && b.len == 0);
+	put_times(&b, LIMIT / 2);
+	assert_ptr_equal(b.ptr, at);
+	buf_expect(&b, LIMIT); /* over the limit: as if nothing was said */
+	assert_int_equal(buf_failed(&b, NULL), ERR_OK);
+	assert_int_equal(b.len, LIMIT / 2);
+	put_times(&b, LIMIT);
+	assert_int_equal(buf_failed(&b, NULL), ERR_LIMIT);
+	buf_expect(&b, 0);
+	assert_int_equal(buf_failed(&b, NULL), ERR_LIMIT); /* which it still is */
+	buf_free(&b);
+}
+
+static void
 a_reset_or_freed_buffer_works_again(void **state)
 {
 	struct buf b = buf_make(LIMIT);
@@ -179,6 +201,7 @@ main(void)
 		cmocka_unit_test(it_holds_exactly_its_limit),
 		cmocka_unit_test(memory_never_exceeds_the_limit_whatever_it_is),
 		cmocka_unit_test(a_failure_sticks_and_leaves_the_contents_as_they_were),
+		cmocka_unit_test(what_is_expected_is_no_promise),
 		cmocka_unit_test(a_reset_or_freed_buffer_works_again),
 		cmocka_unit_test(formatted_text_needs_room_for_its_end),
 		cmocka_unit_test(formatted_text_may_be_empty_or_long),

@@ -559,6 +559,25 @@ an_answer_may_come_byte_by_byte(void **state)
 }
 
 static void
+what_only_looks_like_a_prompt_is_text(void **state)
+{
+	static const enum manner manners[] = { ANSWERS, ANSWERS_BYTE_BY_BYTE };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(manners); i++) {
+		struct world w;
+
+		world_open(&w, manners[i]);
+		world_serve(&w);
+		ask(&w, "show >> > a> >", "show >");
+		world_close(&w);
+		assert_int_equal(w.n_answers, 1);
+		assert_said(&w.answers[0], ERR_OK, 2, "");
+		assert_string_equal(w.answers[0].text, "[answer to show >> > a> >][answer to show >]");
+	}
+}
+
+static void
 host_and_port_are_an_address(void **state)
 {
 	static const struct {
@@ -1111,6 +1130,7 @@ main(void)
 		cmocka_unit_test(a_thousand_commands_are_pipelined),
 		cmocka_unit_test(an_answer_may_be_cut_anywhere),
 		cmocka_unit_test(an_answer_may_come_byte_by_byte),
+		cmocka_unit_test(what_only_looks_like_a_prompt_is_text),
 		cmocka_unit_test(host_and_port_are_an_address),
 		cmocka_unit_test(a_socket_that_is_not_there_is_told_with_what_to_do),
 		cmocka_unit_test(a_socket_that_nobody_listens_on_is_told),
