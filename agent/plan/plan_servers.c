@@ -10,6 +10,16 @@
 
 /* ---- how the backend stands ---- */
 
+/* Not one that this very plan gives no weight any more. */
+static bool
+goes_on_taking_calls(const struct plan_pass *p, const struct plan_bound *s)
+{
+	const struct overlay_hold *h = plan_pass_hold(p, s);
+	const bool is_weighed = s->stands_for->want == DESIRED_SERVE || (h != NULL && h->has_weight);
+
+	return plan_pass_takes_calls(s) && (!is_weighed || plan_pass_weight(p, s->stands_for, h) > 0);
+}
+
 static void
 count(struct plan_pass *p)
 {
@@ -19,7 +29,7 @@ count(struct plan_pass *p)
 		if (!plan_pass_is_staying(s) || plan_pass_held_admin(plan_pass_hold(p, s)) != OVERLAY_FREE)
 			continue;
 		if (plan_pass_takes_calls(s))
-			p->n_up++;
+			p->n_up += goes_on_taking_calls(p, s) ? 1 : 0;
 		else if (plan_pass_renews(p, s))
 			p->n_renewing++;
 		else if (plan_pass_should_serve(s) && plan_pass_is_joining(p, s) &&
