@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+/* One roll to a statement, or in an order that C knows: else each compiler makes another world of the
+ * same bytes, and what one finds the other does not play again. */
 #define SERVERS_MAX    14
 #define PICK(d, array) ((array)[roll((d), sizeof(array) / sizeof((array)[0]))])
 
@@ -59,7 +61,8 @@ make_entry(struct world *w, struct laws_dice *d)
 	static const unsigned weights[] = { 100, 1, 0, 1000000, 7 };
 	static const unsigned limits[] = { 50, 50, 100, 20 };
 	static const int64_t drains[] = { CONF_DRAIN_AUTO, 0, 20000, INT64_MAX };
-	struct conf_backend *b = world_entry(w, PICK(d, backends), PICK(d, wanted), PICK(d, ports));
+	const char *name = PICK(d, backends), *service = PICK(d, wanted);
+	struct conf_backend *b = world_entry(w, name, service, PICK(d, ports));
 
 	b->policy.weight = PICK(d, weights);
 	b->policy.maxconn = one_in(d, 3) ? 7 : 0;
@@ -104,8 +107,11 @@ make_definition(struct world *w, struct laws_dice *d)
 	struct taskdef_container *c = world_publishes(w, def, "app", PICK(d, ports));
 
 	c->stop_timeout_ms = PICK(d, timeouts);
-	if (one_in(d, 2))
-		world_publishes(w, def, "log", PICK(d, ports))->essential = one_in(d, 2);
+	if (one_in(d, 2)) {
+		bool is_essential = one_in(d, 2);
+
+		world_publishes(w, def, "log", PICK(d, ports))->essential = is_essential;
+	}
 	return def;
 }
 
@@ -145,7 +151,8 @@ make_task(struct world *w, struct laws_dice *d, struct taskdef *const *definitio
 	t->created_ms = (int64_t)roll(d, 4);
 	t->described_wall_ms = (int64_t)roll(d, 3);
 	for (unsigned i = roll(d, 3); i < 3; i++) {
-		struct roster_container *c = world_container(w, t, PICK(d, names), PICK(d, addresses));
+		const char *name = PICK(d, names);
+		struct roster_container *c = world_container(w, t, name, PICK(d, addresses));
 
 		c->ipv6 = str_from_cstr(PICK(d, addresses6));
 	}

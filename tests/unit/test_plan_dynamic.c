@@ -438,6 +438,29 @@ nobody_is_renewed_while_another_joins(void **state)
 	check_steps(&s, "");
 }
 
+/* By its labels, or by an operator, and be it the one that has other settings: nobody would take calls. */
+static void
+nobody_is_renewed_beside_one_that_loses_its_weight(void **state)
+{
+	char arn[128];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct scene s CLEANUP(scene_end_at) = scene_new(4);
+		struct overlay_key key = key_of(i == 0 ? "b" : "a", 50051, arn);
+		const char *tuned = i == 0 ? "rc_b_app_50051: weight 0" : RC ": weight 0";
+
+		(void)there(&s, RC, ACTUAL_READY, A);
+		(void)there(&s, "rc_b_app_50051", ACTUAL_READY, B);
+		(void)world_task(s.w, "b", ROSTER_RUNNING, "10.0.0.2");
+		(void)stale(&s, RC, A);
+		check_steps(&s, RC ": maint (settings)");
+		assert_int_equal(
+		    overlay_set_weight(world_overlay(s.w), &key, 0, OVERLAY_BY_ROLLCALL, 1, 0, NULL), ERR_OK);
+		check_steps(&s, tuned);
+	}
+}
+
 /* ---- the operator's hand ---- */
 
 static void
@@ -697,6 +720,7 @@ main(void)
 		cmocka_unit_test(a_ca_that_holds_something_else_is_another_setting),
 		cmocka_unit_test(the_only_one_that_serves_keeps_its_settings),
 		cmocka_unit_test(nobody_is_renewed_while_another_joins),
+		cmocka_unit_test(nobody_is_renewed_beside_one_that_loses_its_weight),
 		cmocka_unit_test(a_hold_keeps_a_server_from_serving),
 		cmocka_unit_test(a_hold_stops_no_removal_on_proof),
 		cmocka_unit_test(a_weight_of_the_operators_is_taken_as_it_is),
