@@ -50,23 +50,20 @@ static void ask(void *arg);
 
 /* ---- what is known ---- */
 
+static int
+by_name(const void *a, const void *b)
+{
+	const struct age *x = a, *y = b;
+
+	return str_cmp(x->service.name, y->service.name);
+}
+
 static struct age *
 find(const struct ecs_ages *a, struct str name)
 {
-	size_t low = 0, high = a->n;
+	const struct age key = { .service.name = name };
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = str_cmp(a->items[middle].service.name, name);
-
-		if (order == 0)
-			return &a->items[middle];
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return a->n > 0 ? bsearch(&key, a->items, a->n, sizeof(key), by_name) : NULL;
 }
 
 static void
@@ -335,7 +332,7 @@ fail(struct ecs_ages *a, const struct err *why, bool is_lasting, int64_t asked_w
 		is_new = give_up(a) || is_new;
 	err_prefix(&e, "cluster `" STR_FMT "`: of services that claim one route it is not told which is older, %s",
 	    STR_ARG(str_first(a->start.of->name, 100)),
-	    is_lasting ? "so the order of names decides; `rollcalld --iam` prints the policy"
+	    is_lasting ? "so the order of names decides among these; `rollcalld --iam` prints the policy"
 		       : "so whoever has the route keeps it");
 	speak = fault_raise(&a->fault, now, &e);
 	if (speak)

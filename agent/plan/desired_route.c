@@ -3,9 +3,9 @@
  *
  * One place of an entrypoint's map leads to one backend.  A managed entry of the configuration
  * has it before any label.  Within a service the most recently created task that runs
- * decides; between services the higher priority, then the older one, then the name.  How old
- * they are is asked only of those between whom it decides (desired.contest); until AWS has
- * answered, whoever has the place keeps it.
+ * decides; between services the higher priority, then the older one (those of no known age come
+ * last), then the name.  How old they are is asked only of those between whom it decides
+ * (desired.contest); until AWS has answered, whoever has the place keeps it.
  */
 #include "config.h"
 
