@@ -187,25 +187,39 @@ what_a_plan_did_is_told_on_its_evidence(void **state)
 	assert_int_equal(counts->commands, N_OF(steps));
 }
 
+/* A plan took rc_1 out, on this evidence. */
+static void
+ran_maint(struct stage *s, enum evidence ev)
+{
+	const struct plan_step step = {
+		.kind = PLAN_MAINT, .backend = STR("grpc"), .server = STR("rc_1"), .evidence = ev
+	};
+	const struct plan plan = { .steps = &step, .n_steps = 1 };
+	const struct hap_exec_report report = { .done = 1 };
+	const struct control_track_sink to = { .add = take, .arg = s };
+
+	control_track_ran(s->track, &plan, &report, 0, CONTROL_STORY_WALL_MS, &to);
+}
+
+static void
+show_draining(struct stage *s, enum evidence ev)
+{
+	s->backend.n_servers = 0;
+	put(s, "rc_1", PLAN_STATE_DRAINING, ev);
+	pass(s);
+}
+
 /* One that stops before its first check is seen to leave, and then told to. */
 static void
 who_is_seen_to_drain_is_not_told_of_again(void **state)
 {
-	const struct plan_step step = {
-		.kind = PLAN_MAINT, .backend = STR("grpc"), .server = STR("rc_1"), .evidence = EVIDENCE_STOPPING
-	};
-	const struct plan plan = { .steps = &step, .n_steps = 1 };
-	const struct hap_exec_report report = { .done = 1 };
 	struct stage *s = *state;
-	const struct control_track_sink to = { .add = take, .arg = s };
 
 	show_one(s, "rc_1", PLAN_STATE_JOINING);
-	s->backend.n_servers = 0;
-	put(s, "rc_1", PLAN_STATE_DRAINING, EVIDENCE_STOPPING);
-	pass(s);
+	show_draining(s, EVIDENCE_STOPPING);
 	assert_int_equal(s->n, 1);
 	assert_string_equal(s->told[0].line, "server grpc/rc_1 joining>draining stopping");
-	control_track_ran(s->track, &plan, &report, 0, CONTROL_STORY_WALL_MS, &to);
+	ran_maint(s, EVIDENCE_STOPPING);
 	assert_int_equal(s->n, 1);
 	assert_int_equal(control_track_counts(s->track)->removals[EVIDENCE_STOPPING], 1);
 }
@@ -214,23 +228,15 @@ who_is_seen_to_drain_is_not_told_of_again(void **state)
 static void
 who_drains_when_a_daemon_starts_is_told_to_leave(void **state)
 {
-	const struct plan_step step = {
-		.kind = PLAN_MAINT, .backend = STR("grpc"), .server = STR("rc_1"), .evidence = EVIDENCE_STOPPING
-	};
-	const struct plan plan = { .steps = &step, .n_steps = 1 };
-	const struct hap_exec_report report = { .done = 1 };
 	struct stage *s = *state;
-	const struct control_track_sink to = { .add = take, .arg = s };
 
 	show_one(s, "rc_1", PLAN_STATE_DRAINING);
-	s->backend.n_servers = 0;
-	put(s, "rc_1", PLAN_STATE_DRAINING, EVIDENCE_STOPPING);
-	pass(s);
+	show_draining(s, EVIDENCE_STOPPING);
 	assert_int_equal(s->n, 0);
-	control_track_ran(s->track, &plan, &report, 0, CONTROL_STORY_WALL_MS, &to);
+	ran_maint(s, EVIDENCE_STOPPING);
 	assert_int_equal(s->n, 1);
 	assert_string_equal(s->told[0].line, "server grpc/rc_1 draining>draining stopping");
-	control_track_ran(s->track, &plan, &report, 0, CONTROL_STORY_WALL_MS, &to);
+	ran_maint(s, EVIDENCE_STOPPING);
 	assert_int_equal(s->n, 1);
 }
 
@@ -238,24 +244,14 @@ who_drains_when_a_daemon_starts_is_told_to_leave(void **state)
 static void
 who_was_seen_to_drain_is_told_of_what_proves_it(void **state)
 {
-	const struct plan_step step = {
-		.kind = PLAN_MAINT, .backend = STR("grpc"), .server = STR("rc_1"), .evidence = EVIDENCE_STOPPING
-	};
-	const struct plan plan = { .steps = &step, .n_steps = 1 };
-	const struct hap_exec_report report = { .done = 1 };
 	struct stage *s = *state;
-	const struct control_track_sink to = { .add = take, .arg = s };
 
 	show_one(s, "rc_1", PLAN_STATE_JOINING);
-	s->backend.n_servers = 0;
-	put(s, "rc_1", PLAN_STATE_DRAINING, EVIDENCE_UNEXPOSED);
-	pass(s);
+	show_draining(s, EVIDENCE_UNEXPOSED);
 	assert_string_equal(s->told[0].line, "server grpc/rc_1 joining>draining unexposed");
-	s->backend.n_servers = 0;
-	put(s, "rc_1", PLAN_STATE_DRAINING, EVIDENCE_STOPPING);
-	pass(s);
+	show_draining(s, EVIDENCE_STOPPING);
 	assert_int_equal(s->n, 0);
-	control_track_ran(s->track, &plan, &report, 0, CONTROL_STORY_WALL_MS, &to);
+	ran_maint(s, EVIDENCE_STOPPING);
 	assert_int_equal(s->n, 1);
 	assert_string_equal(s->told[0].line, "server grpc/rc_1 draining>draining stopping");
 }

@@ -445,11 +445,17 @@ stage_with(unsigned n_slots)
 }
 
 static void
-begin(struct stage *s)
+begin_by(struct stage *s, const struct reconcile_config *config)
 {
-	assert_int_equal(reconcile_new(&(struct reconcile_config){ .conf = world_conf(s->w) }, &s->r, NULL), ERR_OK);
+	assert_int_equal(reconcile_new(config, &s->r, NULL), ERR_OK);
 	s->wake_ms = s->now_ms;
 	tick(s);
+}
+
+static void
+begin(struct stage *s)
+{
+	begin_by(s, &(struct reconcile_config){ .conf = world_conf(s->w) });
 }
 
 static void
@@ -867,9 +873,7 @@ ask_for_page_in(struct stage *s)
 		.conf = world_conf(s->w), .may_add_backends = true, .defaults = STR("rollcall")
 	};
 
-	assert_int_equal(reconcile_new(&config, &s->r, NULL), ERR_OK);
-	s->wake_ms = s->now_ms;
-	tick(s);
+	begin_by(s, &config);
 	publish(s);
 	wait_ms(s, 1000);
 }
@@ -2128,9 +2132,7 @@ stage_with_made(void)
 	world_version(s->w, 3, 4);
 	s->made = world_backend(s->w, "old");
 	s->is_routed = true;
-	assert_int_equal(reconcile_new(&config, &s->r, NULL), ERR_OK);
-	s->wake_ms = s->now_ms;
-	tick(s);
+	begin_by(s, &config);
 	publish(s);
 	wait_ms(s, 5000);
 	return s;
@@ -2208,9 +2210,7 @@ a_backend_that_a_label_asks_for_newly_is_among_those_that_are_read_next(void **s
 	(void)state;
 	conf = without_entries(s);
 	s->only_asked = true;
-	assert_int_equal(reconcile_new(&(struct reconcile_config){ .conf = &conf }, &s->r, NULL), ERR_OK);
-	s->wake_ms = s->now_ms;
-	tick(s);
+	begin_by(s, &(struct reconcile_config){ .conf = &conf });
 	assert_null(reconcile_wanted(s->r));
 	feed(s, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = world_roster(s->w) });
 	assert_true(s->todo.read);
@@ -2276,9 +2276,7 @@ a_backend_that_labels_may_not_join_any_more_keeps_who_serves(void **state)
 
 	(void)state;
 	conf = without_entries(s);
-	assert_int_equal(reconcile_new(&(struct reconcile_config){ .conf = &conf }, &s->r, NULL), ERR_OK);
-	s->wake_ms = s->now_ms;
-	tick(s);
+	begin_by(s, &(struct reconcile_config){ .conf = &conf });
 	publish(s);
 	let_checks_pass(s);
 	wait_ms(s, 10000);
@@ -2381,9 +2379,7 @@ a_place_that_leads_elsewhere_than_was_thought_is_decided_anew(void **state)
 	};
 
 	(void)state;
-	assert_int_equal(reconcile_new(&config, &s->r, NULL), ERR_OK);
-	s->wake_ms = s->now_ms;
-	tick(s);
+	begin_by(s, &config);
 	feed(s, (struct reconcile_event){ .kind = RECONCILE_ROSTER, .roster = world_roster(s->w) });
 	assert_true(s->todo.read); /* so it is derived ahead */
 	(void)snprintf(place, sizeof(place), "main-b-app");
@@ -2407,9 +2403,7 @@ a_hand_on_a_backend_of_labels_is_found_after_a_restart(void **state)
 
 	(void)state;
 	conf = without_entries(s);
-	assert_int_equal(reconcile_new(&(struct reconcile_config){ .conf = &conf }, &s->r, NULL), ERR_OK);
-	s->wake_ms = s->now_ms;
-	tick(s);
+	begin_by(s, &(struct reconcile_config){ .conf = &conf });
 	publish(s);
 	let_checks_pass(s);
 	wait_ms(s, 10000);
