@@ -194,7 +194,7 @@ tests_fuzz_replay_spop_wire_SOURCES = %D%/fuzz/fuzz_spop_wire.c %D%/fuzz/replay_
 tests_fuzz_replay_trace_line_SOURCES = %D%/fuzz/fuzz_trace_line.c %D%/fuzz/replay_main.c
 tests_fuzz_replay_state_SOURCES = %D%/fuzz/fuzz_state.c %D%/fuzz/replay_main.c
 TESTS += %D%/fuzz/replay.sh
-EXTRA_DIST += %D%/fuzz/fuzz.h %D%/fuzz/replay.sh %D%/fuzz/corpus %D%/fuzz/dict
+EXTRA_DIST += %D%/fuzz/fuzz.h %D%/fuzz/label_lines.h %D%/fuzz/replay.sh %D%/fuzz/corpus %D%/fuzz/dict
 
 if FUZZING
 noinst_PROGRAMS += \

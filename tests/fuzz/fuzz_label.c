@@ -13,8 +13,7 @@
 #include "label/label.h"
 #include "label/label_constraint.h"
 #include "label/label_text.h"
-
-#define LABELS_MAX 150
+#include "label_lines.h"
 
 static const struct str dialects[] = { { "rollcall", 8 }, { "traefik", 7 } };
 static const struct conf_pair entrypoints[] = { { { "default", 7 }, { "routes.map", 10 } },
@@ -141,20 +140,6 @@ check_given(struct arena *a, const struct label_set *set)
 	}
 }
 
-static size_t
-split(struct str text, struct taskdef_label *labels)
-{
-	struct str line;
-	size_t n = 0, at;
-
-	while (n < LABELS_MAX && str_next(&text, '\n', &line)) {
-		if (!str_find(line, '=', &at))
-			at = line.len;
-		labels[n++] = (struct taskdef_label){ str_first(line, at), str_skip(line, at + 1) };
-	}
-	return n;
-}
-
 static void
 try_constraint(struct str text, const struct taskdef_label *labels, size_t n)
 {
@@ -172,7 +157,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct label_rules rules = { { dialects, 2 }, { allowed, 2 }, { entrypoints, 2 } };
-	struct taskdef_label labels[LABELS_MAX];
+	struct taskdef_label labels[LABEL_LINES_MAX];
 	struct str text = str_of(data, size), constraint = STR("");
 	struct arena *a = arena_new((size_t)8 << 20);
 	const struct label_set *set = NULL;
@@ -181,7 +166,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	REQUIRE(a != NULL);
 	(void)str_next(&text, '\n', &constraint);
-	n = split(text, labels);
+	n = label_lines_split(text, labels);
 	if (constraint.len < 500) /* regcomp itself is not under test */
 		try_constraint(constraint, labels, n);
 	REQUIRE(label_read(a, &rules, labels, n, &set));

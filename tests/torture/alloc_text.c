@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "../fuzz/label_lines.h"
 #include "alloc.h"
 
 #include <openssl/evp.h>
@@ -31,9 +32,8 @@
 #include "plan/overlay.h"
 #include "spop/spop_session.h"
 
-#define WALL_MS    INT64_C(1700000000000)
-#define TEXT_MAX   ((size_t)1 << 20)
-#define LABELS_MAX 150
+#define WALL_MS  INT64_C(1700000000000)
+#define TEXT_MAX ((size_t)1 << 20)
 
 /* Of several steps: that memory ran out, before anything else; then the first failure. */
 static enum err_code
@@ -76,20 +76,6 @@ read_conf(struct str text)
 
 /* ---- labels: a constraint or rule, then "NAME=VALUE" ---- */
 
-static size_t
-split(struct str text, struct taskdef_label *labels)
-{
-	struct str line;
-	size_t n = 0, at;
-
-	while (n < LABELS_MAX && str_next(&text, '\n', &line)) {
-		if (!str_find(line, '=', &at))
-			at = line.len;
-		labels[n++] = (struct taskdef_label){ str_first(line, at), str_skip(line, at + 1) };
-	}
-	return n;
-}
-
 static enum err_code
 read_labels(struct str text)
 {
@@ -99,7 +85,7 @@ read_labels(struct str text)
 	const struct label_rules rules = { { dialects, 2 }, { allowed, 2 }, { entrypoints, 1 } };
 	CLEANUP(arena_free_at) struct arena *a = arena_new((size_t)8 << 20);
 	CLEANUP(label_constraint_free_at) struct label_constraint *constraint = NULL;
-	struct taskdef_label labels[LABELS_MAX];
+	struct taskdef_label labels[LABEL_LINES_MAX];
 	const struct label_set *set;
 	struct label_router router;
 	struct str first = STR("");
@@ -109,7 +95,7 @@ read_labels(struct str text)
 	if (a == NULL)
 		return ERR_NOMEM;
 	(void)str_next(&text, '\n', &first);
-	n = split(text, labels);
+	n = label_lines_split(text, labels);
 	code = label_constraint_make(first, &constraint, NULL);
 	if (code == ERR_OK)
 		(void)label_constraint_admits(constraint, labels, n);
