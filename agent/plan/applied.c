@@ -90,7 +90,22 @@ task_cmp(const struct applied_server *x, const struct applied_server *y)
 	return order != 0 ? order : (int)x->port - (int)y->port;
 }
 
-/* Of several servers of one task the one that served comes first. */
+static int
+intent_rank(enum applied_intent i)
+{
+	switch (i) {
+	case APPLIED_SERVING:
+		return 0;
+	case APPLIED_DRAINING:
+	case APPLIED_RENEWING:
+		return 1; /* it served */
+	case APPLIED_JOINING:
+		break;
+	}
+	return 2;
+}
+
+/* Of several servers of one task the one that serves comes first, then who served. */
 static int
 by_task(const void *a, const void *b)
 {
@@ -99,7 +114,7 @@ by_task(const void *a, const void *b)
 	int order = task_cmp(x, y);
 
 	if (order == 0)
-		order = (y->intent == APPLIED_SERVING) - (x->intent == APPLIED_SERVING);
+		order = intent_rank(x->intent) - intent_rank(y->intent);
 	return order != 0 ? order : place_cmp(x, y);
 }
 

@@ -230,6 +230,40 @@ a_server_is_found_by_its_task(void **state)
 	end(&s);
 }
 
+/* A slot and a server of one's own, say: what one of them has done its task has done. */
+static void
+of_several_servers_of_a_task_the_one_that_served_is_found(void **state)
+{
+	static const enum applied_intent intents[][3] = {
+		{ APPLIED_JOINING, APPLIED_DRAINING, APPLIED_SERVING },
+		{ APPLIED_JOINING, APPLIED_SERVING, APPLIED_RENEWING },
+		{ APPLIED_JOINING, APPLIED_JOINING, APPLIED_DRAINING },
+		{ APPLIED_JOINING, APPLIED_RENEWING, APPLIED_JOINING },
+		{ APPLIED_JOINING, APPLIED_JOINING, APPLIED_JOINING },
+	};
+	static const char *const found[] = { "rc_3", "rc_2", "rc_3", "rc_2", "rc_1" };
+	const struct overlay_key key = { .backend = STR("grpc"), .task_arn = STR("t"), .container = STR("app") };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(found); i++) {
+		struct applied_server servers[3];
+		struct applied a = { .servers = servers, .n_servers = 3, .arena = arena_new(4096) };
+
+		for (int k = 0; k < 3; k++) {
+			static const struct str names[] = { { "rc_1", 4 }, { "rc_2", 4 }, { "rc_3", 4 } };
+
+			servers[k] = (struct applied_server){ .backend = key.backend,
+				.server = names[k],
+				.task_arn = key.task_arn,
+				.container = key.container,
+				.intent = intents[i][k] };
+		}
+		assert_true(applied_index(&a));
+		CHECK_ROW(str_eq(applied_find_task(&a, &key)->server, str_from_cstr(found[i])), i, found[i]);
+		arena_free(a.arena);
+	}
+}
+
 static void
 somebody_elses_hand_is_found_once(void **state)
 {
@@ -572,6 +606,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_server_joins_is_confirmed_and_serves),
 		cmocka_unit_test(a_server_is_found_by_its_task),
+		cmocka_unit_test(of_several_servers_of_a_task_the_one_that_served_is_found),
 		cmocka_unit_test(somebody_elses_hand_is_found_once),
 		cmocka_unit_test(a_command_that_was_not_carried_out_is_nobodys_hand),
 		cmocka_unit_test(a_server_at_another_address_is_forgotten),
