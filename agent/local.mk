@@ -52,6 +52,7 @@ agent_libcore_a_SOURCES = \
 	%D%/ecs/ecs_answer_host.c %D%/ecs/ecs_answer_host.h \
 	%D%/ecs/ecs_answer_task.c %D%/ecs/ecs_answer_task.h \
 	%D%/ecs/ecs_answer_task_definition.c \
+	%D%/ecs/ecs_backoff.c %D%/ecs/ecs_backoff.h \
 	%D%/ecs/ecs_body.c %D%/ecs/ecs_body.h \
 	%D%/ecs/ecs_contest.h \
 	%D%/ecs/ecs_event.c %D%/ecs/ecs_event.h \

@@ -11,6 +11,7 @@
 #include "base/clk.h"
 #include "base/log.h"
 #include "ecs/ecs_answer.h"
+#include "ecs/ecs_backoff.h"
 #include "ecs/ecs_body.h"
 #include "io/loop.h"
 
@@ -18,8 +19,6 @@
 #define ARENA_MAX      ((size_t)1 << 20) /* ROSTER_SERVICES_MAX names are a third of it, and as many recalled */
 #define LASTING_TIMES  3                 /* so often in a row, and it is believed: rights take their time to arrive */
 #define BACKOFF_MIN_MS INT64_C(500)
-#define BACKOFF_CAP_MS INT64_C(60000) /* or 10 x refresh, if that is more */
-#define BACKOFF_CAP_X  10
 
 struct age {
 	struct roster_service service;
@@ -270,17 +269,6 @@ ecs_ages_renew(struct ecs_ages *a)
 
 /* ---- answers ---- */
 
-static int64_t
-backoff_ms(struct ecs_ages *a, int64_t asked_wait_ms)
-{
-	int64_t cap = a->start.source->refresh_ms * BACKOFF_CAP_X, wait;
-
-	cap = cap < BACKOFF_CAP_MS ? BACKOFF_CAP_MS : cap;
-	wait = aws_error_backoff_ms(a->failures++, a->start.source->watch_ms, cap, prng_next(a->start.rnd));
-	wait = wait < BACKOFF_MIN_MS ? BACKOFF_MIN_MS : wait;
-	return wait < asked_wait_ms ? asked_wait_ms : wait;
-}
-
 /* True: that is new. */
 static bool
 settle(struct ecs_ages *a, struct age *x, int64_t created_ms)
@@ -323,10 +311,12 @@ end_call(struct ecs_ages *a, bool is_new)
 static void
 fail(struct ecs_ages *a, const struct err *why, bool is_lasting, int64_t asked_wait_ms, bool is_new)
 {
-	int64_t now = clk_mono_ms(&a->clk), wait = backoff_ms(a, asked_wait_ms);
+	int64_t now = clk_mono_ms(&a->clk);
+	int64_t wait = ecs_backoff_ms(a->start.source, a->failures++, BACKOFF_MIN_MS, a->start.rnd);
 	struct err e = *why;
 	bool speak;
 
+	wait = wait < asked_wait_ms ? asked_wait_ms : wait;
 	is_lasting = is_lasting && a->failures >= LASTING_TIMES;
 	if (is_lasting)
 		is_new = give_up(a) || is_new;

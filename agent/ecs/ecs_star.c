@@ -11,6 +11,7 @@
 #include "base/clk.h"
 #include "base/log.h"
 #include "ecs/ecs_answer.h"
+#include "ecs/ecs_backoff.h"
 #include "ecs/ecs_body.h"
 #include "ecs/ecs_sweep.h"
 #include "io/loop.h"
@@ -18,8 +19,6 @@
 #define ROOM           "ecs"
 #define ARENA_MAX      ((size_t)16 << 20)
 #define BACKOFF_MIN_MS INT64_C(500)
-#define BACKOFF_CAP_MS INT64_C(60000) /* or 10 x refresh, if that is more */
-#define BACKOFF_CAP_X  10
 
 struct ecs_star {
 	struct ecs_star_start start;
@@ -95,13 +94,10 @@ end_list(struct ecs_star *s, int64_t next_ms)
 static void
 fail(struct ecs_star *s, const struct err *why, bool is_permanent, int64_t asked_wait_ms)
 {
-	int64_t cap = s->start.source->refresh_ms * BACKOFF_CAP_X, wait;
+	int64_t wait = ecs_backoff_ms(s->start.source, s->failures++, BACKOFF_MIN_MS, s->start.rnd);
 	bool was_permanent = s->known.fault_is_permanent;
 	bool speak = fault_raise(&s->known.fault, clk_mono_ms(&s->clk), why);
 
-	cap = cap < BACKOFF_CAP_MS ? BACKOFF_CAP_MS : cap;
-	wait = aws_error_backoff_ms(s->failures++, s->start.source->watch_ms, cap, prng_next(s->start.rnd));
-	wait = wait < BACKOFF_MIN_MS ? BACKOFF_MIN_MS : wait;
 	wait = wait < asked_wait_ms ? asked_wait_ms : wait;
 	s->known.fault_is_permanent = is_permanent;
 	if (speak)

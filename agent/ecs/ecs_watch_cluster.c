@@ -13,15 +13,14 @@
 #include "base/log.h"
 #include "ecs/arn.h"
 #include "ecs/ecs_ages.h"
+#include "ecs/ecs_backoff.h"
 #include "ecs/ecs_body.h"
 #include "ecs/ecs_sweep.h"
 #include "ecs/ecs_told.h"
 #include "io/loop.h"
 
 #define ROOM           "ecs"
-#define BACKOFF_MIN_MS INT64_C(200)   /* full jitter may say "at once" */
-#define BACKOFF_CAP_MS INT64_C(60000) /* or 10 x refresh, if that is more */
-#define BACKOFF_CAP_X  10
+#define BACKOFF_MIN_MS INT64_C(200) /* full jitter may say "at once" */
 #define JITTER_PERCENT 10
 #define GATHER_MS      INT64_C(20) /* what is told within this is asked about in one call */
 #define TOLD_MAX       ((size_t)64 << 20)
@@ -242,16 +241,11 @@ jittered(struct ecs_watch_cluster *c, int64_t ms)
 static int64_t
 backoff_ms(struct ecs_watch_cluster *c)
 {
-	int64_t cap = c->start.source->refresh_ms * BACKOFF_CAP_X;
-	int64_t wait = BACKOFF_MIN_MS, jitter;
+	const int64_t cap = ecs_backoff_cap_ms(c->start.source);
+	const int64_t wait = ecs_backoff_ms(c->start.source, c->failures, BACKOFF_MIN_MS, c->start.rnd);
 
-	if (cap < BACKOFF_CAP_MS)
-		cap = BACKOFF_CAP_MS;
-	jitter = aws_error_backoff_ms(c->failures, c->start.source->watch_ms, cap, prng_next(c->start.rnd));
-	if (wait < jitter)
-		wait = jitter;
 	if (wait < c->asked_wait_ms)
-		wait = c->asked_wait_ms < cap ? c->asked_wait_ms : cap;
+		return c->asked_wait_ms < cap ? c->asked_wait_ms : cap;
 	return wait;
 }
 
