@@ -455,14 +455,14 @@ read_replies(void *arg)
 
 /* ---- planning ---- */
 
-static void *
-set_up_story(void)
+void *
+torture_story_set_up(void)
 {
 	return control_story_new();
 }
 
-static void
-tear_down_story(void *arg)
+void
+torture_story_tear_down(void *arg)
 {
 	control_story_free(arg);
 }
@@ -615,9 +615,9 @@ static const struct torture_scenario scenarios[] = {
 	{ "two sweeps", set_up_sweep, sweep, tear_down_sweep },
 	{ "a signature", NULL, sign, NULL },
 	{ "HAProxy's replies", set_up_replies, read_replies, free },
-	{ "a plan", set_up_story, plan, tear_down_story },
-	{ "the reconciler", set_up_story, reconcile, tear_down_story },
-	{ "the control interface", set_up_story, answer_all, tear_down_story },
+	{ "a plan", torture_story_set_up, plan, torture_story_tear_down },
+	{ "the reconciler", torture_story_set_up, reconcile, torture_story_tear_down },
+	{ "the control interface", torture_story_set_up, answer_all, torture_story_tear_down },
 	{ "a table", NULL, show, NULL },
 };
 

@@ -33,6 +33,10 @@ struct torture_text {
 /* The test's own requests do not fail meanwhile; what it was before. */
 bool torture_pause(bool paused);
 
+/* set_up and tear_down of a scenario that is told of a struct control_story. */
+void *torture_story_set_up(void);
+void torture_story_tear_down(void *arg);
+
 extern const struct torture_part torture_plan;    /* alloc_plan.c */
 extern const struct torture_part torture_control; /* alloc_control.c */
 extern const struct torture_text torture_texts[]; /* alloc_text.c */

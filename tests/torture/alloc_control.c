@@ -21,18 +21,6 @@
 #define WALL_MS  CONTROL_STORY_WALL_MS
 #define N_OF(a)  (sizeof(a) / sizeof((a)[0]))
 
-static void *
-set_up_story(void)
-{
-	return control_story_new();
-}
-
-static void
-tear_down_story(void *arg)
-{
-	control_story_free(arg);
-}
-
 /* ---- orders ---- */
 
 static const struct reconcile_order orders[] = {
@@ -330,11 +318,11 @@ make_recipe(void *arg)
 }
 
 static const struct torture_scenario scenarios[] = {
-	{ "orders", set_up_story, order_all, tear_down_story },
-	{ "changes", set_up_story, track, tear_down_story },
+	{ "orders", torture_story_set_up, order_all, torture_story_tear_down },
+	{ "changes", torture_story_set_up, track, torture_story_tear_down },
 	{ "events", NULL, note_events, NULL },
-	{ "answers to orders", set_up_story, answer_orders, tear_down_story },
-	{ "texts of the command", set_up_story, show_all, tear_down_story },
+	{ "answers to orders", torture_story_set_up, answer_orders, torture_story_tear_down },
+	{ "texts of the command", torture_story_set_up, show_all, torture_story_tear_down },
 	{ "a recipe for keys", NULL, make_recipe, NULL },
 };
 
