@@ -12,11 +12,11 @@ plan_health_is_case(const struct plan_pass *p, const struct plan_bound *s)
 	       plan_pass_held_admin(plan_pass_hold(p, s)) == OVERLAY_FREE;
 }
 
-/* Nobody is called anew at an address that is not its task's, nor in a slot that is given away. */
+/* Nobody is called anew at an address that is not its task's. */
 static bool
 is_at_home(const struct plan_bound *s)
 {
-	return plan_pass_has_address(s) && !s->is_moved && !s->is_given;
+	return plan_pass_has_address(s) && !s->is_moved;
 }
 
 static size_t

@@ -114,7 +114,6 @@ decide(struct plan_pass *p, const struct plan_bound *s)
 		serve(p, s, h);
 	else
 		keep(p, s, h);
-	plan_eject(p, s);
 }
 
 /* ---- what views show ---- */
@@ -239,7 +238,12 @@ plan_servers(struct plan_pass *p, struct plan_backend *ret)
 	ret->n_needed = p->n_needed;
 	if (!plan_enter_place(p, ret))
 		return false;
-	for (size_t i = 0; i < p->bound.n_servers; i++)
-		decide(p, &p->bound.servers[i]);
+	for (size_t i = 0; i < p->bound.n_servers; i++) {
+		const struct plan_bound *s = &p->bound.servers[i];
+
+		if (!s->is_given) /* what it is told is the next task's */
+			decide(p, s);
+		plan_eject(p, s);
+	}
 	return show_all(p, ret);
 }

@@ -383,6 +383,20 @@ phase_of(const struct plan_step *st, const struct actual_server *s)
 
 /* ---- all of it ---- */
 
+/* What is told to a slot that has an address by now, and is not for the task that it was given to. */
+static bool
+is_for_who_was_there(const struct step *x)
+{
+	for (size_t i = 0; i < x->at; i++) {
+		const struct plan_step *before = &x->r->plan->steps[i];
+
+		if (before->kind == PLAN_ADDRESS && str_eq(before->server, x->st->server) &&
+		    str_eq(before->backend, x->st->backend))
+			return before->why != x->st->why && x->st->kind != PLAN_UNEJECT;
+	}
+	return false;
+}
+
 static bool
 is_out_of_order(const struct step *x, int *phase)
 {
@@ -478,6 +492,8 @@ check_step(const struct laws_round *r, size_t at, int *phase)
 		x.who = laws_who(r, x.st->backend, x.s);
 	if (is_out_of_order(&x, phase))
 		return "steps out of order";
+	if (is_for_who_was_there(&x))
+		return "a slot that is given away is told what is another task's";
 	return check_kind(&x);
 }
 

@@ -214,18 +214,24 @@ the_last_that_takes_calls_is_not_missing(void **state)
 }
 
 static void
+weigh(struct scene *s, const struct roster_task *t, unsigned weight)
+{
+	struct overlay_key key = { .backend = STR("grpc"), .task_arn = t->arn, .container = STR("app"), .port = 50051 };
+
+	assert_int_equal(
+	    overlay_set_weight(world_overlay(s->w), &key, weight, OVERLAY_BY_ROLLCALL, 1, 0, NULL), ERR_OK);
+}
+
+static void
 a_server_of_weight_0_is_no_other_that_takes_calls(void **state)
 {
 	struct scene s CLEANUP(end_scene) = scene_of(2);
-	struct overlay_key key = {
-		.backend = STR("grpc"), .task_arn = s.tasks[1]->arn, .container = STR("app"), .port = 50051
-	};
 	struct plan *p;
 
 	(void)state;
 	forget(s.tasks[0]);
 	s.servers[1]->weight = 0;
-	assert_int_equal(overlay_set_weight(world_overlay(s.w), &key, 0, OVERLAY_BY_ROLLCALL, 1, 0, NULL), ERR_OK);
+	weigh(&s, s.tasks[1], 0);
 	p = guarded(&s);
 	assert_string_equal(world_steps(s.w, p), "");
 	assert_says(held(p, "rc_1"), "held: never the last");
@@ -353,6 +359,29 @@ one_without_streams_is_shown_and_its_slot_is_used_last(void **state)
 	assert_int_equal(p->backends[0].n_servers, 2);
 	(void)world_task(s.w, "t8", ROSTER_RUNNING, "10.0.0.8");
 	assert_steps(&s, "rc_8: address 10.0.0.8:50051; rc_8: weight 256; rc_8: join");
+}
+
+/* Neither what would let it in again nor the operator's hand on it is told to the slot that another has. */
+static void
+who_has_lost_its_slot_says_nothing_there(void **state)
+{
+	static const bool may_come_back[] = { true, false };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(may_come_back); i++) {
+		struct scene s CLEANUP(end_scene) = scene_of(2);
+
+		s.tasks[0]->health = ROSTER_UNHEALTHY;
+		s.servers[0]->admin = ACTUAL_MAINT;
+		(void)world_task(s.w, "t8", ROSTER_RUNNING, "10.0.0.8");
+		if (may_come_back[i]) {
+			world_applied_for(s.w, world_former(s.w, "grpc", "rc_1", "10.0.0.1:50051"), "t1");
+			world_rules(s.w)->brings_back = true;
+		} else {
+			weigh(&s, s.tasks[0], 7);
+		}
+		assert_steps(&s, "rc_1: address 10.0.0.8:50051; rc_1: weight 256; rc_1: join");
+	}
 }
 
 /* The two that were healthy are down now: those that ECS calls unhealthy are better than none. */
@@ -639,6 +668,7 @@ main(void)
 		cmocka_unit_test(the_last_is_never_unhealthy_enough),
 		cmocka_unit_test(it_comes_back_when_it_is_healthy_and_keeps_its_streams_meanwhile),
 		cmocka_unit_test(one_without_streams_is_shown_and_its_slot_is_used_last),
+		cmocka_unit_test(who_has_lost_its_slot_says_nothing_there),
 		cmocka_unit_test(they_are_let_in_again_where_too_few_are_left),
 		cmocka_unit_test(a_task_that_no_entry_takes_any_more_goes_within_the_limit),
 		cmocka_unit_test(what_is_not_known_for_sure_is_not_unexposed),
