@@ -83,6 +83,49 @@ cli_report_plan(const json_t *plan, const struct cli_text_style *style, struct b
 
 /* ---- route ---- */
 
+static void
+put_priority(struct buf *out, const json_t *claim)
+{
+	buf_printf(out, "priority %lld", (long long)json_integer_value(json_object_get(claim, "priority")));
+}
+
+/* A line of the map may be there that no label and no entry asks for any more. */
+static void
+put_asker(struct buf *out, const json_t *route)
+{
+	const struct str label = cli_json_text(route, "source_label");
+
+	if (label.len == 0)
+		return;
+	buf_put(out, STR("  asked for by "));
+	cli_text_put(out, cli_json_text(route, "service"));
+	buf_put(out, STR(": "));
+	cli_text_put(out, label);
+	buf_put(out, STR(", "));
+	put_priority(out, route);
+	buf_put_u8(out, '\n');
+}
+
+static void
+put_others(struct buf *out, const json_t *others)
+{
+	for (size_t i = 0; i < json_array_size(others); i++) {
+		const json_t *o = json_array_get(others, i);
+
+		buf_put(out, STR("  not had by "));
+		cli_text_put(out, cli_json_text(o, "service"));
+		buf_put(out, STR(" of cluster "));
+		cli_text_put(out, cli_json_text(o, "cluster"));
+		buf_put(out, STR(", which asks for it, too: backend "));
+		cli_text_put(out, cli_json_text(o, "backend"));
+		buf_put(out, STR(", "));
+		put_priority(out, o);
+		buf_put(out, STR("; decided by "));
+		cli_text_put(out, cli_json_text(o, "lost_by"));
+		buf_put_u8(out, '\n');
+	}
+}
+
 enum err_code
 cli_report_route(const json_t *route, const struct cli_text_style *style, struct buf *out, struct err *e)
 {
@@ -101,6 +144,7 @@ cli_report_route(const json_t *route, const struct cli_text_style *style, struct
 	buf_put(out, STR(" of entrypoint "));
 	cli_text_put(out, cli_json_text(route, "entrypoint"));
 	buf_put_u8(out, '\n');
+	put_asker(out, route);
 	if (json_array_size(servers) > 0) {
 		buf_put(out, STR("  servers that take its calls: "));
 		put_list(out, servers);
@@ -109,6 +153,7 @@ cli_report_route(const json_t *route, const struct cli_text_style *style, struct
 		cli_text_put_toned(out, style, CLI_TEXT_BAD, reason);
 	}
 	buf_put_u8(out, '\n');
+	put_others(out, json_object_get(route, "others"));
 	return buf_failed(out, e);
 }
 

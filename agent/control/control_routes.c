@@ -5,7 +5,8 @@
 
 #include "control/control_json.h"
 
-#define SHOWN_MAX 120
+#define SHOWN_MAX  120
+#define OTHERS_MAX 64
 
 /* A line of a map. */
 struct live_route {
@@ -54,6 +55,15 @@ find_desired(const struct desired *d, struct str entrypoint, const struct live_r
 	return NULL;
 }
 
+/* why may be null. */
+static void
+put_asker(struct control_json *w, const struct desired_route *why)
+{
+	control_json_text(w, "service", why != NULL ? why->service : STR(""));
+	control_json_text(w, "source_label", why != NULL ? why->source_label : STR(""));
+	control_json_number(w, "priority", why != NULL ? why->priority : 0);
+}
+
 static void
 put_route(struct control_json *w, const struct desired *d, struct str entrypoint, const struct hap_map_line *line)
 {
@@ -65,9 +75,7 @@ put_route(struct control_json *w, const struct desired *d, struct str entrypoint
 	control_json_text(w, "host", r.host);
 	control_json_text(w, "path", r.path);
 	control_json_text(w, "backend", r.backend);
-	control_json_text(w, "service", why != NULL ? why->service : STR(""));
-	control_json_text(w, "source_label", why != NULL ? why->source_label : STR(""));
-	control_json_number(w, "priority", why != NULL ? why->priority : 0);
+	put_asker(w, why);
 	control_json_object_end(w);
 }
 
@@ -180,10 +188,35 @@ put_ready_servers(struct control_json *w, const struct plan_backend *b)
 	return n;
 }
 
+/* Who asks for it, too, and why it is not theirs. */
 static void
-put_found(struct control_json *w, const struct control_facts *f, const struct live_route *r)
+put_others(struct control_json *w, const struct desired *d, const struct desired_route *won)
+{
+	size_t n = 0;
+
+	control_json_array(w, "others");
+	for (size_t i = 0; won != NULL && i < d->n_rivals && n < OTHERS_MAX; i++) {
+		const struct desired_rival *o = &d->rivals[i];
+
+		if (o->won != won)
+			continue;
+		control_json_object(w, NULL);
+		control_json_text(w, "cluster", o->cluster);
+		control_json_text(w, "service", o->service);
+		control_json_text(w, "backend", o->backend);
+		control_json_number(w, "priority", o->priority);
+		control_json_text(w, "lost_by", o->lost_by);
+		control_json_object_end(w);
+		n++;
+	}
+	control_json_array_end(w);
+}
+
+static void
+put_found(struct control_json *w, const struct control_facts *f, struct str entrypoint, const struct live_route *r)
 {
 	const struct plan_backend *b = f->plan != NULL ? plan_find(f->plan, r->backend) : NULL;
+	const struct desired_route *why = find_desired(f->desired, entrypoint, r);
 
 	control_json_text(w, "key", r->key);
 	control_json_text(w, "backend", r->backend);
@@ -195,10 +228,12 @@ put_found(struct control_json *w, const struct control_facts *f, const struct li
 	else
 		control_json_format(w, "reason",
 		    "no server of backend `" STR_FMT "` takes calls now: calls get UNAVAILABLE", STR_ARG(r->backend));
+	put_asker(w, why);
+	put_others(w, f->desired, why);
 }
 
 static void
-put_none(struct control_json *w, const struct call *c)
+put_none(struct control_json *w, const struct control_facts *f, const struct call *c)
 {
 	control_json_word(w, "key", "");
 	control_json_word(w, "backend", "");
@@ -209,6 +244,8 @@ put_none(struct control_json *w, const struct call *c)
 	    "`: haproxy.cfg alone decides",
 	    STR_ARG(str_first(c->host, SHOWN_MAX)), STR_ARG(str_first(c->path, SHOWN_MAX)),
 	    STR_ARG(str_first(c->entrypoint, SHOWN_MAX)));
+	put_asker(w, NULL);
+	put_others(w, f->desired, NULL);
 }
 
 static bool
@@ -258,8 +295,8 @@ control_routes_find(const struct control_facts *f, const struct control_query *q
 	control_json_object(&w, NULL);
 	control_json_text(&w, "entrypoint", c.entrypoint);
 	if (m != NULL && (find_longest(m, &c, without_port(c.host), &r) || find_longest(m, &c, STR("*"), &r)))
-		put_found(&w, f, &r);
+		put_found(&w, f, c.entrypoint, &r);
 	else
-		put_none(&w, &c);
+		put_none(&w, f, &c);
 	control_json_object_end(&w);
 }

@@ -108,6 +108,15 @@ struct desired_route {
 };
 int desired_route_cmp(const struct desired_route *a, const struct desired_route *b); /* by place */
 
+/* Somebody else who asks for a place, and does not have it: each service with each of its backends once. */
+struct desired_rival {
+	const struct desired_route *won; /* who has it */
+	struct str cluster, service;     /* as of desired_route */
+	struct str backend;
+	unsigned priority;
+	struct str lost_by; /* "a higher priority" */
+};
+
 struct desired_labels; /* see desired_label.h */
 
 struct desired {
@@ -119,6 +128,8 @@ struct desired {
 	size_t n_endpoints;
 	const struct desired_route *routes; /* sorted by place, one for each */
 	size_t n_routes;
+	const struct desired_rival *rivals; /* in the order of routes */
+	size_t n_rivals;
 	struct ecs_contest contest; /* whose age decides, or would if it were known, between claims of a place */
 	bool routes_are_cut;        /* labels ask for too many: those that are not among routes are not over */
 	bool labels_are_known;      /* those of all tasks that run: every cluster and definition is read */

@@ -801,6 +801,8 @@ freeze(struct derive *dv, struct desired *d)
 	d->n_endpoints = dv->rows.n;
 	d->routes = dv->labels->routes;
 	d->n_routes = dv->labels->n_routes;
+	d->rivals = dv->labels->rivals;
+	d->n_rivals = dv->labels->n_rivals;
 	d->routes_are_cut = dv->labels->routes_are_cut;
 	d->labels = dv->labels;
 	d->labels_are_known = all_are_read(dv->roster);

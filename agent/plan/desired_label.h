@@ -76,6 +76,8 @@ struct desired_labels {
 	size_t n_joined;
 	struct desired_route *routes; /* sorted by entrypoint, host, path */
 	size_t n_routes;
+	const struct desired_rival *rivals; /* in the order of routes */
+	size_t n_rivals;
 	struct ecs_contest_service *contested; /* sorted, each once; null: none yet */
 	size_t n_contested;
 	bool routes_are_cut;          /* there are more than DESIRED_ROUTES_KEPT */
@@ -103,7 +105,7 @@ NODISCARD bool desired_default_rule(struct arena *a, struct str rule, const stru
 /* Traefik's own: Host(`service-NAME-CONTAINER`). */
 NODISCARD bool desired_traefik_rule(struct arena *a, const struct desired_unit *u, struct str *ret);
 
-/* desired_route.c: fills routes and next_wall_ms, and marks the claims that lost all of theirs. */
+/* desired_route.c: fills routes, rivals and next_wall_ms, and marks the claims that lost all of theirs. */
 NODISCARD bool desired_routes_settle(struct desired_labels *l);
 
 #endif

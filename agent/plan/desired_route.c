@@ -25,6 +25,7 @@ struct route_claim {
 struct routes {
 	struct desired_labels *labels;
 	struct plan_list claims;
+	struct plan_list rivals; /* of desired_rival */
 };
 
 int
@@ -422,11 +423,51 @@ because(const struct verdict *v, const struct route_claim *word, const struct ro
 	return decided_by[v->by];
 }
 
+/* Claims come by service, so what is noted of its other tasks is at the end. */
+static bool
+is_noted(const struct routes *r, const struct desired_route *won, const struct route_claim *c)
+{
+	const struct desired_rival *all = r->rivals.items;
+
+	for (size_t i = r->rivals.n; i > 0; i--) {
+		const struct desired_rival *o = &all[i - 1];
+
+		if (o->won != won || !str_eq(o->cluster, c->unit->cluster->name) ||
+		    !str_eq(o->service, c->route.service))
+			return false;
+		if (str_eq(o->backend, c->route.backend))
+			return true;
+	}
+	return false;
+}
+
+/* False: out of memory. */
+static bool
+note_rival(struct routes *r, const struct desired_route *won, const struct route_claim *c, const char *lost_by)
+{
+	struct desired_rival *rival;
+
+	if (is_noted(r, won, c))
+		return true;
+	rival = plan_list_add(&r->rivals);
+	if (rival == NULL)
+		return false;
+	*rival = (struct desired_rival){
+		.won = won,
+		.cluster = c->unit->cluster->name,
+		.service = c->route.service,
+		.backend = c->route.backend,
+		.priority = c->route.priority,
+		.lost_by = str_from_cstr(lost_by),
+	};
+	return true;
+}
+
 /* Whoever is served, and has not one route left, is told why. */
 static bool
-blame_losers(struct desired_labels *l, const struct route_claim *group, size_t n, const struct verdict *v)
+blame_losers(struct routes *r, const struct desired_route *won, const struct route_claim *group, size_t n,
+    const struct verdict *v)
 {
-	const struct desired_route *won = &v->won->route;
 	const struct route_claim *word = group;
 
 	for (size_t i = 0; i < n; i++) {
@@ -438,9 +479,11 @@ blame_losers(struct desired_labels *l, const struct route_claim *group, size_t n
 				c->wins++;
 			continue;
 		}
+		if (!note_rival(r, won, &group[i], because(v, word, &group[i])))
+			return false;
 		if (c->loses++ > 0)
 			continue;
-		if (!plan_say(l->arena, &c->lost_to,
+		if (!plan_say(r->labels->arena, &c->lost_to,
 			"`" STR_FMT STR_FMT "` on entrypoint `" STR_FMT "` leads to backend `" STR_FMT "` of `" STR_FMT
 			"`, by %s",
 			STR_ARG(won->host), STR_ARG(won->path), STR_ARG(won->entrypoint), STR_ARG(won->backend),
@@ -466,6 +509,21 @@ mark_losers(struct desired_labels *l)
 		}
 }
 
+/* False: out of memory. */
+static bool
+keep_rivals(struct routes *r)
+{
+	struct desired_rival *kept = ARENA_ARRAY(r->labels->arena, struct desired_rival, r->rivals.n);
+
+	if (kept == NULL)
+		return false;
+	if (r->rivals.n > 0)
+		memcpy(kept, r->rivals.items, r->rivals.n * sizeof(*kept));
+	r->labels->rivals = kept;
+	r->labels->n_rivals = r->rivals.n;
+	return true;
+}
+
 static bool
 settle(struct routes *r)
 {
@@ -479,26 +537,30 @@ settle(struct routes *r)
 	if (n > 0)
 		qsort(claims, n, sizeof(*claims), by_place);
 	for (size_t i = 0; i < n; i = end) {
+		struct desired_route *route = &l->routes[l->n_routes];
 		struct verdict v;
 
 		for (end = i + 1; end < n && desired_route_cmp(&claims[i].route, &claims[end].route) == 0;)
 			end++;
 		if (!decide(l, claims + i, end - i, &v))
 			return false;
-		l->routes[l->n_routes] = v.won->route;
-		l->routes[l->n_routes].is_open = v.is_open;
-		l->routes[l->n_routes++].led_to = v.led_to;
-		if (!blame_losers(l, claims + i, end - i, &v))
+		*route = v.won->route;
+		route->is_open = v.is_open;
+		route->led_to = v.led_to;
+		l->n_routes++;
+		if (!blame_losers(r, route, claims + i, end - i, &v))
 			return false;
 	}
 	mark_losers(l);
-	return true;
+	return keep_rivals(r);
 }
 
 bool
 desired_routes_settle(struct desired_labels *l)
 {
-	struct routes r = { .labels = l, .claims = PLAN_LIST_OF(struct route_claim) };
+	struct routes r = {
+		.labels = l, .claims = PLAN_LIST_OF(struct route_claim), .rivals = PLAN_LIST_OF(struct desired_rival)
+	};
 	const struct conf *conf = l->context->conf;
 	bool ok = collect_units(&r);
 
@@ -506,5 +568,6 @@ desired_routes_settle(struct desired_labels *l)
 		ok = collect_entry(&r, &conf->backends[i]);
 	ok = ok && settle(&r);
 	plan_list_free(&r.claims);
+	plan_list_free(&r.rivals);
 	return ok;
 }

@@ -343,6 +343,9 @@ def test_of_two_services_that_claim_one_route_the_older_has_it(labels: Labels) -
         assert "by its age: the older service has it" in told(labels, "alpha"), "the file knows"
         wait_until(lambda: ages_asked(labels) > asked, 30, "it is asked again all the same")
         stays(lambda: labels.routes()["shop/"] == "main-zebra-rng", 1.0, "the route stays")
+    assert labels.rollcalld.rollcall("route", "shop", PATH).stdout.splitlines()[-1] == (
+        "  not had by alpha of cluster main, which asks for it, too: backend main-alpha-rng, priority 0; decided by its age: "
+        "the older service has it")
     zebra, = labels.aws.control.running("main", "zebra")
     assert load.result.failed == 0 and set(load.result.by_task) == {zebra["id"]}, f"{load.result.by_task}"
     assert labels.reached("other") == {"other"}
@@ -432,6 +435,7 @@ def test_an_operators_eye_sees_the_route(labels: Labels) -> None:
     told = rollcalld.rollcall("route", "SHOP:443", PATH)
     assert told.returncode == 0, told.stderr
     assert told.stdout.splitlines() == ["backend main-shop-rng, by shop/rng.Rng/ of entrypoint default",
+                                        "  asked for by shop: rollcall.rule, priority 7",
                                         f"  servers that take its calls: {found['servers'][0]}"]
     task, = labels.aws.control.running("main", "shop")
     container, = rollcalld.get(f"/v1/tasks/{task['id']}")["containers"]

@@ -69,6 +69,15 @@ a_route_tells_who_takes_its_calls_or_why_nobody_does(void **state)
 	    "{\"backend\":\"grpc\",\"key\":\"*\",\"entrypoint\":\"default\",\"servers\":[],\"reason\":\"none is up\"}",
 	    "backend grpc, by * of entrypoint default\n"
 	    "  none is up\n");
+	assert_shown(cli_report_route,
+	    "{\"backend\":\"grpc\",\"key\":\"x/\",\"entrypoint\":\"default\",\"servers\":[\"rc_1\"],\"service\":\"b\","
+	    "\"source_label\":\"rollcall.rule\",\"priority\":5,\"others\":[{\"cluster\":\"main\",\"service\":\"a\","
+	    "\"backend\":\"main-a-app\",\"priority\":0,\"lost_by\":\"a higher priority\"}]}",
+	    "backend grpc, by x/ of entrypoint default\n"
+	    "  asked for by b: rollcall.rule, priority 5\n"
+	    "  servers that take its calls: rc_1\n"
+	    "  not had by a of cluster main, which asks for it, too: backend main-a-app, priority 0; decided by a "
+	    "higher priority\n");
 }
 
 /* Seconds are enough to read; a time that is none, and an event without a server, are shown as they are. */

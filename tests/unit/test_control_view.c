@@ -951,6 +951,13 @@ a_call_takes_the_longest_route_of_its_host_then_of_any(void **state)
 		.source_label = STR("rollcall.rule"),
 		.priority = 2,
 	};
+	const struct desired_route of_other_place = {
+		.entrypoint = STR("tls"), .host = STR("a.example"), .path = STR("/x")
+	};
+	const struct desired_rival rivals[] = {
+		{ .won = &of_other_place, .service = STR("stall") },
+		{ &asked, STR("main"), STR("kiosk"), STR("main-kiosk-app"), 1, STR("a higher priority") },
+	};
 	static const struct {
 		const char *query, *key, *backend, *server, *reason;
 	} rows[] = {
@@ -978,6 +985,8 @@ a_call_takes_the_longest_route_of_its_host_then_of_any(void **state)
 	desired = *s->facts.desired;
 	desired.routes = &asked;
 	desired.n_routes = 1;
+	desired.rivals = rivals;
+	desired.n_rivals = N_OF(rivals);
 	memcpy(backends, plan.backends, plan.n_backends * sizeof(backends[0]));
 	backends[plan.n_backends++] = (struct plan_backend){ .name = STR("idle"), .exists = true };
 	plan.backends = backends;
@@ -988,13 +997,26 @@ a_call_takes_the_longest_route_of_its_host_then_of_any(void **state)
 	for (size_t i = 0; i < N_OF(rows); i++) {
 		struct view v = get_with(&s->facts, "/v1/route", rows[i].query);
 
-		assert_members(v.json, "entrypoint key backend servers reason");
+		assert_members(v.json, "entrypoint key backend servers reason service source_label priority others");
 		CHECK_ROW(strcmp(text_at(v.json, "key"), rows[i].key) == 0, i, text_at(v.json, "key"));
 		CHECK_ROW(strcmp(text_at(v.json, "backend"), rows[i].backend) == 0, i, text_at(v.json, "backend"));
 		CHECK_ROW(strstr(text_at(v.json, "reason"), rows[i].reason) != NULL, i, text_at(v.json, "reason"));
 		if (rows[i].server != NULL)
 			assert_string_equal(
 			    json_string_value(json_array_get(json_object_get(v.json, "servers"), 0)), rows[i].server);
+		json_decref(v.json);
+	}
+	{
+		struct view v = get_with(&s->facts, "/v1/route", "host=a.example&path=/x/y");
+		const json_t *others = json_object_get(v.json, "others");
+
+		assert_string_equal(text_at(v.json, "service"), "shop");
+		assert_string_equal(text_at(v.json, "source_label"), "rollcall.rule");
+		assert_int_equal(json_integer_value(json_object_get(v.json, "priority")), 2);
+		assert_int_equal(json_array_size(others), 1);
+		assert_members(json_array_get(others, 0), "cluster service backend priority lost_by");
+		assert_string_equal(text_at(json_array_get(others, 0), "service"), "kiosk");
+		assert_string_equal(text_at(json_array_get(others, 0), "lost_by"), "a higher priority");
 		json_decref(v.json);
 	}
 	{

@@ -105,6 +105,23 @@ check_routes(const struct desired *d, const char *want)
 	buf_free(&out);
 }
 
+/* "HOST SERVICE>BACKEND PRIORITY by LOST_BY; ..." */
+static void
+check_rivals(const struct desired *d, const char *want)
+{
+	struct buf out = buf_make(10000);
+
+	for (size_t i = 0; i < d->n_rivals; i++) {
+		const struct desired_rival *r = &d->rivals[i];
+
+		buf_printf(&out, "%s" STR_FMT " " STR_FMT "/" STR_FMT ">" STR_FMT " %u by " STR_FMT, i > 0 ? "; " : "",
+		    STR_ARG(r->won->host), STR_ARG(r->cluster), STR_ARG(r->service), STR_ARG(r->backend), r->priority,
+		    STR_ARG(r->lost_by));
+	}
+	assert_str(buf_str(&out), want);
+	buf_free(&out);
+}
+
 static void
 check_endpoint(const struct desired *d, const char *id, const char *reason, const char *backend)
 {
@@ -426,6 +443,7 @@ two_services_that_claim_one_route(void **state)
 	check_endpoint(d, "t2", "", "main-b-app");
 	check_endpoint(d, "t3", "route_conflict", "main-c-app");
 	check_message(d, "t3", "of `b`, by a higher priority");
+	check_rivals(d, "x main/a>main-a-app 0 by a higher priority; x main/c>main-c-app 0 by a higher priority");
 	forget(w);
 }
 
@@ -500,6 +518,9 @@ the_older_service_has_the_route(void **state)
 	check_message(d, "t1", "of `b`, by its age: the older service has it");
 	check_endpoint(d, "t2", "", "main-b-app");
 	check_endpoint(d, "t3", "route_conflict", "main-c-app");
+	check_rivals(d,
+	    "x main/a>main-a-app 0 by its age: the older service has it; x main/c>main-c-app 0 by its age: the older "
+	    "service has it");
 	set_ages(world_first_cluster(w), alike, 3);
 	d = derive(w);
 	check_routes(d, "x/ main-a-app");
@@ -680,15 +701,19 @@ a_rolling_deploy_keeps_the_routes_of_both_revisions(void **state)
 	    labelled(w, "a", "1", LABELS("rollcall.backend=one", "rollcall.rule=Host(`x`) || Host(`y`)")), "10.0.0.1");
 	new = task(w, "t2", "a",
 	    labelled(w, "a", "1", LABELS("rollcall.backend=two", "rollcall.rule=Host(`x`) || Host(`z`)")), "10.0.0.2");
+	(void)task(
+	    w, "t3", "a", labelled(w, "a", "1", LABELS("rollcall.backend=one", "rollcall.rule=Host(`x`)")), "10.0.0.3");
 	new->created_ms = old->created_ms + 1;
 	d = derive(w);
 	check_routes(d, "x/ two, y/ one, z/ two");
+	check_rivals(d, "x main/a>one 0 by the labels of a newer task"); /* the service is told once */
 	assert_non_null(server_of(d, "one", "t2")); /* so that the end of t1 leaves no call without a server */
 	assert_null(server_of(d, "two", "t1"));
 	new->last_status = ROSTER_PENDING; /* it does not run yet: it decides nothing */
 	new->started_ms = 0;
 	d = derive(w);
 	check_routes(d, "x/ one, y/ one");
+	check_rivals(d, "");
 	forget(w);
 }
 
