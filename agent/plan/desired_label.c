@@ -592,7 +592,24 @@ speak_for(struct conf_backend *made, const struct name_claim *n, const struct de
 		return;
 	*speaker = u;
 	made->policy = n->claim->policy;
-	made->retries_idempotent = n->claim->endpoint->settings.is_idempotent;
+}
+
+/* But for this: its calls reach any service that has joined, so each must say that they may be
+ * executed twice.  For one service its newest task that runs does. */
+static bool
+all_are_idempotent(const struct name_claim *owner, const struct name_claim *list, size_t n)
+{
+	const struct name_claim *word = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!list[i].unit->is_exposing || !may_share(owner, &list[i]) ||
+		    (word != NULL && identity_cmp(word, &list[i]) == 0))
+			continue;
+		word = &list[i];
+		if (!word->claim->endpoint->settings.is_idempotent)
+			return false;
+	}
+	return true;
 }
 
 /* The first whose task has run: a revision that never does takes no name. */
@@ -625,6 +642,7 @@ settle_name(struct desired_labels *l, const struct name_claim *list, size_t n)
 			return false;
 		}
 	}
+	made.retries_idempotent = all_are_idempotent(owner, list, n);
 	if (speaker != NULL)
 		l->made[l->n_made++] = made;
 	return true;

@@ -404,6 +404,38 @@ no_label_takes_the_backend_of_another(void **state)
 }
 
 static void
+a_call_is_executed_twice_only_where_every_service_of_the_backend_says_so(void **state)
+{
+	static const struct {
+		const char *owner, *canary; /* rollcall.retry; null: it has not joined */
+		bool want;
+	} rows[] = {
+		{ "rollcall.retry=idempotent", NULL, true },
+		{ "rollcall.retry=safe", NULL, false },
+		{ "rollcall.retry=safe", "rollcall.retry=idempotent", false },
+		{ "rollcall.retry=idempotent", "rollcall.retry=safe", false },
+		{ "rollcall.retry=idempotent", "rollcall.retry=idempotent", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct world *w = new_world();
+
+		(void)task(w, "t1", "web", labelled(w, "web", "1", LABELS("rollcall.rule=Host(`x`)", rows[i].owner)),
+		    "10.0.0.1");
+		if (rows[i].canary != NULL) {
+			struct taskdef *canary =
+			    labelled(w, "canary", "1", LABELS("rollcall.backend=main-web-app", rows[i].canary));
+
+			task(w, "t2", "canary", canary, "10.0.0.2")->created_ms += 1000;
+		}
+		CHECK_ROW(
+		    desired_find(derive(w), STR("main-web-app"))->conf->retries_idempotent == rows[i].want, i, "retry");
+		forget(w);
+	}
+}
+
+static void
 who_never_ran_takes_no_name(void **state)
 {
 	struct world *w = new_world();
@@ -886,6 +918,7 @@ main(void)
 		cmocka_unit_test(the_managed_defaults_section_has_its_name),
 		cmocka_unit_test(a_backend_is_shared_by_name_within_its_cluster_only),
 		cmocka_unit_test(no_label_takes_the_backend_of_another),
+		cmocka_unit_test(a_call_is_executed_twice_only_where_every_service_of_the_backend_says_so),
 		cmocka_unit_test(who_never_ran_takes_no_name),
 		cmocka_unit_test(two_services_that_claim_one_route),
 		cmocka_unit_test(the_older_service_has_the_route),
