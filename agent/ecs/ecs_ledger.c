@@ -391,6 +391,16 @@ place_on_host(const struct ecs_ledger_close *close, struct roster_task *t)
 	t->host_ipv6 = host->ipv6;
 }
 
+static bool
+is_contradicted(const struct ecs_ledger_entry *entry)
+{
+	const struct roster_task *before = entry->before, *now = entry->now;
+
+	if (before == NULL)
+		return false;
+	return before->is_contradicted || (before->is_by_event && now != NULL && !is_ending(now));
+}
+
 /* False: there is nothing to tell of it, or no longer. */
 static bool
 conclude(const struct ecs_ledger *l, const struct ecs_ledger_entry *entry, const struct ecs_ledger_close *close,
@@ -405,6 +415,7 @@ conclude(const struct ecs_ledger *l, const struct ecs_ledger_entry *entry, const
 		ret->listed = entry->listed;
 	else
 		ret->listed = entry->before->listed;
+	ret->is_contradicted = is_contradicted(entry);
 	ret->missing = count_missing(l, entry, close);
 	ret->ended_wall_ms = entry->before != NULL ? entry->before->ended_wall_ms : 0;
 	if (!is_over(ret))

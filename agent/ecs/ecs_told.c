@@ -58,8 +58,10 @@ ecs_told_judge(const struct roster_facts *facts, const struct roster_task *told)
 	/* A task keeps its definition for life: this is not what it claims to be. */
 	if (!str_eq(known->definition_arn, told->definition_arn))
 		return ECS_TOLD_ASK;
+	if (is_ending(told) && !advances(known, told))
+		return ECS_TOLD_NOTHING;
 	if (is_ending(told))
-		return advances(known, told) ? ECS_TOLD_END : ECS_TOLD_NOTHING;
+		return known->is_contradicted ? ECS_TOLD_ASK : ECS_TOLD_END;
 	return told->version > known->version || advances(known, told) ? ECS_TOLD_ASK : ECS_TOLD_NOTHING;
 }
 

@@ -5,8 +5,9 @@
  * evidence (design.md, section 6), and changes its facts at once: its status, nothing else
  * of it.  For everything else, and everyone else, ECS is asked.  Events come twice, late,
  * in any order or not at all; a task's version and the fact that no task ever goes back in
- * its life put them right.  Should ECS itself, a minute later, still say otherwise, then ECS
- * is right (ECS_TOLD_OUTVOTED_MS).
+ * its life put them right.  Should ECS itself, a while later, still say otherwise, then ECS
+ * is right (ECS_TOLD_OUTVOTED_MS), and is asked from then on before such an event is believed
+ * of this task: whoever may write to the queue may write anything.
  */
 #ifndef ECS_ECS_TOLD_H
 #define ECS_ECS_TOLD_H
@@ -19,8 +20,8 @@
 #include "ecs/ecs_event.h"
 #include "ecs/roster.h"
 
-/* Answers are read from replicas that lag, but not by this much. */
-#define ECS_TOLD_OUTVOTED_MS INT64_C(60000)
+/* Answers are read from replicas that lag, and events take a second themselves. */
+#define ECS_TOLD_OUTVOTED_MS INT64_C(10000)
 
 enum ecs_told_verdict {
 	ECS_TOLD_NOTHING, /* old news, or about nobody we need to know */

@@ -86,6 +86,8 @@ struct roster_task {
 	bool is_remembered;
 	/* That it ends was told by an event (ecs_told.h), and no answer has confirmed it yet. */
 	bool is_by_event;
+	/* ECS denied an end that an event had told: of this task no event alone is believed any more. */
+	bool is_contradicted;
 	/* Passes in a row that called it MISSING while their list was complete, did not
 	 * have it, and was provably of this account and cluster. */
 	unsigned missing;
@@ -148,7 +150,8 @@ NODISCARD enum err_code roster_facts_make(
 /* Or null; a null f holds nothing. */
 const struct roster_task *roster_facts_find(const struct roster_facts *f, struct str arn);
 /* Equal in all that AWS says of it.  Not compared is what we make of it: definition,
- * the machine's addresses, listed, is_remembered, is_by_event, missing, described_wall_ms, ended_wall_ms. */
+ * the machine's addresses, listed, is_remembered, is_by_event, is_contradicted, missing, described_wall_ms,
+ * ended_wall_ms. */
 bool roster_task_same(const struct roster_task *a, const struct roster_task *b);
 /* Deep, into a; the definition is not referenced.  False: the arena refused. */
 NODISCARD bool roster_task_copy(struct arena *a, const struct roster_task *t, struct roster_task *ret);

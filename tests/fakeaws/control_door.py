@@ -17,7 +17,7 @@ from typing import Any
 
 from rng import journal
 
-from . import machines, metadata_door, shapes
+from . import bus, machines, metadata_door, shapes
 from .buckets import Buckets
 from .faults import Faults
 from .lifecycle import Lifecycle
@@ -317,12 +317,16 @@ class Commands:
 
     def send_message(self, queue: str, body: str) -> None:
         """By anyone, with any body."""
-        bus = self._world.bus
-        bus.put(bus.queue_named(queue), body)
+        queues = self._world.bus
+        queues.put(queues.queue_named(queue), body)
+
+    def event(self, task: str) -> Document:
+        """What EventBridge would send of it now; a test may forge one from it."""
+        return bus.event_of(self._world.find_task(task), self._world.region)
 
     def remove_queue(self, queue: str) -> None:
-        bus = self._world.bus
-        bus.remove_queue(bus.queue_named(queue))
+        queues = self._world.bus
+        queues.remove_queue(queues.queue_named(queue))
 
     def events_sent(self) -> Document:
         """How many reached a queue, were lost on purpose, or refused by a policy."""

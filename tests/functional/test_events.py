@@ -15,7 +15,7 @@ from conftest import Aws
 from fakeaws.control import ACCESS_KEY_ID
 from rollcall_testlib.daemon import Rollcalld
 from rollcall_testlib.haproxy import HAProxy, wait_serving
-from rollcall_testlib.waiting import wait_until
+from rollcall_testlib.waiting import stays, wait_until
 
 pytestmark = pytest.mark.one_haproxy  # how the news come, and not HAProxy, is what it is about
 
@@ -114,6 +114,32 @@ def test_without_its_queue_ecs_is_polled_and_that_is_shown(aws: Aws, service: st
     aws.control.scale(cluster="main", service="rng-service", desired=3)
     aws.control.wait_steady("main", "rng-service")
     wait_serving(haproxy, "grpc", aws.control.running(**SERVICE))
+
+
+def test_forged_ends_are_put_right_by_ecs_and_not_believed_again(aws: Aws, service: str, haproxy: HAProxy,
+                                                                 start_rollcalld: Start) -> None:
+    """Whoever may write to the queue says of every task that it has stopped, and says it again."""
+    queue = aws.control.make_queue(queue="given")
+    daemon = start_rollcalld(listening(queue=queue["url"], watch="500ms"))
+    wait_listening(daemon)
+    tasks = aws.control.running(**SERVICE)
+    wait_serving(haproxy, "grpc", tasks)
+
+    def forge() -> None:
+        for task in tasks:
+            event = aws.control.event(task=task["id"])
+            event["detail"].update(lastStatus="STOPPED", desiredStatus="STOPPED", version=999999999)
+            aws.control.send_message(queue="given", body=json.dumps(event))
+
+    forge()
+    wait_serving(haproxy, "grpc", [], 20)
+    wait_serving(haproxy, "grpc", tasks, 30)
+    told, asked = events_of(daemon)["task_events"], aws.control.counters()["actions"]["DescribeTasks"]
+    forge()
+    wait_until(lambda: events_of(daemon)["task_events"] == told + len(tasks), 20, "they have come")
+    wait_until(lambda: aws.control.counters()["actions"]["DescribeTasks"] >= asked + 2, 20, "ECS is asked")
+    stays(lambda: haproxy.runtime.serving("grpc") == {f"{task['address']}:{task['port']}" for task in tasks}, 1.0,
+          "all of them serve")
 
 
 def test_a_hold_container_is_told_and_gives_its_time(aws: Aws, haproxy: HAProxy, start_rollcalld: Start) -> None:

@@ -614,8 +614,9 @@ who_is_named_is_asked_about_without_a_list_and_may_serve(void **state)
 }
 
 static void
-an_end_that_ecs_denies_for_a_minute_was_none(void **state)
+an_end_that_ecs_denies_for_a_while_was_none(void **state)
 {
+	const struct sent forged = { .task = 1, .last = "STOPPED", .desired = "STOPPED", .version = 4000000000 };
 	const struct roster_task *t;
 	struct day d;
 	char arn[128];
@@ -624,7 +625,7 @@ an_end_that_ecs_denies_for_a_minute_was_none(void **state)
 	day_init(&d, 3);
 	sweep(&d, ECS_SWEEP_FULL);
 	fake_ecs_arn(&d.ecs.tasks[1], arn);
-	deliver(&d, &(struct sent){ .task = 1, .last = "STOPPED", .desired = "STOPPED", .version = 4000000000 });
+	deliver(&d, &forged);
 	sweep(&d, ECS_SWEEP_FULL);
 	t = roster_facts_find(d.facts, str_from_cstr(arn));
 	assert_int_equal(t->desired_status, ROSTER_STOPPED); /* the replica may lag */
@@ -635,6 +636,13 @@ an_end_that_ecs_denies_for_a_minute_was_none(void **state)
 	assert_int_equal(t->version, 3);
 	assert_int_equal(t->ended_wall_ms, 0);
 	assert_false(t->is_by_event);
+	deliver(&d, &forged); /* and is not believed again, but asked about */
+	assert_int_equal(d.n_named, 1);
+	t = roster_facts_find(d.facts, str_from_cstr(arn));
+	assert_int_equal(t->desired_status, ROSTER_RUNNING);
+	sweep(&d, ECS_SWEEP_FULL);
+	deliver(&d, &forged);
+	assert_int_equal(roster_facts_find(d.facts, str_from_cstr(arn))->desired_status, ROSTER_RUNNING);
 	day_done(&d);
 }
 
@@ -653,7 +661,7 @@ main(void)
 		cmocka_unit_test(an_end_changes_the_status_and_nothing_else),
 		cmocka_unit_test(a_day_of_events_ends_in_the_roster_of_a_clean_sweep),
 		cmocka_unit_test(who_is_named_is_asked_about_without_a_list_and_may_serve),
-		cmocka_unit_test(an_end_that_ecs_denies_for_a_minute_was_none),
+		cmocka_unit_test(an_end_that_ecs_denies_for_a_while_was_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
