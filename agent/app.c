@@ -136,7 +136,7 @@ list_trace_problems(const struct app *a, struct control_problem *ret)
 }
 
 static size_t
-list_problems(struct app *a, const struct reconcile_view *v, const struct control_problem *more)
+list_problems(struct app *a, const struct reconcile_view *v, const struct control_problem *more, size_t n_more)
 {
 	size_t n = 0;
 
@@ -159,8 +159,8 @@ list_problems(struct app *a, const struct reconcile_view *v, const struct contro
 	n += list_managed_problems(a, a->problems + n);
 	n += list_spoe_problems(a, a->problems + n);
 	n += list_trace_problems(a, a->problems + n);
-	if (more != NULL)
-		a->problems[n++] = *more;
+	for (size_t i = 0; i < n_more; i++)
+		a->problems[n++] = more[i];
 	if (app_routes_fault(a->routes) != NULL)
 		a->problems[n++] = (struct control_problem){
 			.where = STR("routes"),
@@ -196,7 +196,7 @@ stretch_of(const struct app *a, size_t source)
 }
 
 void
-app_tell(struct app *a, const struct control_problem *more, struct control_facts *ret)
+app_tell(struct app *a, const struct control_problem *more, size_t n_more, struct control_facts *ret)
 {
 	const struct reconcile_view v = app_view(a);
 
@@ -230,7 +230,7 @@ app_tell(struct app *a, const struct control_problem *more, struct control_facts
 	ret->trace = app_trace_view(a->trace, &a->trace_view) ? &a->trace_view : NULL;
 	ret->spop = app_outlier_spop(a->outlier, &a->spop) ? &a->spop : NULL;
 	ret->problems = a->problems;
-	ret->n_problems = list_problems(a, &v, more);
+	ret->n_problems = list_problems(a, &v, more, n_more);
 	ret->probes = app_probe_list(a->probe, &ret->n_probes);
 	ret->route_maps = app_routes_maps(a->routes, &ret->n_route_maps);
 	ret->version = v.version + app_routes_version(a->routes);
@@ -596,7 +596,8 @@ make_tables(struct app *a)
 	a->stretches = calloc(a->conf->n_sources, sizeof(*a->stretches));
 	a->listened = calloc(a->conf->n_sources, sizeof(*a->listened));
 	a->problems = calloc(
-	    a->conf->n_backends + a->conf->n_sources + 10 + RECONCILE_N_FILES + MANAGED_N_FAULTS, sizeof(*a->problems));
+	    a->conf->n_backends + a->conf->n_sources + 8 + APP_MORE_PROBLEMS_MAX + RECONCILE_N_FILES + MANAGED_N_FAULTS,
+	    sizeof(*a->problems));
 	return a->sources != NULL && a->callers != NULL && a->probe_callers != NULL && a->figures != NULL &&
 	       a->budgets != NULL && a->key_views != NULL && a->stretches != NULL && a->listened != NULL &&
 	       a->problems != NULL && name_places(a);

@@ -17,6 +17,8 @@
 #include "io/loop.h"
 #include "sync/reconcile.h"
 
+#define APP_MORE_PROBLEMS_MAX 2
+
 struct app;
 
 struct app_config {
@@ -43,9 +45,9 @@ void app_start(struct app *a);
 /* Puts HAProxy in order for the time without us (nobody stays ejected), deletes what is ours in
  * AWS, then calls done: at once, or within APP_UNEJECT_MS and ECS_QUEUE_STOP_MS. */
 void app_stop(struct app *a, loop_fn *done, void *arg);
-/* Fills in all that the rooms know, and leaves the rest of ret alone.  more: a fault of
- * somebody else's to be listed with theirs; null: none. */
-void app_tell(struct app *a, const struct control_problem *more, struct control_facts *ret);
+/* Fills in all that the rooms know, and leaves the rest of ret alone.  more: faults of
+ * somebody else's to be listed with theirs, at most APP_MORE_PROBLEMS_MAX. */
+void app_tell(struct app *a, const struct control_problem *more, size_t n_more, struct control_facts *ret);
 struct reconcile_view app_view(const struct app *a);
 NODISCARD enum err_code app_order(struct app *a, const struct reconcile_order *order, struct buf *said, struct err *e);
 void app_recall(struct app *a);  /* app_roster's time has come */

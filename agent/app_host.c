@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "app.h"
+#include "app_agent.h"
 #include "app_door.h"
 #include "app_log.h"
 #include "app_meter.h"
@@ -40,7 +41,8 @@ struct app_host {
 	struct app *app;
 	struct control_server *control;
 	struct app_door *door; /* null: none is asked for */
-	struct control_problem door_problem;
+	struct app_agent *agent;
+	struct control_problem problems[APP_MORE_PROBLEMS_MAX];
 	struct arena *former;       /* of the configuration before: handles that are closing may still look at it */
 	char refused[REFUSED_SIZE]; /* why the last file was not taken; empty: it was */
 	uint64_t n_applied, n_refused;
@@ -54,16 +56,23 @@ struct app_host {
 
 /* ---- what is shown ---- */
 
-static const struct control_problem *
-door_problem(struct app_host *h)
+static size_t
+list_problems(struct app_host *h)
 {
-	const struct fault *f = app_door_fault(h->door);
+	const struct {
+		struct str where;
+		const struct fault *fault;
+	} all[APP_MORE_PROBLEMS_MAX] = {
+		{ STR("control.listen"), app_door_fault(h->door) },
+		{ STR("outlier.agent"), app_agent_fault(h->agent) },
+	};
+	size_t n = 0;
 
-	if (f == NULL || !f->on)
-		return NULL;
-	h->door_problem =
-	    (struct control_problem){ .where = STR("control.listen"), .message = str_from_cstr(f->err.msg) };
-	return &h->door_problem;
+	for (size_t i = 0; i < APP_MORE_PROBLEMS_MAX; i++)
+		if (all[i].fault != NULL && all[i].fault->on)
+			h->problems[n++] = (struct control_problem){ .where = all[i].where,
+				.message = str_from_cstr(all[i].fault->err.msg) };
+	return n;
 }
 
 static void
@@ -71,7 +80,7 @@ tell_facts(void *arg, struct control_facts *ret)
 {
 	struct app_host *h = arg;
 
-	app_tell(h->app, door_problem(h), ret);
+	app_tell(h->app, h->problems, list_problems(h), ret);
 	h->was_ready = h->was_ready || ret->ready;
 	ret->ready = h->was_ready;
 	/* Each of its parts only grows, so that the sum tells of each. */
@@ -324,6 +333,7 @@ take(struct app_host *h, struct candidate *c)
 	struct app *old = h->app;
 
 	move_door(h, c->conf);
+	app_agent_keep(h->agent, c->conf);
 	if (!h->config.debug && h->config.conf->log_level != c->conf->log_level)
 		log_set_level(c->conf->log_level);
 	h->app = c->app;
@@ -501,6 +511,10 @@ make_rooms(struct app_host *h, struct err *e)
 		code = control_server_new(h->loop, &h->config.conf->control, &control, &h->control, e);
 	if (code == ERR_OK)
 		code = app_door_new(h->loop, h->config.conf, &control, &h->door, e);
+	if (code == ERR_OK)
+		code = app_agent_new(h->loop, &h->agent, e);
+	if (code == ERR_OK)
+		app_agent_keep(h->agent, h->config.conf);
 	return code;
 }
 
@@ -552,6 +566,7 @@ app_host_close(struct app_host *h)
 {
 	if (h == NULL)
 		return;
+	app_agent_close(h->agent);
 	app_door_close(h->door);
 	control_server_close(h->control);
 	app_close(h->app);

@@ -94,7 +94,7 @@ print_doctor(struct once *o)
 	struct control_facts facts = { .started_mono_ms = o->started_mono_ms, .config_path = STR("the configuration") };
 	struct buf out = buf_make(TEXT_MAX);
 
-	app_tell(o->app, NULL, &facts);
+	app_tell(o->app, NULL, 0, &facts);
 	if (!control_doctor_print(&facts, &out))
 		o->code = err_set(o->e, ERR_REFUSED, "something is wrong");
 	print(&out);

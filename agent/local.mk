@@ -184,6 +184,7 @@ agent_libdrive_a_SOURCES = \
 	%D%/io/listener.c %D%/io/listener.h \
 	%D%/io/loop.c %D%/io/loop.h \
 	%D%/io/notify.c %D%/io/notify.h \
+	%D%/io/port_hold.c %D%/io/port_hold.h \
 	%D%/conf/conf_file.c %D%/conf/conf_file.h \
 	%D%/aws/aws_caller.c %D%/aws/aws_caller.h \
 	%D%/aws/creds_fetch.c %D%/aws/creds_fetch.h \
@@ -218,6 +219,7 @@ rollcalld_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS)
 rollcalld_SOURCES = \
 	%D%/rollcalld.c \
 	%D%/app.c %D%/app.h \
+	%D%/app_agent.c %D%/app_agent.h \
 	%D%/app_door.c %D%/app_door.h \
 	%D%/app_events.c %D%/app_events.h \
 	%D%/app_host.c %D%/app_host.h \

@@ -89,6 +89,7 @@ unit_tests = \
 	%D%/unit/test_plan_evidence \
 	%D%/unit/test_plan_guard \
 	%D%/unit/test_plan_laws \
+	%D%/unit/test_port_hold \
 	%D%/unit/test_prng \
 	%D%/unit/test_reconcile \
 	%D%/unit/test_reload \

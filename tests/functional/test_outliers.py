@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import sys
 import uuid
 from pathlib import Path
@@ -196,6 +197,27 @@ def test_slots_without_agent_check_are_only_observed(start_scene: Callable[..., 
             stays(lambda: scene.status() == "UP", 1, "takes calls")
         else:
             scene.wait_ejected()
+
+
+@pytest.mark.one_haproxy
+def test_nobody_answers_agent_checks_in_an_operators_stead(start_scene: Callable[..., Scene]) -> None:
+    """Who listens there before rollcalld is told of; afterwards nobody can."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        place = other.getsockname()
+        scene = start_scene(agent=f"127.0.0.1:{place[1]}")
+        wait_until(lambda: f"outlier.agent: somebody listens at 127.0.0.1:{place[1]}" in scene.daemon.problems(), 20,
+                   "he is found")
+    wait_until(lambda: "outlier.agent" not in scene.daemon.problems(), 30, "he has gone")
+    assert scene.daemon.rollcall("reload").returncode == 0
+
+    def is_refused() -> bool:
+        with pytest.raises(OSError, match="Address already in use"):
+            socket.create_server(place)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(place)
+        return True
+
+    stays(is_refused, 1, "nobody else can have it")
 
 
 def test_an_operator_ejects_and_puts_back(start_scene: Callable[..., Scene]) -> None:
