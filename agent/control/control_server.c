@@ -39,6 +39,7 @@ struct control_server {
 	struct control_streams streams;
 	struct upload *first, *last; /* answers in the making: the first is next */
 	struct loop_timer *slice;
+	size_t held; /* bytes of answers that are made, or in the making, and not read yet */
 	struct listener socket;
 	struct control_server_limits limits;
 	struct control_server_daemon daemon;
@@ -55,7 +56,9 @@ struct upload {
 	bool begun;    /* its head has been looked at */
 	bool answers;  /* making is under way, or over */
 	bool is_whole; /* and over */
+	bool is_order; /* it was carried out, and that is told */
 	size_t bytes;  /* of the body, so far */
+	size_t held;   /* bytes of its answer, whose buffer may be libmicrohttpd's by now */
 	struct MHD_Connection *c;
 	struct control_making making;
 	struct control_order order; /* what making tells of, of an order */
@@ -156,12 +159,42 @@ delist(struct control_server *s, struct upload *u)
 }
 
 static void
-make_slice(const struct control_server *s, struct upload *u)
+hold(struct control_server *s, struct upload *u, size_t n)
+{
+	s->held += n - u->held;
+	u->held = n;
+}
+
+/* Clients that ask and do not read are not to use up the memory that the daemon may have.  A short
+ * answer is given all the same: somebody may only want to know that we live. */
+static bool
+is_without_room(const struct control_server *s, const struct upload *u)
+{
+	return s->held > s->limits.answers && s->held > u->held &&
+	       u->held > s->limits.answers / s->limits.connections && !u->is_order;
+}
+
+static void
+refuse_for_room(struct upload *u)
+{
+	control_view_drop(&u->making);
+	control_view_error(503, "too_many",
+	    STR("answers that others have not read yet hold too much memory: try again later"), &u->making.answer);
+	u->is_whole = true;
+}
+
+static void
+make_slice(struct control_server *s, struct upload *u)
 {
 	struct control_facts facts = { 0 };
 
 	s->daemon.facts(s->daemon.arg, &facts);
 	u->is_whole = control_view_go_on(&facts, &u->making);
+	hold(s, u, u->making.answer.body.len);
+	if (is_without_room(s, u)) {
+		refuse_for_room(u);
+		hold(s, u, u->making.answer.body.len);
+	}
 }
 
 /* The connection is woken when the answer is whole, and we are asked for it again then. */
@@ -219,6 +252,7 @@ carry_out(const struct control_server *s, struct upload *u)
 	code = s->daemon.act(s->daemon.arg, &u->order, &u->outcome, &e);
 	u->done = (struct control_done){ .order = &u->order, .outcome = &u->outcome };
 	control_order_start(&u->done, code, &e, &u->making);
+	u->is_order = true;
 }
 
 static void
@@ -442,6 +476,7 @@ on_request_over(void *arg, struct MHD_Connection *c, void **state, enum MHD_Requ
 	if (u == NULL)
 		return;
 	delist(s, u);
+	hold(s, u, 0);
 	control_view_drop(&u->making);
 	buf_free(&u->outcome.said);
 	buf_free(&u->outcome.plan);
@@ -666,6 +701,7 @@ control_server_new(struct loop *l, const struct conf_listen *where, const struct
 		.answer_s = CONTROL_SERVER_ANSWER_S,
 		.head = CONTROL_SERVER_HEAD_MAX,
 		.body = CONTROL_SERVER_BODY_MAX,
+		.answers = CONTROL_SERVER_ANSWERS_MAX,
 	};
 
 	return control_server_new_within(l, &limits, where, daemon, ret, e);

@@ -23,6 +23,7 @@
 #define CONTROL_SERVER_ANSWER_S        120
 #define CONTROL_SERVER_HEAD_MAX        ((size_t)16384) /* request line and headers, with our own bookkeeping */
 #define CONTROL_SERVER_BODY_MAX        ((size_t)65536)
+#define CONTROL_SERVER_ANSWERS_MAX     ((size_t)64 << 20)
 
 struct control_server_limits {
 	unsigned connections; /* further ones wait in the socket's backlog */
@@ -32,6 +33,8 @@ struct control_server_limits {
 	unsigned answer_s;    /* until an answer has been read, but for followers */
 	size_t head;          /* bytes of request line and headers */
 	size_t body;          /* bytes of a request's body; more is a 413 */
+	size_t answers;       /* bytes of answers that are not read yet, of all clients; more is a 503, but for a single
+			       * one and for short ones (a connection's share) */
 };
 
 struct control_server;

@@ -35,7 +35,14 @@ struct fixture {
 };
 
 static const struct control_server_limits LIMITS = {
-	.connections = 4, .streams = 2, .idle_s = 1, .request_s = 20, .answer_s = 20, .head = 4096, .body = 1000
+	.connections = 4,
+	.streams = 2,
+	.idle_s = 1,
+	.request_s = 20,
+	.answer_s = 20,
+	.head = 4096,
+	.body = 1000,
+	.answers = 8000000,
 };
 
 static void
@@ -645,6 +652,53 @@ others_have_their_turn_while_a_long_answer_is_made(void **state)
 	control_events_free(x->events);
 }
 
+/* Until its answer is there, of which nothing is read. */
+static void
+wait_made(const struct fixture *x, const struct client *c)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+	int64_t until = now_ms() + PATIENCE_MS;
+
+	while (poll(&p, 1, 0) == 0 && now_ms() < until)
+		turn(x);
+	assert_int_equal(p.revents & POLLIN, POLLIN);
+}
+
+static void
+answers_that_nobody_reads_are_bounded(void **state)
+{
+	struct control_server_limits narrow = LIMITS;
+	struct fixture *x = *state;
+	struct conf_listen where = listen_at(x);
+	struct client *first, *second, *c;
+
+	narrow.answers = 2500000;
+	narrow.idle_s = 60;
+	assert_int_equal(control_server_new_within(x->loop, &narrow, &where,
+			     &(struct control_server_daemon){ .facts = know_nothing, .arg = x }, &x->server, NULL),
+	    ERR_OK);
+	add_long_events(x);
+	first = ask_for_events(x);
+	wait_made(x, first);
+	second = ask_for_events(x);
+	wait_made(x, second);
+	c = ask_for_events(x); /* the third million is too much */
+	wait_for(x, c, "HTTP/1.1 503", 1);
+	wait_for(x, c, "\"code\":\"too_many\"", 1);
+	assert_true(say(x, c, GET("/live"), sizeof(GET("/live")) - 1));
+	wait_for(x, c, "{\"live\":true}", 1);
+	hang_up(c);
+	wait_for(x, first, "}]", 1);
+	c = ask_for_events(x);
+	wait_for(x, c, "}]", 1);
+	hang_up(c);
+	hang_up(first);
+	hang_up(second);
+	control_server_close(x->server);
+	x->server = NULL;
+	control_events_free(x->events);
+}
+
 static void
 closing_drops_the_answers_in_the_making(void **state)
 {
@@ -816,6 +870,7 @@ main(void)
 		TEST(events_are_followed_and_replayed),
 		TEST(closing_hangs_up_on_those_who_wait),
 		TEST(others_have_their_turn_while_a_long_answer_is_made),
+		TEST(answers_that_nobody_reads_are_bounded),
 		TEST(closing_drops_the_answers_in_the_making),
 		TEST(the_directory_is_made_and_the_mode_is_set),
 		TEST(a_stale_socket_is_replaced),
