@@ -229,6 +229,30 @@ check_retired(struct doctor *d, const struct control_facts *f, const struct plan
 		    STR_ARG(b->name), b->n_servers);
 }
 
+/* Whoever else may give orders on HAProxy's socket, or answers its agent-checks, can hold all of them. */
+static void
+check_servers(struct doctor *d, const struct plan_backend *b)
+{
+	size_t n_called = 0, n_held = 0;
+
+	for (size_t i = 0; i < b->n_servers; i++) {
+		const struct actual_server *s = b->servers[i].actual;
+
+		n_called += s->admin == ACTUAL_READY && s->up && s->weight > 0 ? 1 : 0;
+		n_held += b->servers[i].state == PLAN_STATE_HELD ? 1 : 0;
+	}
+	if (n_called > 0)
+		find(d, OK, "", "backend `" STR_FMT "` has %zu servers", STR_ARG(b->name), b->n_servers);
+	else if (n_held > 0)
+		find(d, WARNING, "`rollcall why SERVER` tells by whom; `rollcall ready SERVER` ends it",
+		    "no server of backend `" STR_FMT "` takes calls, and %zu of its %zu are held: calls to it fail",
+		    STR_ARG(b->name), n_held, b->n_servers);
+	else
+		find(d, WARNING, "`rollcall servers` tells their states; after a start it is a matter of seconds",
+		    "none of the %zu servers of backend `" STR_FMT "` takes calls: calls to it fail", b->n_servers,
+		    STR_ARG(b->name));
+}
+
 static void
 check_backends(struct doctor *d, const struct control_facts *f)
 {
@@ -256,7 +280,7 @@ check_backends(struct doctor *d, const struct control_facts *f)
 			find(d, WARNING, "`rollcall why TASK` tells why a task has no server",
 			    "backend `" STR_FMT "` has no server: calls to it fail", STR_ARG(b->name));
 		else
-			find(d, OK, "", "backend `" STR_FMT "` has %zu servers", STR_ARG(b->name), b->n_servers);
+			check_servers(d, b);
 		check_mixed_weights(d, b, actual_find(f->actual, b->name));
 		check_unchecked(d, b);
 		check_agent(d, f, b);

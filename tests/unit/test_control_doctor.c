@@ -75,8 +75,11 @@ fill_haproxy(struct ward *w)
 			.is_ours = true,
 			.admin = ACTUAL_READY,
 			.check = ACTUAL_CHECK_PASSED,
+			.up = true,
+			.weight = 256,
 		};
-		w->planned[i] = (struct plan_server){ .backend = STR("grpc"), .actual = &w->servers[i] };
+		w->planned[i] =
+		    (struct plan_server){ .backend = STR("grpc"), .actual = &w->servers[i], .state = PLAN_STATE_UP };
 	}
 	w->in_haproxy =
 	    (struct actual_backend){ .name = STR("grpc"), .exists = true, .servers = w->servers, .n_servers = SERVERS };
@@ -264,6 +267,26 @@ static void
 no_server(struct ward *w)
 {
 	w->backend.n_servers = 0;
+}
+static void
+one_held(struct ward *w)
+{
+	w->servers[0].admin = ACTUAL_DRAIN;
+	w->planned[0].state = PLAN_STATE_HELD;
+}
+static void
+one_held_and_the_other_down(struct ward *w)
+{
+	one_held(w);
+	w->servers[1].up = false;
+	w->planned[1].state = PLAN_STATE_DOWN;
+}
+static void
+nobody_called(struct ward *w)
+{
+	w->servers[0].weight = 0;
+	w->servers[1].up = false;
+	w->planned[1].state = PLAN_STATE_DOWN;
 }
 static void
 no_such_backend(struct ward *w)
@@ -729,6 +752,12 @@ static const struct row rows[] = {
 	{ no_slots, "fault    backends: backend `grpc` has no slots, and this HAProxy adds no servers at run time",
 	    "add `server-template rc_ 1-20" },
 	{ too_few_slots, "fault    backends: backend `grpc`: 3 tasks find no free slot", "raise the count" },
+	{ one_held, "ok       backends: backend `grpc` has 2 servers", NULL },
+	{ one_held_and_the_other_down,
+	    "warning  backends: no server of backend `grpc` takes calls, and 1 of its 2 are held: calls to it fail",
+	    "`rollcall why SERVER`" },
+	{ nobody_called, "warning  backends: none of the 2 servers of backend `grpc` takes calls: calls to it fail",
+	    "`rollcall servers`" },
 	{ no_server, "warning  backends: backend `grpc` has no server: calls to it fail", "rollcall why TASK" },
 	{ servers_of_its_own,
 	    "warning  backends: backend `grpc` also has servers of its own: rollcall's weigh up to 256, one "
