@@ -175,6 +175,81 @@ nobody_waits_for_a_task_whose_check_fails(void **state)
 	assert_string_equal(guarded(w), "rc_1: maint (stopping)");
 }
 
+static struct overlay_key
+key_of(const struct roster_task *t)
+{
+	return (
+	    struct overlay_key){ .backend = STR("grpc"), .task_arn = t->arn, .container = STR("app"), .port = 50051 };
+}
+
+static void
+nobody_waits_for_a_task_that_an_operator_keeps_out(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+	struct actual_backend *b = grpc(w);
+	struct overlay_key key;
+
+	(void)state;
+	(void)world_server(w, b, "rc_1", ACTUAL_READY, A);
+	(void)world_server(w, b, "rc_2", ACTUAL_MAINT, "");
+	(void)world_task(w, "a", ROSTER_STOPPING, "10.0.0.1");
+	key = key_of(world_task(w, "b", ROSTER_RUNNING, "10.0.0.2"));
+	assert_int_equal(
+	    overlay_set_admin(world_overlay(w), &key, OVERLAY_DRAIN, OVERLAY_BY_ROLLCALL, 1, 0, NULL), ERR_OK);
+	assert_string_equal(
+	    guarded(w), "rc_2: address 10.0.0.2:50051; rc_2: weight 256; rc_2: join; rc_1: maint (stopping)");
+}
+
+/* A hand on its weight hides whether it joins. */
+static void
+one_whose_weight_is_held_is_waited_for_if_it_comes(void **state)
+{
+	static const struct {
+		const char *what;
+		enum actual_admin admin;
+		enum actual_check check;
+		unsigned weight;
+		bool is_awaited;
+	} cases[] = {
+		{ "joins", ACTUAL_DRAIN, ACTUAL_CHECK_PENDING, 10, true },
+		{ "joins, and gets no call", ACTUAL_DRAIN, ACTUAL_CHECK_PENDING, 0, false },
+		{ "is down", ACTUAL_READY, ACTUAL_CHECK_PASSED, 10, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct world *w CLEANUP(world_free_at) = world_new();
+		struct actual_backend *b = grpc(w);
+		struct actual_server *s;
+		struct overlay_key key;
+
+		(void)world_server(w, b, "rc_1", ACTUAL_READY, A);
+		s = world_server(w, b, "rc_2", cases[i].admin, "10.0.0.2:50051");
+		s->up = false;
+		s->check = cases[i].check;
+		s->weight = cases[i].weight;
+		(void)world_task(w, "a", ROSTER_STOPPING, "10.0.0.1");
+		key = key_of(world_task(w, "b", ROSTER_RUNNING, "10.0.0.2"));
+		assert_int_equal(
+		    overlay_set_weight(world_overlay(w), &key, cases[i].weight, OVERLAY_BY_ROLLCALL, 1, 0, NULL),
+		    ERR_OK);
+		CHECK_ROW(
+		    strcmp(guarded(w), cases[i].is_awaited ? "" : "rc_1: maint (stopping)") == 0, i, cases[i].what);
+	}
+}
+
+/* Those that join stay where they are until it is resumed. */
+static void
+nobody_waits_in_a_paused_backend(void **state)
+{
+	struct actual_server *c;
+	struct world *w CLEANUP(world_free_at) = world_of_a_deploy(&c, ROSTER_STOPPING);
+
+	(void)state;
+	assert_int_equal(overlay_pause(world_overlay(w), STR("grpc"), 1, 0, NULL), ERR_OK);
+	assert_string_equal(guarded(w), "rc_1: maint (stopping); rc_2: maint (stopping)");
+}
+
 /* Four that stop, in slots 1 to 4; as many begin. */
 static struct actual_backend *
 four_for_four(struct world *w, unsigned keep_percent)
@@ -243,6 +318,29 @@ a_slot_that_still_drains_makes_room_enough(void **state)
 	world_server(w, b, "rc_5", ACTUAL_MAINT, "10.0.0.5:50051")->sessions = 1;
 	(void)world_task(w, "z", ROSTER_STOPPING, "10.0.0.5");
 	assert_string_equal(guarded(w), "");
+}
+
+static void
+tasks_that_wait_for_more_slots_keep_nobody_in_service(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+	struct conf_backend *entry = world_entry(w, "grpc", "*", 50051);
+	struct actual_backend *b = world_backend(w, "grpc");
+
+	(void)state;
+	entry->policy.outlier.panic_threshold_percent = 50;
+	for (unsigned i = 1; i <= 10; i++) {
+		char id[16], name[16], ip[32], at[32];
+
+		(void)snprintf(id, sizeof(id), "task%u", i);
+		(void)snprintf(name, sizeof(name), "rc_%u", i);
+		(void)snprintf(ip, sizeof(ip), "10.0.0.%u", i);
+		(void)snprintf(at, sizeof(at), "10.0.0.%u:50051", i);
+		(void)world_task(w, id, i > 2 && i <= 4 ? ROSTER_STOPPING : ROSTER_RUNNING, ip);
+		if (i <= 4)
+			(void)world_server(w, b, name, ACTUAL_READY, at);
+	}
+	assert_string_equal(guarded(w), "rc_3: maint (stopping); rc_4: maint (stopping)");
 }
 
 /* HAProxy's checks took rc_1 out already: nobody calls it, so nothing is lost by its
@@ -391,10 +489,14 @@ main(void)
 		cmocka_unit_test(they_go_once_one_has_joined),
 		cmocka_unit_test(a_task_that_is_gone_does_not_wait),
 		cmocka_unit_test(nobody_waits_for_a_task_whose_check_fails),
+		cmocka_unit_test(nobody_waits_for_a_task_that_an_operator_keeps_out),
+		cmocka_unit_test(one_whose_weight_is_held_is_waited_for_if_it_comes),
+		cmocka_unit_test(nobody_waits_in_a_paused_backend),
 		cmocka_unit_test(the_share_to_keep_is_the_panic_threshold),
 		cmocka_unit_test(where_slots_are_used_up_some_serve_on_while_others_make_room),
 		cmocka_unit_test(one_makes_room_even_if_all_should_stay),
 		cmocka_unit_test(a_slot_that_still_drains_makes_room_enough),
+		cmocka_unit_test(tasks_that_wait_for_more_slots_keep_nobody_in_service),
 		cmocka_unit_test(a_server_that_is_down_does_not_count),
 		cmocka_unit_test(the_last_that_takes_calls_does_not_go_for_other_settings),
 		cmocka_unit_test(the_model_refuses_what_breaks_a_law),
