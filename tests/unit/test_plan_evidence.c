@@ -280,6 +280,43 @@ streams_of_the_missing_are_shut_when_their_time_is_over(void **state)
 	assert_steps(&s, "rc_1: shutdown (missing)");
 }
 
+static void
+whom_an_operator_drains_is_not_reported_against(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(4);
+	struct overlay_key key = {
+		.backend = STR("grpc"), .task_arn = s.tasks[2]->arn, .container = STR("app"), .port = 50051
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		forget(s.tasks[i]);
+	assert_int_equal(
+	    overlay_set_admin(world_overlay(s.w), &key, OVERLAY_DRAIN, OVERLAY_BY_ROLLCALL, 1, 0, NULL), ERR_OK);
+	assert_steps(&s, "rc_1: maint (missing); rc_2: maint (missing); rc_3: drain (operator)");
+}
+
+/* It was taken out by somebody else: nothing says that its streams may go. */
+static void
+a_frozen_backend_keeps_the_streams_of_who_did_not_leave_within_the_limit(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(5);
+	struct overlay_leave leave = leave_of(s.servers[0]);
+	struct plan *p;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		forget(s.tasks[i]);
+	s.servers[0]->admin = ACTUAL_MAINT;
+	s.servers[0]->sessions = 2;
+	p = guarded(&s);
+	s.memory = &p->memory;
+	s.now_ms = 30000;
+	assert_steps(&s, "");
+	assert_int_equal(overlay_note_leave(world_overlay(s.w), &leave, 1, NULL), ERR_OK);
+	assert_steps(&s, "rc_1: shutdown (missing)");
+}
+
 /* ---- unhealthy ---- */
 
 static void
@@ -354,7 +391,7 @@ one_without_streams_is_shown_and_its_slot_is_used_last(void **state)
 	(void)state;
 	s.tasks[0]->health = ROSTER_UNHEALTHY;
 	s.servers[0]->admin = ACTUAL_MAINT;
-	(void)world_server(s.w, s.b, "rc_8", ACTUAL_MAINT, "");
+	(void)world_server(s.w, s.b, "rc_8", ACTUAL_MAINT, "10.0.0.77:50051"); /* of its last task */
 	p = guarded(&s);
 	assert_int_equal(p->backends[0].n_servers, 2);
 	(void)world_task(s.w, "t8", ROSTER_RUNNING, "10.0.0.8");
@@ -402,6 +439,46 @@ they_are_let_in_again_where_too_few_are_left(void **state)
 	assert_steps(&s, "rc_2: join; rc_1: ready");
 	s.servers[2]->up = s.servers[3]->up = true;
 	assert_steps(&s, "rc_1: maint (unhealthy)"); /* not needed after all */
+}
+
+static void
+the_share_that_stays_is_rounded_up(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(3);
+	struct plan *p;
+
+	(void)state;
+	s.tasks[0]->health = s.tasks[1]->health = ROSTER_UNHEALTHY;
+	p = guarded(&s);
+	assert_string_equal(world_steps(s.w, p), "rc_1: maint (unhealthy)"); /* half of three are two */
+	assert_says(held(p, "rc_2"), "held: panic_threshold");
+}
+
+static void
+those_that_join_are_no_part_of_what_must_stay(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(3);
+
+	(void)state;
+	s.tasks[0]->health = ROSTER_UNHEALTHY;
+	(void)world_task(s.w, "t8", ROSTER_RUNNING, "10.0.0.8");
+	(void)world_task(s.w, "t9", ROSTER_RUNNING, "10.0.0.9");
+	world_server(s.w, s.b, "rc_8", ACTUAL_DRAIN, "10.0.0.8:50051")->check = ACTUAL_CHECK_PENDING;
+	world_server(s.w, s.b, "rc_9", ACTUAL_DRAIN, "10.0.0.9:50051")->check = ACTUAL_CHECK_PENDING;
+	assert_steps(&s, "rc_1: maint (unhealthy)");
+}
+
+static void
+one_whose_slot_is_given_to_another_is_not_let_in_there(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of(2);
+
+	(void)state;
+	s.tasks[0]->health = ROSTER_UNHEALTHY;
+	s.servers[0]->admin = ACTUAL_MAINT;
+	s.servers[1]->up = false;
+	(void)world_task(s.w, "t8", ROSTER_RUNNING, "10.0.0.8");
+	assert_steps(&s, "rc_1: address 10.0.0.8:50051; rc_1: weight 256; rc_1: join");
 }
 
 /* ---- unexposed, and nobody's ---- */
@@ -536,6 +613,69 @@ an_operator_may_let_the_last_of_what_is_not_exposed_go(void **state)
 	assert_steps(&s, "rc_t1_app_50051: maint (unexposed)");
 }
 
+/* What was released goes in any case: so it goes first, and who is only missing is the last. */
+static void
+who_is_missing_stays_where_an_operator_let_the_others_go(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of_named(2);
+	struct overlay_leave leave = leave_of(s.servers[1]);
+	struct plan *p;
+
+	(void)state;
+	s.entry->policy.removal_limit_percent = 100;
+	forget(s.tasks[0]);
+	s.tasks[1]->service = STR("other");
+	assert_int_equal(overlay_release(world_overlay(s.w), &leave, 1, NULL), ERR_OK);
+	p = guarded(&s);
+	assert_string_equal(world_steps(s.w, p), "rc_t2_app_50051: maint (unexposed)");
+	assert_says(held(p, "rc_t1_app_50051"), "held: never the last");
+}
+
+/* Through two sources one cluster is read twice. */
+static void
+an_end_that_either_source_tells_is_proof(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct scene s CLEANUP(end_scene) = scene_of_named(2);
+
+		(void)named(&s, "rc_t8_app_50051", "10.0.0.8:50051");
+		world_task(s.w, "t8", i == 0 ? ROSTER_STOPPED : ROSTER_RUNNING, "10.0.0.8")->service = STR("other");
+		(void)world_source(s.w, "second");
+		(void)world_cluster(s.w, "second", "main");
+		world_task(s.w, "t8", i == 1 ? ROSTER_STOPPED : ROSTER_RUNNING, "10.0.0.8")->service = STR("other");
+		assert_steps(&s, "rc_t8_app_50051: maint (stopped)");
+	}
+}
+
+/* A newer task of another service has the address by now. */
+static void
+streams_of_nobodys_server_run_on_with_the_task_that_has_its_address(void **state)
+{
+	struct scene s CLEANUP(end_scene) = scene_of_named(1);
+	struct actual_server *old = named(&s, "rc_t8_app_50051", "10.0.0.8:50051");
+	struct roster_task *t;
+	struct plan *p;
+
+	(void)state;
+	world_task(s.w, "t8", ROSTER_STOPPED, "10.0.0.8")->service = STR("other");
+	t = world_task(s.w, "t9", ROSTER_RUNNING, "10.0.0.8");
+	t->service = STR("other");
+	t->created_ms = t->started_ms = 9000;
+	t->is_remembered = true; /* of an earlier run: it may have gone since */
+	assert_steps(&s, "");
+	t->is_remembered = false;
+	assert_steps(&s, "rc_t8_app_50051: maint (replaced)");
+	old->admin = ACTUAL_MAINT;
+	old->sessions = 2;
+	p = guarded(&s);
+	s.memory = &p->memory;
+	s.now_ms = INT64_C(1000000000);
+	assert_steps(&s, "");
+	old->sessions = 0;
+	assert_steps(&s, "rc_t8_app_50051: delete (replaced)");
+}
+
 /* After a start clusters are read one by one. */
 static void
 weights_wait_until_the_task_of_each_server_is_known(void **state)
@@ -663,6 +803,8 @@ main(void)
 		cmocka_unit_test(a_server_of_weight_0_is_no_other_that_takes_calls),
 		cmocka_unit_test(one_that_stops_and_waits_is_no_other_that_takes_calls),
 		cmocka_unit_test(streams_of_the_missing_are_shut_when_their_time_is_over),
+		cmocka_unit_test(whom_an_operator_drains_is_not_reported_against),
+		cmocka_unit_test(a_frozen_backend_keeps_the_streams_of_who_did_not_leave_within_the_limit),
 		cmocka_unit_test(an_unhealthy_task_goes_while_its_share_stays),
 		cmocka_unit_test(servers_that_are_down_count_as_out),
 		cmocka_unit_test(the_last_is_never_unhealthy_enough),
@@ -670,12 +812,18 @@ main(void)
 		cmocka_unit_test(one_without_streams_is_shown_and_its_slot_is_used_last),
 		cmocka_unit_test(who_has_lost_its_slot_says_nothing_there),
 		cmocka_unit_test(they_are_let_in_again_where_too_few_are_left),
+		cmocka_unit_test(the_share_that_stays_is_rounded_up),
+		cmocka_unit_test(those_that_join_are_no_part_of_what_must_stay),
+		cmocka_unit_test(one_whose_slot_is_given_to_another_is_not_let_in_there),
 		cmocka_unit_test(a_task_that_no_entry_takes_any_more_goes_within_the_limit),
 		cmocka_unit_test(what_is_not_known_for_sure_is_not_unexposed),
 		cmocka_unit_test(weights_wait_until_the_task_of_each_server_is_known),
 		cmocka_unit_test(tasks_on_a_machine_go_as_others_do),
 		cmocka_unit_test(a_slot_of_a_machine_is_of_the_task_that_has_its_port),
 		cmocka_unit_test(an_operator_may_let_the_last_of_what_is_not_exposed_go),
+		cmocka_unit_test(streams_of_nobodys_server_run_on_with_the_task_that_has_its_address),
+		cmocka_unit_test(an_end_that_either_source_tells_is_proof),
+		cmocka_unit_test(who_is_missing_stays_where_an_operator_let_the_others_go),
 		cmocka_unit_test(the_end_of_a_task_that_no_entry_takes_any_more_is_proof),
 		cmocka_unit_test(a_server_that_no_known_task_explains_waits_for_two_sweeps),
 		cmocka_unit_test(keys_of_another_account_explain_nothing),
