@@ -133,6 +133,21 @@ a_slot_with_sessions_is_not_free(void **state)
 	assert_int_equal(p->backends[0].n_unplaced, 1);
 }
 
+/* Its result would be taken for the next task's. */
+static void
+a_slot_is_not_free_while_a_check_of_its_last_task_is_under_way(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new();
+	struct actual_server *v = slot(&s, "rc_1", ACTUAL_MAINT, "10.9.9.9:1");
+
+	(void)state;
+	(void)runs(&s, "a", "10.0.0.1");
+	v->check_running = true;
+	check_steps(&s, "");
+	v->check_running = false;
+	check_steps(&s, "rc_1: address " A "; rc_1: weight 256; rc_1: join");
+}
+
 static void
 a_joining_slot_is_ready_once_its_check_has_passed(void **state)
 {
@@ -241,6 +256,20 @@ weights_wait_until_every_server_is_explained_and_that_is_told(void **state)
 	assert_int_equal(p->n_steps, 0);
 	assert_int_equal(p->n_held, 1);
 	assert_true(str_has_prefix(p->held[0].message, STR("1 server keeps the weight")));
+}
+
+static void
+who_does_not_serve_yet_is_weighed_at_once(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new();
+	struct actual_server *v = slot(&s, "rc_1", ACTUAL_DRAIN, A);
+
+	(void)state;
+	v->weight = 10;
+	v->check = ACTUAL_CHECK_PASSED;
+	(void)slot(&s, "rc_2", ACTUAL_READY, B); /* of a cluster that was not read yet */
+	(void)runs(&s, "a", "10.0.0.1");
+	check_steps(&s, "rc_1: weight 256; rc_1: ready");
 }
 
 static void
@@ -602,6 +631,7 @@ main(void)
 		cmocka_unit_test(slots_are_taken_without_address_first_and_those_out_of_maintenance_last),
 		cmocka_unit_test(a_slot_without_an_address_does_not_stay_out_of_maintenance),
 		cmocka_unit_test(a_slot_with_sessions_is_not_free),
+		cmocka_unit_test(a_slot_is_not_free_while_a_check_of_its_last_task_is_under_way),
 		cmocka_unit_test(a_joining_slot_is_ready_once_its_check_has_passed),
 		cmocka_unit_test(a_joining_slot_gets_its_weight_before_it_is_ready),
 		cmocka_unit_test(a_slot_in_maintenance_whose_task_should_serve_joins_anew),
@@ -609,6 +639,7 @@ main(void)
 		cmocka_unit_test(what_is_as_desired_is_left_alone),
 		cmocka_unit_test(only_differences_of_weight_and_maxconn_are_sent),
 		cmocka_unit_test(weights_wait_until_every_server_is_explained_and_that_is_told),
+		cmocka_unit_test(who_does_not_serve_yet_is_weighed_at_once),
 		cmocka_unit_test(a_task_that_is_only_kept_changes_nothing),
 		cmocka_unit_test(a_server_that_nothing_explains_is_left_alone_and_shown),
 		cmocka_unit_test(a_task_that_ends_leaves_by_maintenance),

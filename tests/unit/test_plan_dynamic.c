@@ -122,6 +122,33 @@ a_server_goes_on_from_how_it_stands(void **state)
 	}
 }
 
+/* Its check runs in maintenance, and has not told anything yet. */
+static void
+a_server_whose_first_check_is_under_way_is_waited_for(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(0);
+	struct actual_server *v = there(&s, RC, ACTUAL_MAINT, A);
+
+	(void)state;
+	v->check = ACTUAL_CHECK_PENDING;
+	v->check_running = true;
+	check_steps(&s, "");
+}
+
+static void
+one_that_is_ejected_before_its_first_check_does_not_join(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(2);
+	struct actual_server *v = there(&s, RC, ACTUAL_READY, A);
+
+	(void)state;
+	v->up = false;
+	v->check = ACTUAL_CHECK_PENDING;
+	assert_int_equal(world_plan(s.w, 0, NULL)->backends[0].servers[0].state, PLAN_STATE_JOINING);
+	v->has_agent_line = v->has_agent = v->agent_down = true;
+	assert_int_equal(world_plan(s.w, 0, NULL)->backends[0].servers[0].state, PLAN_STATE_EJECTED);
+}
+
 /* With `fall 1` the full count is there from the beginning, beside a check of long ago. */
 static void
 a_count_that_was_full_at_once_proves_nothing(void **state)
@@ -184,6 +211,30 @@ a_slot_is_trusted_likewise(void **state)
 	world_slots(s.w, s.b, 1);
 	world_applied_for(s.w, world_former(s.w, "grpc", "rc_9", A), "a");
 	check_steps(&s, "rc_1: address " A "; rc_1: weight 256; rc_1: ready");
+}
+
+static void
+who_fails_its_check_is_trusted_no_more(void **state)
+{
+	static const struct {
+		enum actual_admin admin;
+		enum actual_check check;
+		const char *steps;
+	} cases[] = {
+		{ ACTUAL_MAINT, ACTUAL_CHECK_PENDING, "rc_1: weight 256; rc_1: ready" },
+		{ ACTUAL_MAINT, ACTUAL_CHECK_FAILED, "rc_1: weight 256; rc_1: join" },
+		{ ACTUAL_DRAIN, ACTUAL_CHECK_PENDING, "rc_1: ready" },
+		{ ACTUAL_DRAIN, ACTUAL_CHECK_FAILED, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct scene s CLEANUP(scene_end_at) = scene_new(0);
+
+		there(&s, "rc_1", cases[i].admin, A)->check = cases[i].check;
+		world_applied_for(s.w, world_former(s.w, "grpc", "rc_1", A), "a");
+		check_steps(&s, cases[i].steps);
+	}
 }
 
 static void
@@ -324,6 +375,23 @@ a_server_of_a_forgotten_name_is_replaced_by_who_has_its_address(void **state)
 	assert_int_equal(world_plan(s.w, INT64_C(1000000000), NULL)->n_steps, 0); /* its streams run on */
 }
 
+/* Nobody runs where its streams go. */
+static void
+a_server_at_an_old_address_loses_its_streams_once_another_serves(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(0);
+	struct plan_memory memory;
+	struct plan *p;
+
+	(void)state;
+	(void)there(&s, "rc_1", ACTUAL_READY, A);
+	there(&s, RC, ACTUAL_MAINT, C)->sessions = 2;
+	p = world_plan(s.w, 0, NULL);
+	assert_string_equal(world_steps(s.w, p), "");
+	memory = p->memory;
+	assert_string_equal(world_steps(s.w, world_plan(s.w, 30000, &memory)), RC ": shutdown (replaced)");
+}
+
 static void
 what_nothing_explains_is_left_alone_but_for_what_had_begun(void **state)
 {
@@ -382,6 +450,23 @@ other_settings_are_taken_up_one_at_a_time(void **state)
 }
 
 static void
+of_three_with_other_settings_one_goes(void **state)
+{
+	struct scene s CLEANUP(scene_end_at) = scene_new(4);
+
+	(void)state;
+	(void)world_task(s.w, "b", ROSTER_RUNNING, "10.0.0.2");
+	(void)world_task(s.w, "c", ROSTER_RUNNING, "10.0.0.3");
+	(void)there(&s, RC, ACTUAL_READY, A);
+	(void)there(&s, "rc_b_app_50051", ACTUAL_READY, B);
+	(void)there(&s, "rc_c_app_50051", ACTUAL_READY, C);
+	(void)stale(&s, RC, A);
+	(void)stale(&s, "rc_b_app_50051", B);
+	(void)stale(&s, "rc_c_app_50051", C);
+	check_steps(&s, RC ": maint (settings)");
+}
+
+static void
 a_ca_that_holds_something_else_is_another_setting(void **state)
 {
 	static const struct plan_ca was[] = { { .path = { "/ca.pem", 7 }, .name = { "ca-1", 4 }, .pem = { "x", 1 } } };
@@ -427,15 +512,19 @@ static void
 nobody_is_renewed_while_another_joins(void **state)
 {
 	struct scene s CLEANUP(scene_end_at) = scene_new(0);
+	struct actual_server *c;
 
 	(void)state;
 	(void)there(&s, RC, ACTUAL_READY, A);
 	(void)there(&s, "rc_b_app_50051", ACTUAL_READY, B);
-	there(&s, "rc_c_app_50051", ACTUAL_MAINT, C)->last_check = STR("INI");
+	c = there(&s, "rc_c_app_50051", ACTUAL_MAINT, C);
+	c->last_check = STR("INI");
 	(void)world_task(s.w, "b", ROSTER_RUNNING, "10.0.0.2");
 	(void)world_task(s.w, "c", ROSTER_RUNNING, "10.0.0.3");
 	(void)stale(&s, RC, A);
 	check_steps(&s, "");
+	c->check = ACTUAL_CHECK_FAILED; /* who knows when it will */
+	check_steps(&s, RC ": maint (settings)");
 }
 
 /* By its labels, or by an operator, and be it the one that has other settings: nobody would take calls. */
@@ -679,26 +768,63 @@ keys_that_cannot_take_effect_are_named(void **state)
 	assert_int_equal(world_plan(s.w, 0, NULL)->backends[0].unheeded, 0);
 }
 
-/* The guard keeps the last one that takes calls only so long. */
+static struct plan *
+guarded(struct scene *s, int64_t now_ms, const struct plan_memory *memory)
+{
+	struct plan *p = world_plan(s->w, now_ms, memory);
+
+	assert_int_equal(plan_guard(world_rules(s->w), p, NULL), ERR_OK);
+	return p;
+}
+
+/* The guard keeps the last one that takes calls only so long: as its streams may run, but
+ * no shorter than ECS's own 30 s, and no longer than five minutes. */
 static void
 a_task_that_stops_waits_for_others_no_longer_than_it_may(void **state)
 {
+	static const struct {
+		int64_t drain_ms, wait_ms;
+	} cases[] = { { CONF_DRAIN_AUTO, 30000 }, { 5000, 30000 }, { 60000, 60000 }, { 600000, 300000 } };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct scene s CLEANUP(scene_end_at) = scene_new(0);
+		struct plan_memory memory;
+		struct plan *p;
+
+		s.entry->policy.drain_timeout_ms = cases[i].drain_ms;
+		(void)there(&s, "rc_b_app_50051", ACTUAL_READY, B);
+		there(&s, RC, ACTUAL_MAINT, A)->last_check = STR("INI");
+		(void)world_task(s.w, "b", ROSTER_STOPPING, "10.0.0.2");
+		p = guarded(&s, 1000, NULL);
+		assert_string_equal(world_steps(s.w, p), "");
+		assert_int_equal(p->next_ms, 1000 + cases[i].wait_ms);
+		memory = p->memory;
+		p = guarded(&s, 1000 + cases[i].wait_ms, &memory);
+		assert_string_equal(world_steps(s.w, p), "rc_b_app_50051: maint (stopping)");
+	}
+}
+
+static void
+the_wait_begins_when_the_task_stops_whatever_was_said_of_it_before(void **state)
+{
 	struct scene s CLEANUP(scene_end_at) = scene_new(0);
+	struct roster_task *b = world_task(s.w, "b", ROSTER_RUNNING, "10.0.0.2");
 	struct plan_memory memory;
 	struct plan *p;
 
 	(void)state;
 	(void)there(&s, "rc_b_app_50051", ACTUAL_READY, B);
 	there(&s, RC, ACTUAL_MAINT, A)->last_check = STR("INI");
-	(void)world_task(s.w, "b", ROSTER_STOPPING, "10.0.0.2");
-	p = world_plan(s.w, 1000, NULL);
-	assert_int_equal(plan_guard(world_rules(s.w), p, NULL), ERR_OK);
-	assert_string_equal(world_steps(s.w, p), "");
-	assert_int_equal(p->next_ms, 31000);
+	b->health = ROSTER_UNHEALTHY;
+	p = guarded(&s, 1000, NULL);
+	assert_string_equal(world_steps(s.w, p), ""); /* the last one */
+	b->last_status = ROSTER_STOPPING;
+	b->desired_status = ROSTER_STOPPED;
 	memory = p->memory;
-	p = world_plan(s.w, 31000, &memory);
-	assert_int_equal(plan_guard(world_rules(s.w), p, NULL), ERR_OK);
-	assert_string_equal(world_steps(s.w, p), "rc_b_app_50051: maint (stopping)");
+	p = guarded(&s, 31000, &memory);
+	assert_string_equal(world_steps(s.w, p), "");
+	assert_int_equal(p->next_ms, 61000);
 }
 
 int
@@ -707,16 +833,21 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_server_is_added_as_its_version_can_gate_it),
 		cmocka_unit_test(a_server_goes_on_from_how_it_stands),
+		cmocka_unit_test(a_server_whose_first_check_is_under_way_is_waited_for),
+		cmocka_unit_test(one_that_is_ejected_before_its_first_check_does_not_join),
 		cmocka_unit_test(a_count_that_was_full_at_once_proves_nothing),
 		cmocka_unit_test(who_served_under_the_process_before_needs_no_gate),
 		cmocka_unit_test(a_slot_is_trusted_likewise),
+		cmocka_unit_test(who_fails_its_check_is_trusted_no_more),
 		cmocka_unit_test(a_reload_is_no_evidence_against_who_served),
 		cmocka_unit_test(one_name_is_given_once),
 		cmocka_unit_test(a_ca_is_loaded_once_before_the_first_that_names_it),
 		cmocka_unit_test(a_server_leaves_by_maintenance_and_is_deleted_without_streams),
 		cmocka_unit_test(a_server_of_a_forgotten_name_is_replaced_by_who_has_its_address),
+		cmocka_unit_test(a_server_at_an_old_address_loses_its_streams_once_another_serves),
 		cmocka_unit_test(what_nothing_explains_is_left_alone_but_for_what_had_begun),
 		cmocka_unit_test(other_settings_are_taken_up_one_at_a_time),
+		cmocka_unit_test(of_three_with_other_settings_one_goes),
 		cmocka_unit_test(a_ca_that_holds_something_else_is_another_setting),
 		cmocka_unit_test(the_only_one_that_serves_keeps_its_settings),
 		cmocka_unit_test(nobody_is_renewed_while_another_joins),
@@ -731,6 +862,7 @@ main(void)
 		cmocka_unit_test(a_retired_backend_goes_after_its_servers_and_its_routes),
 		cmocka_unit_test(keys_that_cannot_take_effect_are_named),
 		cmocka_unit_test(a_task_that_stops_waits_for_others_no_longer_than_it_may),
+		cmocka_unit_test(the_wait_begins_when_the_task_stops_whatever_was_said_of_it_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
