@@ -801,6 +801,25 @@ an_address_belongs_to_the_newest_task_that_runs(void **state)
 	}
 }
 
+/* It may have gone since. */
+static void
+a_task_that_is_only_remembered_replaces_nobody(void **state)
+{
+	struct world *w CLEANUP(world_free_at) = world_new();
+	struct roster_task *a = world_task(w, "a", ROSTER_RUNNING, "10.0.0.1");
+	struct roster_task *b = world_task(w, "b", ROSTER_RUNNING, "10.0.0.1");
+	struct desired *d;
+
+	(void)state;
+	(void)world_entry(w, "grpc", "*", 0);
+	a->is_remembered = b->is_remembered = true;
+	b->started_ms = b->created_ms = 9000;
+	d = world_desired(w);
+	assert_int_equal(must_find(d, "grpc", "a")->want, DESIRED_KEEP);
+	assert_int_equal(must_find(d, "grpc", "a")->evidence, EVIDENCE_RUNNING);
+	assert_int_equal(must_find(d, "grpc", "b")->want, DESIRED_SERVE);
+}
+
 static void
 a_replaced_task_is_told_by_whom(void **state)
 {
@@ -1084,6 +1103,7 @@ main(void)
 		cmocka_unit_test(a_port_of_a_machine_belongs_to_the_newest_task_that_runs),
 		cmocka_unit_test(a_range_of_ports_holds_an_entrys_port_and_is_several),
 		cmocka_unit_test(an_address_belongs_to_the_newest_task_that_runs),
+		cmocka_unit_test(a_task_that_is_only_remembered_replaces_nobody),
 		cmocka_unit_test(a_replaced_task_is_told_by_whom),
 		cmocka_unit_test(a_task_that_is_missing_holds_no_address),
 		cmocka_unit_test(the_end_of_a_task_proves_nothing_where_another_may_serve_by_now),
