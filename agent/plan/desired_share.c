@@ -8,7 +8,7 @@
 
 #include "plan/weights.h"
 
-#define FULL 100000000u /* what all raw weights add up to, nearly */
+#define FULL 100000000u /* what the raw weights of a share of 100 % add up to, nearly */
 
 struct party {                               /* those who divide one share */
 	const struct desired_draft *speaker; /* its most recently created task says how much; null: the rest */
@@ -117,7 +117,7 @@ assign(struct sharing *s)
 	}
 }
 
-/* More than all is all, in proportion; what is left is the rest's. */
+/* What is left is the rest's; of more than all each gets its part, as weights are in proportion. */
 static void
 divide(struct sharing *s)
 {
@@ -127,8 +127,6 @@ divide(struct sharing *s)
 		if (s->parties[i].weight > 0)
 			sum += s->parties[i].percent_milli;
 	s->parties[0].percent_milli = sum < 100000 ? 100000 - sum : 0;
-	for (size_t i = 1; i < s->n_parties && sum > 100000; i++)
-		s->parties[i].percent_milli = s->parties[i].percent_milli * 100000 / sum;
 }
 
 static unsigned

@@ -874,6 +874,48 @@ a_share_is_of_the_backend_whatever_the_task_count(void **state)
 }
 
 static void
+a_share_that_no_weight_takes_is_the_rests(void **state)
+{
+	struct world *w = new_world();
+	struct taskdef *rest, *half, *off;
+	struct desired *d;
+
+	(void)state;
+	rest = labelled(w, "rest", "1", LABELS("rollcall.backend=shop", "rollcall.rule=Host(`shop`)"));
+	half = labelled(w, "half", "1", LABELS("rollcall.backend=shop", "rollcall.share=50%"));
+	off = labelled(w, "off", "1", LABELS("rollcall.backend=shop", "rollcall.share=40%", "rollcall.weight=0"));
+	(void)task(w, "r1", "rest", rest, "10.0.0.1");
+	(void)task(w, "h1", "half", half, "10.0.0.2");
+	(void)task(w, "o1", "off", off, "10.0.0.3");
+	d = derive(w);
+	assert_int_equal(weight_of(d, "shop", "r1"), 256);
+	assert_int_equal(weight_of(d, "shop", "h1"), 256);
+	assert_int_equal(weight_of(d, "shop", "o1"), 0);
+	forget(w);
+}
+
+static void
+shares_of_more_than_all_are_in_proportion(void **state)
+{
+	struct world *w = new_world();
+	struct taskdef *rest, *large, *small;
+	struct desired *d;
+
+	(void)state;
+	rest = labelled(w, "rest", "1", LABELS("rollcall.backend=shop", "rollcall.rule=Host(`shop`)"));
+	large = labelled(w, "large", "1", LABELS("rollcall.backend=shop", "rollcall.share=100%"));
+	small = labelled(w, "small", "1", LABELS("rollcall.backend=shop", "rollcall.share=50%"));
+	(void)task(w, "r1", "rest", rest, "10.0.0.1");
+	(void)task(w, "l1", "large", large, "10.0.0.2");
+	(void)task(w, "s1", "small", small, "10.0.0.3");
+	d = derive(w);
+	assert_int_equal(weight_of(d, "shop", "l1"), 256);
+	assert_int_equal(weight_of(d, "shop", "s1"), 128);
+	assert_int_equal(weight_of(d, "shop", "r1"), 1); /* nothing is left, but it may be called */
+	forget(w);
+}
+
+static void
 a_share_of_the_latest_revision_is_a_canary(void **state)
 {
 	struct world *w = new_world();
@@ -934,6 +976,8 @@ main(void)
 		cmocka_unit_test(constraints_keep_containers_out),
 		cmocka_unit_test(an_entrys_rule_beats_labels),
 		cmocka_unit_test(a_share_is_of_the_backend_whatever_the_task_count),
+		cmocka_unit_test(a_share_that_no_weight_takes_is_the_rests),
+		cmocka_unit_test(shares_of_more_than_all_are_in_proportion),
 		cmocka_unit_test(a_share_of_the_latest_revision_is_a_canary),
 	};
 
