@@ -425,7 +425,7 @@ overlay_release(struct overlay *o, const struct overlay_leave *leave, int64_t no
 	struct leave *l = NULL;
 	enum err_code code = take_leave(o, leave, now_wall_ms, &l, e);
 
-	if (code != ERR_OK || l->value.is_released)
+	if (code != ERR_OK)
 		return code;
 	l->value.is_released = true;
 	l->value.at_wall_ms = now_wall_ms;

@@ -95,8 +95,8 @@ bool overlay_resume(struct overlay *o, struct str backend);
 /* Paused by its own pause or by the one of all: that pause; else null. */
 const struct overlay_pause *overlay_find_pause(const struct overlay *o, struct str backend);
 
-/* Both keep the time of the first call; a release stays one.  ERR_LIMIT: too many.
- * ERR_ARG: a name or an address that the file could not hold. */
+/* A leave keeps the time of its first call; a release begins anew with each, and stays one.
+ * ERR_LIMIT: too many.  ERR_ARG: a name or an address that the file could not hold. */
 NODISCARD enum err_code overlay_note_leave(
     struct overlay *o, const struct overlay_leave *leave, int64_t now_wall_ms, struct err *e);
 NODISCARD enum err_code overlay_release(

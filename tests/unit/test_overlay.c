@@ -257,6 +257,22 @@ a_task_that_two_complete_sweeps_do_not_know_is_over(void **state)
 }
 
 static void
+a_roster_of_no_cluster_ends_no_hold(void **state)
+{
+	struct overlay *o = fresh();
+	struct roster *r = NULL;
+	int64_t next;
+
+	(void)state;
+	assert_int_equal(roster_make(NULL, 0, &r, NULL), ERR_OK);
+	drain(o, "arn:aws:ecs:eu-west-1:123456789012:task/main/aaaa", 0);
+	assert_false(overlay_prune(o, r, NOW_MS, &next));
+	assert_int_equal(overlay_count(o), 1);
+	roster_unref(r);
+	overlay_free(o);
+}
+
+static void
 clusters_that_cannot_be_its_own_do_not_keep_a_hold(void **state)
 {
 	struct overlay *o = fresh();
@@ -410,9 +426,11 @@ a_release_begins_its_own_time_and_stays_one(void **state)
 	assert_int_equal(overlay_note_leave(o, &a, NOW_MS, NULL), ERR_OK);
 	assert_int_equal(overlay_release(o, &a, NOW_MS + 60000, NULL), ERR_OK);
 	assert_int_equal(overlay_note_leave(o, &a, NOW_MS + 70000, NULL), ERR_OK);
+	assert_int_equal(overlay_leave_at(o, 0)->at_wall_ms, NOW_MS + 60000);
+	assert_int_equal(overlay_release(o, &a, NOW_MS + 80000, NULL), ERR_OK); /* the operator asks again */
 	assert_int_equal(overlay_copy(o, &copy, NULL), ERR_OK);
 	assert_true(overlay_leave_at(copy, 0)->is_released);
-	assert_int_equal(overlay_leave_at(copy, 0)->at_wall_ms, NOW_MS + 60000);
+	assert_int_equal(overlay_leave_at(copy, 0)->at_wall_ms, NOW_MS + 80000);
 	/* A clock that was set back ends it, too: nobody knows how old it is. */
 	assert_true(overlay_prune(copy, NULL, NOW_MS, &next_ms));
 	assert_int_equal(overlay_count_leaves(copy), 0);
@@ -474,6 +492,7 @@ main(void)
 		cmocka_unit_test(time_ends_each_say_by_itself),
 		cmocka_unit_test(a_hold_ends_with_its_task_and_not_before_that_is_known),
 		cmocka_unit_test(a_task_that_two_complete_sweeps_do_not_know_is_over),
+		cmocka_unit_test(a_roster_of_no_cluster_ends_no_hold),
 		cmocka_unit_test(clusters_that_cannot_be_its_own_do_not_keep_a_hold),
 		cmocka_unit_test(what_is_written_is_read_back),
 		cmocka_unit_test(a_damaged_file_is_refused_whole),
