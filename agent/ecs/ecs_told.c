@@ -53,8 +53,8 @@ ecs_told_judge(const struct roster_facts *facts, const struct roster_task *told)
 	/* Who ends before we knew it will not be served; if HAProxy serves it, it is sought. */
 	if (known == NULL)
 		return is_ending(told) ? ECS_TOLD_NOTHING : ECS_TOLD_ASK;
-	if (known->ended_wall_ms != 0 || is_older(known, told))
-		return ECS_TOLD_NOTHING;
+	if ((known->ended_wall_ms != 0 && is_ending(known)) || is_older(known, told))
+		return ECS_TOLD_NOTHING; /* one that is merely MISSING may turn out to have ended, or to run */
 	/* A task keeps its definition for life: this is not what it claims to be. */
 	if (!str_eq(known->definition_arn, told->definition_arn))
 		return ECS_TOLD_ASK;
@@ -85,8 +85,7 @@ end_task(struct roster_task *t, const struct roster_task *told, int64_t wall_ms)
 	t->missing = 0;
 	t->described_wall_ms = wall_ms;
 	t->is_by_event = true;
-	if (is_over(t))
-		t->ended_wall_ms = wall_ms;
+	t->ended_wall_ms = is_over(t) ? wall_ms : 0;
 }
 
 enum err_code

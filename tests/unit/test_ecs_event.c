@@ -326,6 +326,7 @@ an_end_changes_the_status_and_nothing_else(void **state)
 	assert_int_equal(t->version, 7);
 	assert_str(t->stop_code, "SpotInterruption");
 	assert_int_equal(t->ended_wall_ms, T0);
+	assert_int_equal(t->described_wall_ms, T0);
 	assert_true(t->is_by_event);
 	assert_str(t->containers[0].ipv4, "10.0.0.1");
 	assert_int_equal(facts->tasks[0].last_status, ROSTER_RUNNING);
@@ -334,6 +335,51 @@ an_end_changes_the_status_and_nothing_else(void **state)
 	assert_ptr_equal(facts, now); /* twice is once */
 	roster_facts_unref(facts);
 	roster_facts_unref(now);
+}
+
+static void
+the_end_of_one_that_was_merely_missing_is_proof(void **state)
+{
+	struct roster_task known = task_of(ROSTER_RUNNING, ROSTER_RUNNING, 4), told;
+	struct roster_facts *facts, *stopping, *stopped;
+
+	(void)state;
+	known.missing = 2;
+	known.ended_wall_ms = T0;
+	assert_int_equal(roster_facts_make(&known, 1, 1 << 20, &facts, NULL), ERR_OK);
+	told = task_of(ROSTER_RUNNING, ROSTER_RUNNING, 4);
+	assert_int_equal(ecs_told_judge(facts, &told), ECS_TOLD_NOTHING);
+	told = task_of(ROSTER_RUNNING, ROSTER_RUNNING, 5);
+	assert_int_equal(ecs_told_judge(facts, &told), ECS_TOLD_ASK);
+	told = task_of(ROSTER_RUNNING, ROSTER_STOPPED, 5);
+	assert_int_equal(ecs_told_apply(facts, &told, 1, T0 + 1000, &stopping, NULL), ERR_OK);
+	assert_int_equal(stopping->tasks[0].desired_status, ROSTER_STOPPED);
+	assert_int_equal(stopping->tasks[0].missing, 0);
+	assert_int_equal(stopping->tasks[0].ended_wall_ms, 0);
+	told = task_of(ROSTER_STOPPED, ROSTER_STOPPED, 6);
+	assert_int_equal(ecs_told_apply(stopping, &told, 1, T0 + 2000, &stopped, NULL), ERR_OK);
+	assert_int_equal(stopped->tasks[0].ended_wall_ms, T0 + 2000);
+	told.version = 9;
+	assert_int_equal(ecs_told_judge(stopped, &told), ECS_TOLD_NOTHING);
+	roster_facts_unref(stopped);
+	roster_facts_unref(stopping);
+	roster_facts_unref(facts);
+}
+
+static void
+a_late_word_of_a_stop_takes_nothing_back(void **state)
+{
+	struct roster_task known = task_of(ROSTER_DEACTIVATING, ROSTER_RUNNING, 4);
+	struct roster_task told = task_of(ROSTER_RUNNING, ROSTER_STOPPED, 4);
+	struct roster_facts *facts, *now;
+
+	(void)state;
+	assert_int_equal(roster_facts_make(&known, 1, 1 << 20, &facts, NULL), ERR_OK);
+	assert_int_equal(ecs_told_apply(facts, &told, 1, T0, &now, NULL), ERR_OK);
+	assert_int_equal(now->tasks[0].desired_status, ROSTER_STOPPED);
+	assert_int_equal(now->tasks[0].last_status, ROSTER_DEACTIVATING);
+	roster_facts_unref(now);
+	roster_facts_unref(facts);
 }
 
 /* ---- events and sweeps together ---- */
@@ -659,6 +705,8 @@ main(void)
 		cmocka_unit_test(only_the_cluster_that_is_watched_is_meant),
 		cmocka_unit_test(an_event_is_judged_by_version_and_by_the_life_of_a_task),
 		cmocka_unit_test(an_end_changes_the_status_and_nothing_else),
+		cmocka_unit_test(the_end_of_one_that_was_merely_missing_is_proof),
+		cmocka_unit_test(a_late_word_of_a_stop_takes_nothing_back),
 		cmocka_unit_test(a_day_of_events_ends_in_the_roster_of_a_clean_sweep),
 		cmocka_unit_test(who_is_named_is_asked_about_without_a_list_and_may_serve),
 		cmocka_unit_test(an_end_that_ecs_denies_for_a_while_was_none),
