@@ -436,12 +436,10 @@ ask_admin(const struct next *x, struct applied_server *s, enum actual_admin admi
 		s->drain_since_wall_ms = 0;
 }
 
-/* It enters (again); who serves and is only told so anew goes on serving. */
+/* It enters (again): nobody who is ready is told so. */
 static void
 begin_entering(struct applied_server *s)
 {
-	if (s->intent == APPLIED_SERVING && s->admin == ACTUAL_READY)
-		return;
 	s->intent = APPLIED_JOINING;
 	s->evidence = EVIDENCE_NONE;
 }

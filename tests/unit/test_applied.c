@@ -212,6 +212,27 @@ a_server_joins_is_confirmed_and_serves(void **state)
 	end(&s);
 }
 
+/* Ready and down, as HAProxy has it until the first check has passed. */
+static void
+a_server_that_is_ready_serves_once_it_is_up(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	begin(&s, 2, 1);
+	passes(&s, 2);
+	decide(&s);
+	carry_out(&s, s.plan, s.plan->n_steps);
+	named(&s, "rc_1")->up = false;
+	look(&s);
+	assert_int_equal(server_of(&s, "rc_1")->admin, ACTUAL_READY);
+	assert_int_equal(server_of(&s, "rc_1")->intent, APPLIED_JOINING);
+	named(&s, "rc_1")->up = true;
+	look(&s);
+	assert_int_equal(server_of(&s, "rc_1")->intent, APPLIED_SERVING);
+	end(&s);
+}
+
 static void
 a_server_is_found_by_its_task(void **state)
 {
@@ -310,6 +331,56 @@ a_command_that_was_not_carried_out_is_nobodys_hand(void **state)
 	end(&s);
 }
 
+/* With these steps only. */
+static void
+expect(struct stage *s, const struct plan_step *steps, size_t n)
+{
+	struct plan p = *s->plan;
+	struct applied *next = NULL;
+
+	p.steps = steps;
+	p.n_steps = n;
+	assert_int_equal(applied_expect(s->applied, NULL, s->actual, &p, s->now_ms, &next, NULL), ERR_OK);
+	set_applied(s, next);
+}
+
+static void
+a_command_that_comes_late_is_nobodys_hand(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	begin(&s, 2, 1);
+	passes(&s, 2);
+	decide(&s);
+	assert_int_equal(s.plan->steps[0].kind, PLAN_READY);
+	look(&s); /* it is not there yet, and the next plan asks for nothing */
+	expect(&s, NULL, 0);
+	set_admin_by_hand(&s, "rc_1", ACTUAL_READY);
+	look(&s);
+	assert_int_equal(s.found.n, 0);
+	end(&s);
+}
+
+static void
+who_is_taken_out_by_an_operator_does_not_leave(void **state)
+{
+	const struct plan_step maint = {
+		.kind = PLAN_MAINT, .backend = STR("grpc"), .server = STR("rc_1"), .by_operator = true
+	};
+	struct stage s;
+
+	(void)state;
+	begin(&s, 2, 1);
+	passes(&s, 4);
+	decide(&s);
+	expect(&s, &maint, 1);
+	assert_int_equal(server_of(&s, "rc_1")->admin, ACTUAL_MAINT);
+	assert_int_equal(server_of(&s, "rc_1")->intent, APPLIED_SERVING);
+	assert_int_equal(server_of(&s, "rc_1")->drain_since_wall_ms, 0);
+	end(&s);
+}
+
 static void
 a_server_at_another_address_is_forgotten(void **state)
 {
@@ -370,6 +441,35 @@ whose_a_server_is_outlives_a_reload_with_nobody_to_explain_it(void **state)
 	assert_true(str_eq(next->servers[0].task_arn, former->servers[0].task_arn));
 	assert_true(str_eq(next->servers[0].container, former->servers[0].container));
 	applied_free(next);
+	end(&s);
+}
+
+/* Else each reload would let a task that stops wait anew for others. */
+static void
+a_wait_for_others_outlives_a_reload(void **state)
+{
+	const struct plan_memory_entry waits = { .backend = STR("grpc"),
+		.server = STR("rc_1"),
+		.address = STR("10.0.0.1"),
+		.port = 50051,
+		.is_serving = true };
+	struct applied *first = NULL, *second = NULL;
+	struct plan p;
+	struct stage s;
+
+	(void)state;
+	begin(&s, 2, 1);
+	passes(&s, 4);
+	decide(&s);
+	p = *s.plan;
+	p.memory = (struct plan_memory){ .entries = &waits, .n = 1 };
+	assert_int_equal(applied_expect(s.applied, NULL, s.actual, &p, NOW_MS, &first, NULL), ERR_OK);
+	assert_int_equal(first->servers[0].wait_since_wall_ms, NOW_MS);
+	s.actual->pid++;
+	assert_int_equal(applied_expect(NULL, first, s.actual, &p, NOW_MS + 20000, &second, NULL), ERR_OK);
+	assert_int_equal(second->servers[0].wait_since_wall_ms, NOW_MS);
+	applied_free(first);
+	applied_free(second);
 	end(&s);
 }
 
@@ -605,13 +705,17 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_server_joins_is_confirmed_and_serves),
+		cmocka_unit_test(a_server_that_is_ready_serves_once_it_is_up),
 		cmocka_unit_test(a_server_is_found_by_its_task),
 		cmocka_unit_test(of_several_servers_of_a_task_the_one_that_served_is_found),
 		cmocka_unit_test(somebody_elses_hand_is_found_once),
 		cmocka_unit_test(a_command_that_was_not_carried_out_is_nobodys_hand),
+		cmocka_unit_test(a_command_that_comes_late_is_nobodys_hand),
+		cmocka_unit_test(who_is_taken_out_by_an_operator_does_not_leave),
 		cmocka_unit_test(a_server_at_another_address_is_forgotten),
 		cmocka_unit_test(what_is_met_for_the_first_time_is_taken_over_as_it_is),
 		cmocka_unit_test(whose_a_server_is_outlives_a_reload_with_nobody_to_explain_it),
+		cmocka_unit_test(a_wait_for_others_outlives_a_reload),
 		cmocka_unit_test(a_drain_is_remembered_with_its_beginning),
 		cmocka_unit_test(trust_in_the_process_before_ends_by_time),
 		cmocka_unit_test(a_damaged_file_is_refused_whole),
