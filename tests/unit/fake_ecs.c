@@ -151,6 +151,10 @@ put_task(struct answering *a, struct fake_task *t, const char *last, bool is_man
 	if (t->has_address)
 		buf_put(a->out, STR("{\"privateIpv4Address\":\"10.0.0.1\"}"));
 	buf_put(a->out, STR("]}]"));
+	if (t->has_address)
+		buf_put(a->out,
+		    STR(",\"attachments\":[{\"type\":\"ElasticNetworkInterface\",\"details\":[{\"name\":\"subnetId\","
+			"\"value\":\"subnet-1\"}]}]"));
 	if (t->unreadable)
 		buf_put(a->out, STR(",\"stoppedReason\":\"\\ud800\""));
 	buf_put(a->out, STR("}"));

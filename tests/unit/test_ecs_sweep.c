@@ -315,6 +315,8 @@ a_full_pass_may_come_in_parts(void **state)
 	stop(&w, 3, "STOPPED");
 	run(&w, ECS_SWEEP_FULL);
 	assert_int_equal(fact(&w, 3)->last_status, ROSTER_STOPPED);
+	run(&w, ECS_SWEEP_FULL);
+	assert_string_equal(w.rest_after, "");
 	fault(&w, "DescribeTasks", 2, FAKE_UNREACHABLE);
 	run(&w, ECS_SWEEP_FULL);
 	assert_string_equal(w.rest_after, ""); /* a part that failed makes it start anew */
@@ -557,6 +559,7 @@ an_ended_task_keeps_its_last_known_address(void **state)
 	world_init(&w, 2);
 	run(&w, ECS_SWEEP_FULL);
 	assert_true(fact(&w, 1)->containers[0].ipv4.len > 0);
+	assert_true(fact(&w, 1)->subnet.len > 0);
 	stop(&w, 1, "DEPROVISIONING");
 	w.ecs.tasks[1].has_address = false; /* its interface is gone */
 	run(&w, ECS_SWEEP_WATCH);
@@ -569,6 +572,7 @@ an_ended_task_keeps_its_last_known_address(void **state)
 	assert_int_equal(fact(&w, 1)->last_status, ROSTER_STOPPED);
 	assert_int_equal(fact(&w, 1)->n_containers, 1);
 	assert_true(fact(&w, 1)->containers[0].ipv4.len > 0);
+	assert_true(fact(&w, 1)->subnet.len > 0); /* in which another one may have it by now */
 	world_done(&w);
 }
 
@@ -1164,6 +1168,27 @@ missing_does_not_count_while_listed_or_while_the_list_is_partial(void **state)
 }
 
 static void
+missing_does_not_count_in_a_pass_of_which_a_call_failed(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 250);
+	run(&w, ECS_SWEEP_FULL);
+	w.ecs.tasks[7].forgotten = true;
+	fault(&w, "DescribeTasks", 2, FAKE_UNREACHABLE); /* the first one asks about who is not listed */
+	for (int again = 0; again < 3; again++) {
+		run(&w, ECS_SWEEP_FULL);
+		assert_false(w.answered);
+		assert_int_equal(fact(&w, 7)->missing, 0);
+	}
+	fault(&w, "DescribeTasks", 2, FAKE_NONE);
+	run(&w, ECS_SWEEP_FULL);
+	assert_int_equal(fact(&w, 7)->missing, 1);
+	world_done(&w);
+}
+
+static void
 trouble_with_a_task_is_not_missing(void **state)
 {
 	struct world w;
@@ -1365,6 +1390,50 @@ a_dead_service_is_not_asked_to_the_end(void **state)
 	world_done(&w);
 }
 
+/* Asks one by one for as many definitions; every nth call for one fails so. */
+static unsigned
+count_asked(unsigned n_definitions, unsigned nth, enum err_code code)
+{
+	struct ecs_sweep_start start = { .kind = ECS_SWEEP_FULL, .cluster = STR("prod") };
+	struct buf out = buf_make((size_t)8 << 20);
+	struct ecs_sweep_ask ask;
+	struct ecs_sweep *s;
+	struct world w;
+	unsigned n = 0;
+
+	world_init(&w, n_definitions);
+	for (unsigned i = 0; i < n_definitions; i++)
+		w.ecs.tasks[i].definition = i + 1;
+	start.definitions = w.definitions;
+	assert_int_equal(ecs_sweep_new(&start, &s, NULL), ERR_OK);
+	while (ecs_sweep_next(s, &ask)) {
+		bool fails = strcmp(ask.action, "DescribeTaskDefinition") == 0 && ++n % nth == 0;
+		struct err e = ERR_INIT;
+
+		assert_int_equal(fake_ecs_answer(&w.ecs, ask.action, ask.body, &out, &e), ERR_OK);
+		err_fill(&e, code, 0, "no");
+		if (fails)
+			ecs_sweep_failed(s, ask.id, &e);
+		else
+			assert_int_equal(ecs_sweep_answer(s, ask.id, buf_str(&out), T0, &e), ERR_OK);
+	}
+	assert_true(ecs_sweep_finished(s));
+	ecs_sweep_free(s);
+	buf_free(&out);
+	world_done(&w);
+	return n;
+}
+
+static void
+only_failures_in_a_row_that_are_the_services_end_the_asking(void **state)
+{
+	(void)state;
+	assert_int_equal(count_asked(20, 1, ERR_TIMEOUT), ECS_SWEEP_FAILURES_MAX);
+	assert_int_equal(count_asked(20, 1, ERR_AUTH), ECS_SWEEP_FAILURES_MAX);
+	assert_int_equal(count_asked(20, 1, ERR_REFUSED), 20); /* each for itself */
+	assert_int_equal(count_asked(20, 2, ERR_TIMEOUT), 20); /* others are answered in between */
+}
+
 static void
 endless_pages_end(void **state)
 {
@@ -1433,12 +1502,14 @@ main(void)
 		cmocka_unit_test(being_described_again_resets_missing),
 		cmocka_unit_test(one_that_was_gone_and_is_listed_again_is_back),
 		cmocka_unit_test(missing_does_not_count_while_listed_or_while_the_list_is_partial),
+		cmocka_unit_test(missing_does_not_count_in_a_pass_of_which_a_call_failed),
 		cmocka_unit_test(trouble_with_a_task_is_not_missing),
 		cmocka_unit_test(old_news_is_passed_over),
 		cmocka_unit_test(ended_tasks_are_kept_an_hour_and_as_long_as_they_are_held),
 		cmocka_unit_test(a_definition_that_cannot_be_read_costs_nobody_else),
 		cmocka_unit_test(a_small_cache_does_not_take_definitions_from_tasks),
 		cmocka_unit_test(a_dead_service_is_not_asked_to_the_end),
+		cmocka_unit_test(only_failures_in_a_row_that_are_the_services_end_the_asking),
 		cmocka_unit_test(endless_pages_end),
 	};
 

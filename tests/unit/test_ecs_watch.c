@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "ecs/ecs_backoff.h"
 #include "ecs/ecs_watch.h"
 #include "ecs/ecs_watch_cluster.h"
 #include "fake_ecs.h"
@@ -394,20 +395,26 @@ a_thousand_starts_are_asked_about_in_ten_calls_and_no_list(void **state)
 static void
 starts_one_by_one_use_half_of_the_rate_limit(void **state)
 {
-	struct stage s;
-
 	(void)state;
-	begin_with_events(&s, 20);
-	s.sources[0].watch_ms = s.sources[0].refresh_ms = 3600000;
-	ecs_watch_poke(s.watch);
-	fake_loop_pass(s.loop, 1000);
-	ecs(&s)->describes = 0;
-	for (unsigned i = 0; i < 100; i++) { /* 10 s */
-		assert_true(tell(&s, i % 20, ROSTER_RUNNING, ROSTER_RUNNING, 100 + i));
-		fake_loop_pass(s.loop, 100);
+	for (size_t n = 1; n <= 2; n++) { /* clusters that share it */
+		struct stage s;
+
+		stage_init(&s, 20);
+		s.sources[0].clusters = (struct conf_list){ .items = two, .n = n };
+		stage_start(&s);
+		fake_loop_pass(s.loop, 1000);
+		ecs_watch_listening(s.watch, 0, true);
+		s.sources[0].watch_ms = s.sources[0].refresh_ms = 3600000;
+		ecs_watch_poke(s.watch);
+		fake_loop_pass(s.loop, 1000);
+		ecs(&s)->describes = 0;
+		for (unsigned i = 0; i < 100; i++) { /* 10 s */
+			assert_true(tell(&s, i % 20, ROSTER_RUNNING, ROSTER_RUNNING, 100 + i));
+			fake_loop_pass(s.loop, 100);
+		}
+		assert_in_range(ecs(&s)->describes, n == 1 ? 9 : 4, n == 1 ? 11 : 6);
+		stage_done(&s);
 	}
-	assert_in_range(ecs(&s)->describes, 9, 11);
-	stage_done(&s);
 }
 
 static void
@@ -452,6 +459,10 @@ the_list_is_looked_at_again_once_the_queue_is_lost(void **state)
 	ecs(&s)->lists = 0;
 	fake_loop_pass(s.loop, 2200);
 	assert_int_equal(ecs(&s)->lists, 1);
+	ecs_watch_listening(s.watch, 0, true);
+	ecs(&s)->lists = 0;
+	fake_loop_pass(s.loop, 60000);
+	assert_in_range(ecs(&s)->lists, 25, 36); /* nothing was told since */
 	stage_done(&s);
 }
 
@@ -523,6 +534,54 @@ an_end_is_told_before_the_pass_is_over_and_full_comes_in_parts(void **state)
 	fake_loop_pass(s.loop, 2400);
 	assert_int_equal(ecs(&s)->describes, 50);
 	assert_int_equal(s.last->clusters[0].sweeps, sweeps + 1);
+	stage_done(&s);
+}
+
+static void
+pass_first_part(struct stage *s)
+{
+	stage_init(s, 4950);
+	stage_start(s);
+	fake_loop_pass(s->loop, 10000);
+	assert_int_equal(s->last->clusters[0].sweeps, 1);
+	ecs(s)->faults[0] = (struct fake_fault){ .action = "DescribeTasks", .nth = 3, .kind = FAKE_MANGLE };
+	ecs(s)->describes = 0;
+	while (ecs(s)->describes < 25)
+		fake_loop_pass(s->loop, ANSWER_MS);
+	fake_loop_pass(s->loop, 500);
+	assert_int_equal(ecs(s)->describes, 25);
+}
+
+static void
+a_sweep_is_whole_if_each_part_of_it_is(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	pass_first_part(&s); /* in which a task was malformed */
+	while (ecs(&s)->describes < 50)
+		fake_loop_pass(s.loop, ANSWER_MS);
+	fake_loop_pass(s.loop, 500);
+	assert_int_equal(s.last->clusters[0].sweeps, 1);
+	while (ecs(&s)->describes < 100)
+		fake_loop_pass(s.loop, ANSWER_MS);
+	fake_loop_pass(s.loop, 500);
+	assert_int_equal(s.last->clusters[0].sweeps, 2);
+	stage_done(&s);
+}
+
+static void
+who_asks_for_a_refresh_between_two_parts_gets_all_of_it(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	pass_first_part(&s);
+	ecs(&s)->describes = 3; /* past the fault */
+	ecs_watch_poke(s.watch);
+	fake_loop_pass(s.loop, 2400);
+	assert_int_equal(ecs(&s)->describes, 3 + 50);
+	assert_int_equal(s.last->clusters[0].sweeps, 2);
 	stage_done(&s);
 }
 
@@ -1557,6 +1616,38 @@ calls_that_cannot_even_be_sent_are_failures(void **state)
 	stage_done(&s);
 }
 
+/* Full jitter may say "at once". */
+static void
+a_pause_after_a_failure_has_its_least_and_its_most(void **state)
+{
+	const struct conf_source s = source("eu-west-1", prod, 1);
+	struct prng rnd = prng_make(7);
+
+	(void)state;
+	for (unsigned failures = 0; failures < 100; failures++)
+		for (unsigned i = 0; i < 100; i++)
+			assert_in_range(ecs_backoff_ms(&s, failures, 200, &rnd), 200, 10 * s.refresh_ms);
+}
+
+static void
+nobody_is_sought_while_a_cluster_fails(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s, 3);
+	fault(&s, "ListTasks", FAKE_UNREACHABLE, AWS_ERROR_TRANSIENT);
+	stage_start(&s);
+	fake_loop_pass(s.loop, 60000);
+	ecs(&s)->lists = 0;
+	for (int i = 0; i < 100; i++) {
+		ecs_watch_seek(s.watch);
+		fake_loop_pass(s.loop, 100);
+	}
+	assert_in_range(ecs(&s)->lists, 0, 5);
+	stage_done(&s);
+}
+
 static void
 a_service_that_asks_for_time_gets_it(void **state)
 {
@@ -1635,6 +1726,8 @@ main(void)
 		cmocka_unit_test(the_list_is_looked_at_again_once_the_queue_is_lost),
 		cmocka_unit_test(the_first_pass_is_full_and_published),
 		cmocka_unit_test(an_end_is_told_before_the_pass_is_over_and_full_comes_in_parts),
+		cmocka_unit_test(a_sweep_is_whole_if_each_part_of_it_is),
+		cmocka_unit_test(who_asks_for_a_refresh_between_two_parts_gets_all_of_it),
 		cmocka_unit_test(watch_runs_every_two_seconds_and_refresh_every_fifteen),
 		cmocka_unit_test(what_happens_is_published_after_the_next_watch),
 		cmocka_unit_test(a_poke_brings_a_full_pass_now_or_after_the_one_that_runs),
@@ -1657,6 +1750,8 @@ main(void)
 		cmocka_unit_test(a_cluster_is_read_when_no_task_was_left_out),
 		cmocka_unit_test(calls_that_cannot_even_be_sent_are_failures),
 		cmocka_unit_test(a_service_that_asks_for_time_gets_it),
+		cmocka_unit_test(a_pause_after_a_failure_has_its_least_and_its_most),
+		cmocka_unit_test(nobody_is_sought_while_a_cluster_fails),
 		cmocka_unit_test(foreign_answers_change_nothing),
 		cmocka_unit_test(closing_cancels_what_is_under_way),
 		cmocka_unit_test(the_age_is_asked_of_services_in_a_contest_alone),
