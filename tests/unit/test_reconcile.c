@@ -13,6 +13,7 @@
 
 #include "sync/reconcile.h"
 #include "sync/reconcile_ahead.h"
+#include "sync/reconcile_state.h"
 #include "unit.h"
 #include "worlds.h"
 
@@ -1563,6 +1564,101 @@ streams_that_were_not_shut_are_still_to_be_shut(void **state)
 	end(s);
 }
 
+/* A clock may have been set back since. */
+static void
+a_drain_that_began_in_the_future_begins_now(void **state)
+{
+	const struct applied_server servers[] = {
+		{ .backend = STR("grpc"),
+		    .server = STR("rc_1"),
+		    .address = STR("10.0.0.1"),
+		    .port = 1,
+		    .drain_since_wall_ms = WALL_MS - 10000 },
+		{ .backend = STR("grpc"),
+		    .server = STR("rc_2"),
+		    .address = STR("10.0.0.2"),
+		    .port = 1,
+		    .drain_since_wall_ms = WALL_MS + 3600000 },
+	};
+	struct applied applied = { .servers = servers, .n_servers = N_OF(servers) };
+	const struct reconcile_state s = { .applied = &applied };
+	struct arena *a CLEANUP(arena_free_at) = arena_new(ARENA_MAX_);
+	struct plan_memory m = reconcile_state_drains(&s, a, WALL_MS, 50000);
+
+	(void)state;
+	assert_int_equal(m.n, 2);
+	assert_int_equal(m.entries[0].drain_since_ms, 40000);
+	assert_int_equal(m.entries[1].drain_since_ms, 50000);
+}
+
+static void
+what_was_applied_is_written_as_it_ages_and_by_any_clock(void **state)
+{
+	static const struct {
+		int64_t later_ms;
+		bool is_pass, is_written;
+	} rows[] = {
+		{ 0, true, false },
+		{ APPLIED_SEEN_EVERY_MS - 1, true, false },
+		{ APPLIED_SEEN_EVERY_MS, true, true },
+		{ APPLIED_SEEN_EVERY_MS, false, false },
+		{ -1, true, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct applied applied = { .n_servers = 0 };
+		struct reconcile_state s = { .applied = &applied, .written = &applied, .written_wall_ms = WALL_MS };
+		static struct reconcile_actions out;
+
+		out.save_applied = NULL;
+		reconcile_state_save(&s, rows[i].is_pass, WALL_MS + rows[i].later_ms, &out);
+		CHECK_ROW((out.save_applied != NULL) == rows[i].is_written, i, "");
+	}
+}
+
+static void
+the_process_before_is_trusted_for_a_minute(void **state)
+{
+	struct applied before = { .seen_wall_ms = WALL_MS };
+	struct reconcile_state s = { .former = &before, .planned_is_old = true };
+	struct plan_rules rules = { .now_ms = 0 };
+
+	(void)state;
+	assert_int_equal(overlay_new(&s.overlay, NULL), ERR_OK);
+	assert_int_equal(reconcile_state_rules(&s, NULL, WALL_MS + APPLIED_TRUST_MS, &rules, NULL), ERR_OK);
+	assert_ptr_equal(rules.former, &before);
+	assert_int_equal(reconcile_state_rules(&s, NULL, WALL_MS + APPLIED_TRUST_MS + 1, &rules, NULL), ERR_OK);
+	assert_null(rules.former);
+	overlay_free(s.overlay);
+	overlay_free(s.planned);
+}
+
+static void
+a_server_of_nobody_goes_once_every_cluster_was_swept_twice(void **state)
+{
+	struct stage *s = stage_with(2);
+	struct roster_cluster *first = world_first_cluster(s->w), *second = world_cluster(s->w, "eu", "second");
+
+	(void)state;
+	(void)begin_serving(s);
+	s->slots[1]->address = STR("10.0.0.9");
+	s->slots[1]->port = 50051;
+	set_admin(s->slots[1], ACTUAL_READY);
+	s->slots[1]->check = ACTUAL_CHECK_PASSED;
+	wait_ms(s, 10000);
+	first->complete_before_mono_ms = s->now_ms;
+	publish(s);
+	wait_ms(s, 10000);
+	assert_int_equal(s->slots[1]->admin, ACTUAL_READY);
+	second->complete_before_mono_ms = s->now_ms;
+	publish(s);
+	wait_ms(s, 10000);
+	assert_int_equal(s->slots[1]->admin, ACTUAL_MAINT);
+	assert_int_equal(s->slots[0]->admin, ACTUAL_READY);
+	end(s);
+}
+
 /* ---- the operator's hand ---- */
 
 static enum err_code
@@ -2552,6 +2648,10 @@ main(void)
 		cmocka_unit_test(a_restart_does_not_begin_the_wait_for_a_successor_anew),
 		cmocka_unit_test(a_run_that_met_another_process_is_read_back_at_once),
 		cmocka_unit_test(streams_that_were_not_shut_are_still_to_be_shut),
+		cmocka_unit_test(a_drain_that_began_in_the_future_begins_now),
+		cmocka_unit_test(what_was_applied_is_written_as_it_ages_and_by_any_clock),
+		cmocka_unit_test(the_process_before_is_trusted_for_a_minute),
+		cmocka_unit_test(a_server_of_nobody_goes_once_every_cluster_was_swept_twice),
 		cmocka_unit_test(a_foreign_hand_is_respected_until_it_is_taken_back),
 		cmocka_unit_test(a_foreign_weight_is_respected_until_it_is_what_it_would_be),
 		cmocka_unit_test(an_order_is_written_at_once_and_carried_out),
