@@ -2253,6 +2253,25 @@ what_was_made_and_nobody_asks_for_goes_after_its_routes(void **state)
 }
 
 static void
+what_was_made_stays_while_a_cluster_that_may_ask_for_it_is_not_read(void **state)
+{
+	struct stage *s = stage_with_made();
+
+	(void)state;
+	world_first_cluster(s->w)->was_read = false;
+	publish(s);
+	s->is_routed = false;
+	wait_ms(s, 60000);
+	assert_int_equal(s->runs, 0);
+	assert_true(s->made->exists);
+	world_first_cluster(s->w)->was_read = true;
+	publish(s);
+	wait_ms(s, 5000);
+	assert_false(s->made->exists);
+	end(s);
+}
+
+static void
 what_haproxys_configuration_names_is_opened_again_and_stays(void **state)
 {
 	struct stage *s = stage_with_made();
@@ -2669,6 +2688,7 @@ main(void)
 		cmocka_unit_test(a_release_lets_a_dropped_backend_go_and_it_is_forgotten),
 		cmocka_unit_test(a_dropped_backend_is_looked_for_in_the_next_process_too),
 		cmocka_unit_test(what_was_made_and_nobody_asks_for_goes_after_its_routes),
+		cmocka_unit_test(what_was_made_stays_while_a_cluster_that_may_ask_for_it_is_not_read),
 		cmocka_unit_test(what_haproxys_configuration_names_is_opened_again_and_stays),
 		cmocka_unit_test(a_backend_that_a_label_asks_for_newly_is_among_those_that_are_read_next),
 		cmocka_unit_test(what_was_derived_ahead_counts_for_what_it_was_derived_with),

@@ -594,6 +594,13 @@ a_route_leads_somewhere_until_haproxy_was_seen_without_it(void **state)
 	pass(s);
 	assert_true(routes_lead_to(s->r, STR("web")));
 	assert_false(routes_lead_to(s->r, STR("other")));
+	s->pid = 8;
+	s->lacks_the_map = true;
+	pass(s);
+	assert_true(routes_lead_to(s->r, STR("other"))); /* it may, in another process */
+	s->lacks_the_map = false;
+	wait_ms(s, ROUTES_RETRY_MS);
+	assert_false(routes_lead_to(s->r, STR("other")));
 	s->desired.n_routes = 0;
 	s->refuses = true;
 	pass(s);
