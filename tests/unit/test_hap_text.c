@@ -221,6 +221,22 @@ numbers_that_haproxy_would_bend_are_refused(void **state)
 }
 
 static void
+a_backend_comes_from_defaults_whose_name_is_one(void **state)
+{
+	static const char *const names[] = { "", "a b", "x mode tcp", "a;b", "a\nshow info" };
+	struct plan_step st = step(PLAN_BACKEND);
+	struct buf out = buf_make(HAP_TEXT_COMMAND_MAX);
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(names); i++) {
+		st.defaults = str_from_cstr(names[i]);
+		CHECK_ROW(hap_text_step(&st, 0, 3, 4, &out, NULL) == ERR_ARG && out.len == 0, i, names[i]);
+		CHECK_ROW(hap_text_n_commands(&st) == 0, i, names[i]);
+	}
+	buf_free(&out);
+}
+
+static void
 a_full_buffer_gets_no_half_command(void **state)
 {
 	struct plan_step st = step(PLAN_ADDRESS);
@@ -321,6 +337,9 @@ an_address_was_set_only_if_haproxy_names_it(void **state)
 		{ "[4]: IP changed from '0.0.0.0' to '10.0.0.1', port changed from '+0' to '50051'", false },
 		{ "[4]: IP changed from '0.0.0.0' to '10.0.0.1', by 'stats socket command'", false },
 		{ "[4]: IP changed from '0.0.0.0' to '10.0.0.1' by 'DNS cache'", false },
+		{ "[4]: IP changed from '0.0.0.0' to '10.0.0.1' by 'stats socket command'\n[3]: No such server.",
+		    false },
+		{ "[4]: IP changed from '0.0.0.0' to 'a00:1::' by 'stats socket command'", false }, /* the same bytes */
 		{ "[4]: port changed from '1' to '50051', IP changed from 'a' to '10.0.0.1' by 'stats socket command'",
 		    false },
 		{ "[4]: port changed from '1' to '+50051' by 'stats socket command'", false },
@@ -1358,7 +1377,7 @@ a_table_that_is_not_as_it_should_be_is_an_error(void **state)
 		{ SERVERS_HEADER "3 b 1 rc_1 10.0.0.1 2 0 10 10 5 6 3 4 6 0 0 0 - 65536 - 0 0 - - 0\n", STAT_OK },
 		{ SERVERS_HEADER "3 b 1 rc_1 10.0.0.1 2 0 10 10 5s 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n", STAT_OK },
 		{ SERVERS_HEADER "3 b 1 rc_1 10.0.0.1 2 0 10 10 5 6 3 4 0x6 0 0 0 - 80 - 0 0 - - 0\n", STAT_OK },
-		{ SERVERS_HEADER "3 b 1 rc/1 10.0.0.1 2 0 10 10 5 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n", STAT_OK },
+		{ SERVERS_HEADER SERVERS_ROW("rc/1"), STAT_HEADER STAT_ROW("rc/1") },
 		{ SERVERS_HEADER SERVERS_ROW("rc_1"), "" },
 		{ SERVERS_HEADER SERVERS_ROW("rc_1"), "pxname,svname\n" },
 		{ SERVERS_HEADER SERVERS_ROW("rc_1"), "# pxname,svname,qcur,scur\n" },
@@ -1503,6 +1522,116 @@ an_address_that_is_none_is_empty(void **state)
 }
 
 static void
+an_age_is_never_negative_nor_more_than_fits(void **state)
+{
+	static const struct {
+		const char *said;
+		uint32_t changed_s;
+	} rows[] = { { "0", 0 }, { "5", 5 }, { "-3", 0 }, { "4294967295", UINT32_MAX }, { "4294967297", UINT32_MAX } };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct arena *a = arena_new(ARENA_MAX);
+		char servers[2000];
+		struct actual_backend b;
+
+		(void)snprintf(servers, sizeof(servers),
+		    SERVERS_HEADER "3 b 1 rc_1 10.0.0.1 2 0 10 10 %s 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n", rows[i].said);
+		CHECK_ROW(parse(a, servers, STAT_OK, &b, NULL) == ERR_OK, i, rows[i].said);
+		CHECK_ROW(b.servers[0].changed_s == rows[i].changed_s, i, rows[i].said);
+		arena_free(a);
+	}
+}
+
+/* Only one that is enabled ejects: what one that is not said last counts for nothing. */
+static void
+an_agent_is_on_the_line_is_enabled_or_ejects(void **state)
+{
+	static const struct {
+		const char *agent_state, *health;
+		bool has_line, is_enabled, is_down;
+	} rows[] = {
+		{ "0", "", false, false, false },
+		{ "4", "0", false, false, false },
+		{ "2", "", true, false, false },
+		{ "2", "0", true, false, false },
+		{ "6", "", true, true, false },
+		{ "6", "1", true, true, false },
+		{ "6", "0", true, true, true },
+		{ "7", "0", true, true, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct arena *a = arena_new(ARENA_MAX);
+		char servers[2000], stat[1000];
+		const struct actual_server *s;
+		struct actual_backend b;
+
+		(void)snprintf(servers, sizeof(servers),
+		    SERVERS_HEADER "3 b 1 rc_1 10.0.0.1 2 0 10 10 5 6 3 4 7 %s 0 0 - 80 - 0 0 - - 0\n",
+		    rows[i].agent_state);
+		(void)snprintf(stat, sizeof(stat),
+		    "# pxname,svname,qcur,scur,slim,status,type,check_status,check_rise,check_fall,check_health,algo,"
+		    "agent_health,\nb,rc_1,0,0,,UP,2,L4OK,2,3,4,,%s,\n",
+		    rows[i].health);
+		CHECK_ROW(parse(a, servers, stat, &b, NULL) == ERR_OK, i, rows[i].agent_state);
+		s = &b.servers[0];
+		CHECK_ROW(s->has_agent_line == rows[i].has_line, i, rows[i].agent_state);
+		CHECK_ROW(s->has_agent == rows[i].is_enabled, i, rows[i].agent_state);
+		CHECK_ROW(s->agent_down == rows[i].is_down, i, rows[i].agent_state);
+		CHECK_ROW(s->check_running, i, rows[i].agent_state);
+		arena_free(a);
+	}
+}
+
+static void
+calls_are_counted_by_how_they_ended(void **state)
+{
+	static const char stat[] =
+	    "# "
+	    "pxname,svname,qcur,scur,slim,status,type,check_status,check_rise,check_fall,check_health,algo,econ,eresp,"
+	    "hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,\n"
+	    "b,rc_1,0,0,,UP,2,L4OK,2,3,4,,1,20,300,4000,50000,600000,7000000,80000000,\n"
+	    "b,rc_2,0,0,,UP,2,L4OK,2,3,4,,,2,,,,,-1,x,\n";
+	struct arena *a = arena_new(ARENA_MAX);
+	struct actual_backend b;
+
+	(void)state;
+	assert_int_equal(parse(a, SERVERS_HEADER SERVERS_ROW("rc_1") SERVERS_ROW("rc_2"), stat, &b, NULL), ERR_OK);
+	assert_int_equal(b.servers[0].answers, 87654300);
+	assert_int_equal(b.servers[0].answers_5xx, 7000000);
+	assert_int_equal(b.servers[0].failures, 21);
+	assert_false(b.servers[0].check_running);
+	/* What is not shown, or is no number, counts nothing. */
+	assert_int_equal(b.servers[1].answers, 0);
+	assert_int_equal(b.servers[1].answers_5xx, 0);
+	assert_int_equal(b.servers[1].failures, 2);
+	arena_free(a);
+}
+
+static void
+a_backend_that_is_not_published_says_so_in_its_status(void **state)
+{
+	static const struct {
+		const char *status;
+		bool is_unpublished;
+	} rows[] = { { "UP", false }, { "UP (UNPUB)", true }, { "DOWN (UNPUB)", true }, { "(UNPUB) UP", false } };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct arena *a = arena_new(ARENA_MAX);
+		char stat[1000];
+		struct actual_backend b;
+
+		(void)snprintf(stat, sizeof(stat), STAT_OK "b,BACKEND,0,0,,%s,1,,,,,,,\n", rows[i].status);
+		CHECK_ROW(parse(a, SERVERS_HEADER SERVERS_ROW("rc_1"), stat, &b, NULL) == ERR_OK, i, rows[i].status);
+		CHECK_ROW(b.is_unpublished == rows[i].is_unpublished, i, rows[i].status);
+		arena_free(a);
+	}
+}
+
+static void
 a_balance_with_a_tree_of_weights_is_known_by_its_name(void **state)
 {
 	static const struct {
@@ -1606,6 +1735,7 @@ main(void)
 		cmocka_unit_test(a_name_with_a_nul_or_of_256_bytes_is_refused),
 		cmocka_unit_test(an_address_that_is_none_is_refused),
 		cmocka_unit_test(numbers_that_haproxy_would_bend_are_refused),
+		cmocka_unit_test(a_backend_comes_from_defaults_whose_name_is_one),
 		cmocka_unit_test(a_full_buffer_gets_no_half_command),
 		cmocka_unit_test(recorded_replies_are_judged),
 		cmocka_unit_test(an_address_was_set_only_if_haproxy_names_it),
@@ -1643,6 +1773,10 @@ main(void)
 		cmocka_unit_test(more_columns_than_we_know_are_fine),
 		cmocka_unit_test(admin_and_checks_are_derived),
 		cmocka_unit_test(an_address_that_is_none_is_empty),
+		cmocka_unit_test(an_age_is_never_negative_nor_more_than_fits),
+		cmocka_unit_test(an_agent_is_on_the_line_is_enabled_or_ejects),
+		cmocka_unit_test(calls_are_counted_by_how_they_ended),
+		cmocka_unit_test(a_backend_that_is_not_published_says_so_in_its_status),
 		cmocka_unit_test(a_balance_with_a_tree_of_weights_is_known_by_its_name),
 		cmocka_unit_test(a_table_cut_anywhere_is_read_or_refused),
 		cmocka_unit_test(an_arena_that_is_too_small_is_an_error_and_no_more),
