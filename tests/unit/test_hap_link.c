@@ -42,6 +42,7 @@ enum manner {
 	ANSWERS_TWICE,     /* the first command, before the second has come */
 	IS_SILENT,
 	NEVER_READS,
+	READS_SLOWLY, /* and answers when it has read fake.split commands */
 	IS_HTTP,
 	IS_MASTER,
 	REFUSES_SEVERITY,
@@ -146,12 +147,17 @@ peer_send(struct fake_peer *p, size_t n)
 		peer_write(p, part);
 }
 
+static void on_peer_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret);
+static void on_peer_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *chunk);
+
 static void
 on_later(uv_timer_t *timer)
 {
 	struct fake_peer *p = timer->data;
 
-	if (p->fake->manner == FLOODS)
+	if (p->fake->manner == READS_SLOWLY)
+		(void)uv_read_start(&p->uv.stream, on_peer_alloc, on_peer_read);
+	else if (p->fake->manner == FLOODS)
 		peer_write(p, STR("and so on and so on and so on and so on and so on and so on and so on and so on "));
 	else
 		peer_send(p, p->fake->manner == ANSWERS_BYTE_BY_BYTE ? 1 : TEXT_MAX);
@@ -185,6 +191,12 @@ peer_flush(struct fake_peer *p)
 	case FLOODS:
 		peer_send(p, TEXT_MAX);
 		(void)uv_timer_start(&p->later, on_later, 1, 1);
+		return;
+	case READS_SLOWLY:
+		(void)uv_read_stop(&p->uv.stream);
+		(void)uv_timer_start(&p->later, on_later, 2, 0);
+		if (p->n_lines == 2 + p->fake->split)
+			peer_send(p, TEXT_MAX);
 		return;
 	case ANSWERS:
 	case ADDS_A_REPLY:
@@ -833,6 +845,10 @@ a_reply_that_comes_before_its_command_spoils_all(void **state)
 	assert_int_equal(w.n_gated, 0);
 	assert_said(&w.answers[0], ERR_PARSE, 0, "more replies than commands");
 	assert_int_equal(w.fake.n_lines, 3);
+	world_ask_gated(&w, ADDS_TEXT, 0, true); /* its beginning */
+	assert_int_equal(w.n_gated, 0);
+	assert_said(&w.answers[0], ERR_PARSE, 0, "more replies than commands");
+	assert_int_equal(w.fake.n_lines, 3);
 }
 
 static void
@@ -904,23 +920,45 @@ silence_ends_a_batch(void **state)
 	assert_string_equal(a.text, "[answer to show info]");
 }
 
+#define MANY 20000
+
+/* More than the buffers of a socket hold. */
+static void
+ask_much(struct world *w, enum manner manner, int64_t idle_timeout_ms)
+{
+	struct str *commands = calloc(MANY, sizeof(*commands));
+
+	assert_non_null(commands);
+	for (size_t i = 0; i < MANY; i++)
+		commands[i] = STR("more than the buffers of a socket hold, all of these together");
+	world_open(w, manner);
+	w->fake.split = MANY;
+	w->limits.idle_timeout_ms = idle_timeout_ms;
+	world_serve(w);
+	assert_int_equal(w->link->ask(w->link, commands, MANY, NULL, on_done, w, NULL), ERR_OK);
+	free(commands);
+	world_close(w);
+}
+
 static void
 a_peer_that_reads_nothing_ends_a_batch(void **state)
 {
-	struct str *commands = calloc(20000, sizeof(*commands));
 	struct world w;
 
 	(void)state;
-	assert_non_null(commands);
-	for (size_t i = 0; i < 20000; i++)
-		commands[i] = STR("more than the buffers of a socket hold, all of these together");
-	world_open(&w, NEVER_READS);
-	w.limits.idle_timeout_ms = 30;
-	world_serve(&w);
-	assert_int_equal(w.link->ask(w.link, commands, 20000, NULL, on_done, &w, NULL), ERR_OK);
-	free(commands);
-	world_close(&w);
+	ask_much(&w, NEVER_READS, 30);
 	assert_said(&w.answers[0], ERR_TIMEOUT, 0, "no answer within 30 ms");
+}
+
+static void
+a_peer_that_still_reads_is_waited_for(void **state)
+{
+	struct world w;
+
+	(void)state;
+	NEED_WHOLE_WRITES();
+	ask_much(&w, READS_SLOWLY, 150);
+	assert_said(&w.answers[0], ERR_OK, MANY, "");
 }
 
 static void
@@ -1150,6 +1188,7 @@ main(void)
 		cmocka_unit_test(a_payload_that_could_end_early_is_refused),
 		cmocka_unit_test(silence_ends_a_batch),
 		cmocka_unit_test(a_peer_that_reads_nothing_ends_a_batch),
+		cmocka_unit_test(a_peer_that_still_reads_is_waited_for),
 		cmocka_unit_test(a_batch_does_not_last_for_ever),
 		cmocka_unit_test(a_batch_may_take_as_long_as_what_was_asked_and_answered),
 		cmocka_unit_test(a_flood_is_cut_off),
