@@ -179,9 +179,10 @@ read_backends(struct world *w, const char *one, const char *two)
 
 /* ---- replies ---- */
 
-#define INFO       "Name: HAProxy\nVersion: 2.6.12-1\nPid: 42\nStopping: 0\nStart_time_sec: 1000\n\n"
-#define INFO_LATER "Name: HAProxy\nVersion: 2.6.12-1\nPid: 43\nStopping: 0\nStart_time_sec: 1009\n\n"
-#define INFO_OLD   "Name: HAProxy\nVersion: 2.6.12-1\nPid: 42\nStopping: 1\nStart_time_sec: 1000\n\n"
+#define INFO          "Name: HAProxy\nVersion: 2.6.12-1\nPid: 42\nStopping: 0\nStart_time_sec: 1000\n\n"
+#define INFO_LATER    "Name: HAProxy\nVersion: 2.6.12-1\nPid: 43\nStopping: 0\nStart_time_sec: 1009\n\n"
+#define INFO_SAME_PID "Name: HAProxy\nVersion: 2.6.12-1\nPid: 42\nStopping: 0\nStart_time_sec: 1001\n\n"
+#define INFO_OLD      "Name: HAProxy\nVersion: 2.6.12-1\nPid: 42\nStopping: 1\nStart_time_sec: 1000\n\n"
 #define SERVERS(be, address)                                                                                     \
 	"1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight "      \
 	"srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state "         \
@@ -295,17 +296,21 @@ static void
 a_restart_between_two_questions_is_an_error(void **state)
 {
 	static const char *const first[] = { INFO, SERVERS("web", "10.0.0.1"), STAT_HEADER };
-	static const char *const second[] = { INFO_LATER, STAT("web") };
-	struct world w;
+	static const char *const others[] = { INFO_LATER, INFO_SAME_PID };
 
 	(void)state;
-	world_open(&w);
-	read_backends(&w, "web", NULL);
-	answer(&w.link, first, 3);
-	answer(&w.link, second, 2);
-	assert_int_equal(w.n_calls, 1);
-	assert_int_equal(w.e.code, ERR_REMOTE);
-	world_close(&w);
+	for (size_t i = 0; i < N_OF(others); i++) {
+		const char *const second[] = { others[i], STAT("web") };
+		struct world w;
+
+		world_open(&w);
+		read_backends(&w, "web", NULL);
+		answer(&w.link, first, 3);
+		answer(&w.link, second, 2);
+		assert_int_equal(w.n_calls, 1);
+		assert_int_equal(w.e.code, ERR_REMOTE);
+		world_close(&w);
+	}
 }
 
 static void
@@ -536,8 +541,7 @@ an_empty_plan_asks_only_who_is_there(void **state)
 static void
 another_process_is_told_nothing(void **state)
 {
-	static const char *const later[] = { INFO_LATER }, *const same_pid[] = { "Version: 2.6\nPid: 42\nStopping: 0\n"
-										 "Start_time_sec: 1001\n" };
+	static const char *const later[] = { INFO_LATER }, *const same_pid[] = { INFO_SAME_PID };
 	const struct plan_step steps[] = { step(PLAN_JOIN, "rc_1"), step(PLAN_MAINT, "rc 2"), step(PLAN_JOIN, "rc_3") };
 	const struct plan p = { .steps = steps, .n_steps = N_OF(steps) };
 
@@ -707,6 +711,26 @@ a_server_that_is_deleted_already_is_gone_and_no_refusal(void **state)
 	world_close(&w);
 }
 
+/* But one that was to be used, and is not there, is a refusal. */
+static void
+a_backend_that_is_gone_already_is_no_refusal_to_what_wants_that(void **state)
+{
+	static const char *const replies[] = { INFO, "[3]: No such backend.\n", "[3]: No such backend.\n",
+		"[3]: No such backend.\n" };
+	struct plan_step steps[] = { step(PLAN_UNPUBLISH, ""), step(PLAN_UNMAKE, ""), step(PLAN_PUBLISH, "") };
+	const struct plan p = { .steps = steps, .n_steps = N_OF(steps) };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	assert_int_equal(hap_exec_run(w.exec, &p, &made_for, on_run, &w, NULL), ERR_OK);
+	answer(&w.link, replies, N_OF(replies));
+	assert_int_equal(w.report.gone, 3);
+	assert_int_equal(w.report.n_refusals, 1);
+	assert_ptr_equal(w.report.refusals[0].step, &steps[2]);
+	world_close(&w);
+}
+
 static void
 the_version_decides_what_a_line_may_say(void **state)
 {
@@ -855,6 +879,7 @@ main(void)
 		cmocka_unit_test(two_cas_are_one_after_the_other),
 		cmocka_unit_test(a_ca_that_cannot_be_sent_leaves_no_half_of_it),
 		cmocka_unit_test(a_server_that_is_deleted_already_is_gone_and_no_refusal),
+		cmocka_unit_test(a_backend_that_is_gone_already_is_no_refusal_to_what_wants_that),
 		cmocka_unit_test(the_version_decides_what_a_line_may_say),
 		cmocka_unit_test(ca_files_are_read_if_they_are_wanted),
 		cmocka_unit_test(a_probe_tells_the_process),
