@@ -1,7 +1,9 @@
 /* CA files as they are found on disk, and PEM on its way to HAProxy's socket. */
 #include "config.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -106,6 +108,31 @@ what_is_too_large_is_told(void **state)
 	assert_int_equal(hap_pem_check(buf_str(&one), &n, &e), ERR_LIMIT);
 	assert_non_null(strstr(e.msg, "at most 524288 are taken"));
 	buf_free(&one);
+}
+
+static void
+a_certificate_may_fill_a_piece_to_the_last_byte(void **state)
+{
+	struct buf one = buf_make(HAP_PEM_MAX), more = buf_make(HAP_PEM_MAX);
+	size_t n = 0;
+
+	(void)state;
+	buf_put(&one, STR(BEGIN));
+	while (one.len + 76 < HAP_PEM_PIECE_MAX - strlen(END))
+		buf_put(&one, STR("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"));
+	buf_put(&more, buf_str(&one));
+	for (size_t i = one.len + 1; i < HAP_PEM_PIECE_MAX - strlen(END); i++) {
+		buf_put_u8(&one, 'A');
+		buf_put_u8(&more, 'A');
+	}
+	buf_put(&one, STR("\n" END));
+	buf_put(&more, STR("A\n" END));
+	assert_int_equal(one.len, HAP_PEM_PIECE_MAX);
+	assert_int_equal(hap_pem_check(buf_str(&one), &n, NULL), ERR_OK);
+	assert_int_equal(n, 1);
+	assert_int_equal(hap_pem_check(buf_str(&more), &n, NULL), ERR_LIMIT);
+	buf_free(&one);
+	buf_free(&more);
 }
 
 /* ---- files ---- */
@@ -318,6 +345,34 @@ a_file_that_has_changed_is_noticed_once_it_rests(void **state)
 	buf_free(&cert);
 }
 
+/* As one of the same length that is copied over it with its times. */
+static void
+a_content_of_the_same_size_and_time_is_noticed(void **state)
+{
+	struct buf cert = certificate();
+	struct stat before, after;
+	struct hap_cas *cas;
+	struct dir d;
+	struct str path;
+
+	(void)state;
+	dir_open(&d, buf_str(&cert));
+	path = str_from_cstr(d.file);
+	assert_int_equal(stat(d.file, &before), 0);
+	assert_int_equal(hap_ca_read(&path, 1, NULL, &cas, NULL), ERR_OK);
+	do { /* until the clock of files, which ticks every few milliseconds, has moved on */
+		write_file(d.file, buf_str(&cert));
+		assert_int_equal(
+		    utimensat(AT_FDCWD, d.file, (struct timespec[]){ before.st_atim, before.st_mtim }, 0), 0);
+		assert_int_equal(stat(d.file, &after), 0);
+	} while (memcmp(&after.st_ctim, &before.st_ctim, sizeof(before.st_ctim)) == 0);
+	assert_false(hap_ca_is_outdated(cas));
+	assert_true(hap_ca_is_outdated(cas));
+	hap_ca_free(cas);
+	dir_close(&d);
+	buf_free(&cert);
+}
+
 static void
 what_a_file_held_stays_while_it_cannot_be_read(void **state)
 {
@@ -359,12 +414,14 @@ main(void)
 		cmocka_unit_test(certificates_and_nothing_else_may_leave),
 		cmocka_unit_test(a_bundle_goes_in_pieces_of_whole_certificates),
 		cmocka_unit_test(what_is_too_large_is_told),
+		cmocka_unit_test(a_certificate_may_fill_a_piece_to_the_last_byte),
 		cmocka_unit_test(only_certificates_are_kept_of_a_file),
 		cmocka_unit_test(another_content_is_another_name),
 		cmocka_unit_test(a_file_without_a_good_certificate_is_a_fault),
 		cmocka_unit_test(a_bundle_is_taken_whole_or_not_at_all),
 		cmocka_unit_test(each_path_is_read_once_and_one_fault_spares_the_rest),
 		cmocka_unit_test(a_file_that_has_changed_is_noticed_once_it_rests),
+		cmocka_unit_test(a_content_of_the_same_size_and_time_is_noticed),
 		cmocka_unit_test(what_a_file_held_stays_while_it_cannot_be_read),
 	};
 

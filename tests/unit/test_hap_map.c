@@ -219,16 +219,30 @@ thousands_of_lines_are_some_commands(void **state)
 static void
 no_path_and_no_line_is_sent_that_needs_quoting(void **state)
 {
-	const struct hap_map_line evil[] = { { STR("a/\nadd acl"), STR("b") } };
-	const struct hap_map of_evil = { evil, 1 };
+	const struct hap_map_line evil[] = {
+		{ STR("a/\nadd acl"), STR("b") },
+		{ STR("#a/"), STR("b") },
+		{ STR("a/ b"), STR("b") },
+		{ STR("a/;"), STR("b") },
+		{ STR("a/"), STR("b c") },
+		{ STR(""), STR("b") },
+	};
 	struct buf out = buf_make(HAP_TEXT_COMMAND_MAX);
+	char path[1001];
 	size_t next;
 
 	(void)state;
+	memset(path, '/', sizeof(path));
+	assert_int_equal(hap_map_ask(str_of(path, 1000), &out, NULL), ERR_OK);
+	assert_int_equal(hap_map_ask(str_of(path, 1001), &out, NULL), ERR_ARG);
 	assert_int_equal(hap_map_ask(STR("/a b"), &out, NULL), ERR_ARG);
 	assert_int_equal(hap_map_prepare(STR("/a;b"), &out, NULL), ERR_ARG);
 	assert_int_equal(hap_map_ask(STR(""), &out, NULL), ERR_ARG);
-	assert_int_equal(hap_map_add(&of_evil, 0, STR("/m"), 1, &next, &out, NULL), ERR_ARG);
+	for (size_t i = 0; i < N_OF(evil); i++) {
+		const struct hap_map of_evil = { &evil[i], 1 };
+
+		CHECK_ROW(hap_map_add(&of_evil, 0, STR("/m"), 1, &next, &out, NULL) == ERR_ARG, i, evil[i].key.ptr);
+	}
 	buf_free(&out);
 }
 

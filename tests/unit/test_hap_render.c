@@ -182,6 +182,11 @@ a_server_that_is_down_stays_down_where_haproxy_can(void **state)
 		assert_int_equal(hap_render(&p->file, &out, NULL), ERR_OK);
 		buf_put_u8(&out, '\0');
 		CHECK_ROW((strstr((const char *)out.ptr, "init-state down") != NULL) == cases[i].has, i, "init-state");
+		buf_reset(&out);
+		p->servers[1].is_disabled = true; /* whoever makes it ready has its own way */
+		assert_int_equal(hap_render(&p->file, &out, NULL), ERR_OK);
+		buf_put_u8(&out, '\0');
+		CHECK_ROW(strstr((const char *)out.ptr, "init-state") == NULL, i, "disabled");
 		buf_free(&out);
 		free(p);
 	}
@@ -248,7 +253,7 @@ static void
 what_would_need_quoting_is_refused_by_name(void **state)
 {
 	static const char *const bad[] = { "a b", "a\"", "a'", "a#", "a\\", "a\n", "a\x7f", "a\xc3\xa9", "", "a/b" };
-	char long_path[1500];
+	char long_path[1001];
 	struct page *p;
 
 	(void)state;
@@ -278,11 +283,20 @@ what_would_need_quoting_is_refused_by_name(void **state)
 	p = page();
 	p->servers[0].weight = 257;
 	assert_refused(p, ERR_ARG, "weight 257");
-	memset(long_path, 'a', sizeof(long_path));
+	memset(long_path, '/', sizeof(long_path));
 	p = page();
 	p->conf[0].policy.check.type = CONF_CHECK_HTTP;
 	p->conf[0].policy.check.path = str_of(long_path, sizeof(long_path));
 	assert_refused(p, ERR_ARG, "check.path");
+	p = page();
+	p->conf[0].policy.check.type = CONF_CHECK_HTTP;
+	p->conf[0].policy.check.path = STR("healthz");
+	assert_refused(p, ERR_ARG, "check.path");
+	p = page();
+	p->backends[0].n_servers = 0; /* whose lines would be refused for it, too */
+	p->conf[0].policy.check.type = CONF_CHECK_HTTP;
+	p->conf[0].policy.tls_sni = STR("a b");
+	assert_refused(p, ERR_ARG, "tls_sni is no host name");
 }
 
 static struct hap_render_outline

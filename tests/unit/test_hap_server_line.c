@@ -128,6 +128,10 @@ without_a_name_no_version_takes_one_from_host(void **state)
 	assert_line(&l, " weight 7 ssl verify required ca-file @system-ca no-sni-auto alpn h2"
 			" check inter 2000ms fastinter 200ms downinter 200ms rise 2 fall 3 check-ssl check-alpn h2 "
 			"no-check-sni-auto");
+	l.minor = 3;
+	assert_line(&l, " weight 7 ssl verify required ca-file @system-ca no-sni-auto alpn h2"
+			" check inter 2000ms fastinter 200ms downinter 200ms rise 2 fall 3 check-ssl check-alpn h2 "
+			"no-check-sni-auto");
 	l.minor = 2;
 	assert_line(&l, " weight 7 ssl verify required ca-file @system-ca alpn h2"
 			" check inter 2000ms fastinter 200ms downinter 200ms rise 2 fall 3 check-ssl check-alpn h2");
@@ -207,6 +211,28 @@ a_text_that_would_need_quoting_is_refused(void **state)
 }
 
 static void
+an_agent_is_asked_at_an_address_and_a_port(void **state)
+{
+	static const char *const bad[] = { "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", ":4320",
+		"localhost:4320", "127.0.0.1:4320 backup", "127.0.0.1:43;20", "127.0.0.1:+4", "\"127.0.0.1\":4320" };
+	struct conf_policy p = plain();
+	struct hap_server_line l = line_of(&p, 3, 0);
+
+	(void)state;
+	p.check.type = CONF_CHECK_OFF;
+	p.outlier.mode = CONF_OUTLIER_ENFORCE;
+	p.outlier.agent = STR("[::1]:65535");
+	assert_line(&l, " weight 7 proto h2 agent-check agent-addr ::1 agent-port 65535 agent-inter 900ms");
+	for (size_t i = 0; i < N_OF(bad); i++) {
+		struct buf out = buf_make(1000);
+
+		p.outlier.agent = str_from_cstr(bad[i]);
+		CHECK_ROW(hap_server_line_put(&l, &out, NULL) == ERR_ARG && out.len == 0, i, bad[i]);
+		buf_free(&out);
+	}
+}
+
+static void
 a_number_that_haproxy_would_bend_is_refused(void **state)
 {
 	struct conf_policy p = plain();
@@ -262,6 +288,7 @@ main(void)
 		cmocka_unit_test(observe_goes_with_checks_only),
 		cmocka_unit_test(fastinter_is_never_longer_than_inter),
 		cmocka_unit_test(a_text_that_would_need_quoting_is_refused),
+		cmocka_unit_test(an_agent_is_asked_at_an_address_and_a_port),
 		cmocka_unit_test(a_number_that_haproxy_would_bend_is_refused),
 		cmocka_unit_test(a_full_buffer_gets_no_half_line),
 	};
