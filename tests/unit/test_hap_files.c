@@ -3,7 +3,9 @@
 
 #include "hap/hap_files.h"
 
+#include <dirent.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/loop.h"
@@ -172,6 +174,68 @@ a_follower_that_comes_late_writes_at_once(void **state)
 	hap_files_close(two);
 }
 
+/* The only entry of the directory: nothing is left beside it. */
+static void
+assert_alone(const struct stage *s, const char *name)
+{
+	DIR *dir = opendir(s->dir);
+	const struct dirent *entry;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] != '.')
+			assert_string_equal(entry->d_name, name);
+	(void)closedir(dir);
+}
+
+static void
+a_file_is_for_all_to_read_and_a_failure_leaves_nothing(void **state)
+{
+	struct err e = ERR_INIT;
+	struct stat st;
+	struct stage s;
+
+	(void)state;
+	stage_init(&s);
+	assert_int_equal(hap_files_put(s.path, STR("text"), NULL), ERR_OK);
+	assert_int_equal(stat(s.path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0644);
+	assert_int_equal(unlink(s.path), 0);
+	assert_int_equal(mkdir(s.path, 0700), 0);
+	assert_int_equal(hap_files_put(s.path, STR("text"), &e), ERR_IO);
+	assert_non_null(strstr(e.msg, s.path));
+	assert_alone(&s, NAME);
+	assert_int_equal(rmdir(s.path), 0);
+	assert_int_equal(rmdir(s.dir), 0);
+	loop_free(s.loop);
+}
+
+/* backends.cfg comes after the files that it names. */
+static void
+what_comes_after_a_failure_is_not_written(void **state)
+{
+	const struct hap_files_change changes[] = { { .name = "none", .is_removed = true },
+		{ .name = "no/such", .text = STR("x") }, { .name = NAME, .text = STR("x") } };
+	struct stage s;
+	struct teller a = { &s, 'a' };
+	struct hap_files *f;
+
+	(void)state;
+	stage_init(&s);
+	f = files(&s);
+	assert_int_equal(hap_files_write(f, changes, 1, on_done, &a, NULL), ERR_OK);
+	assert_int_equal(hap_files_write(f, changes, 1, on_done, &a, NULL), ERR_LIMIT);
+	loop_run(s.loop);
+	assert_int_equal(s.code, ERR_OK); /* there was none to remove */
+	assert_int_equal(hap_files_write(f, changes, N_OF(changes), on_done, &a, NULL), ERR_OK);
+	loop_run(s.loop);
+	assert_string_equal(s.told, "aa");
+	assert_int_equal(s.code, ERR_IO);
+	assert_int_equal(rmdir(s.dir), 0);
+	hap_files_close(f);
+	loop_free(s.loop);
+}
+
 int
 main(void)
 {
@@ -180,6 +244,8 @@ main(void)
 		cmocka_unit_test(one_that_wrote_nothing_passes_its_place_on),
 		cmocka_unit_test(where_nothing_is_written_nobody_waits),
 		cmocka_unit_test(a_follower_that_comes_late_writes_at_once),
+		cmocka_unit_test(a_file_is_for_all_to_read_and_a_failure_leaves_nothing),
+		cmocka_unit_test(what_comes_after_a_failure_is_not_written),
 	};
 
 	return cmocka_run_group_tests_name("hap_files", tests, NULL, NULL);
