@@ -45,7 +45,7 @@ may_be_plain_http(struct str host)
 static struct str
 host_of(struct str s)
 {
-	static const char ends[] = { '/', '?', '#', '\\' };
+	static const char ends[] = { '/', '?', '#' };
 	size_t at;
 
 	for (size_t i = 0; i < sizeof(ends); i++)

@@ -332,6 +332,8 @@ the_container_endpoint_is_asked_only_where_no_key_can_leak(void **state)
 		{ NULL, "http://10.0.0.1/x", NULL },
 		{ NULL, "http://127.0.0.1.evil.example/x", NULL },
 		{ NULL, "http://127.0.0.1@evil.example/x", NULL },
+		{ NULL, "http://127.0.0.1:80@evil.example/x", NULL },
+		{ NULL, "http://localhost\\.evil.example/x", NULL },
 		{ NULL, "http://evil.example#127.0.0.1/", NULL },
 		{ NULL, "http://localhost.evil.example/x", NULL },
 		{ NULL, "http://[fd00:ec2::24]/x", NULL },
