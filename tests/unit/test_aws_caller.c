@@ -484,6 +484,26 @@ calls_beyond_the_burst_wait_for_the_bucket(void **state)
 	close_room(&r);
 }
 
+/* Else it would wait for all of them at each attempt. */
+static void
+a_call_that_is_tried_again_goes_before_those_that_never_were(void **state)
+{
+	static const struct answer script[] = { STALE, OK_ANSWER };
+	static struct room r;
+	int64_t begin;
+
+	(void)state;
+	open_room(&r, script, COUNT(script));
+	begin = now(&r);
+	for (int i = 0; i < BUCKET_BURST + 10; i++)
+		send_one(&r, i);
+	loop_run(r.loop);
+	assert_int_equal(r.n_told, BUCKET_BURST + 10);
+	assert_in_range(r.told[0].at_ms - begin, 0, 50);
+	assert_in_range(r.told[BUCKET_BURST + 9].at_ms - begin, 5000, 6000);
+	close_room(&r);
+}
+
 static void
 what_passes_is_tried_again_with_jitter_and_a_fresh_signature(void **state)
 {
@@ -561,6 +581,7 @@ static void
 retry_after_is_honoured_up_to_a_limit(void **state)
 {
 	static const struct answer patient[] = { { .status = 503, .retry_after_ms = 7000 }, OK_ANSWER };
+	static const struct answer just[] = { { .status = 503, .retry_after_ms = AWS_CALLER_WAIT_MAX_MS }, OK_ANSWER };
 	static const struct answer too_long[] = { { .status = 503, .retry_after_ms = 600000 }, OK_ANSWER };
 	static struct room r;
 
@@ -570,6 +591,13 @@ retry_after_is_honoured_up_to_a_limit(void **state)
 	loop_run(r.loop);
 	assert_false(r.told[0].failed);
 	assert_int_equal(r.http.sent[1].at_ms - r.http.sent[0].at_ms, 7010);
+	close_room(&r);
+
+	open_room(&r, just, COUNT(just));
+	send_one(&r, 0);
+	loop_run(r.loop);
+	assert_false(r.told[0].failed);
+	assert_int_equal(r.http.sent[1].at_ms - r.http.sent[0].at_ms, AWS_CALLER_WAIT_MAX_MS + 10);
 	close_room(&r);
 
 	open_room(&r, too_long, COUNT(too_long));
@@ -707,6 +735,25 @@ a_skewed_clock_is_corrected_from_date_and_stays_corrected(void **state)
 	loop_run(r.loop);
 	assert_string_equal(r.http.sent[2].date, "20261123T031046Z");
 	assert_int_equal(r.http.n_sent, 3);
+	close_room(&r);
+}
+
+/* Date counts seconds, and both were on their way: one correction is enough for both. */
+static void
+a_second_within_what_date_can_tell_corrects_nothing(void **state)
+{
+	static const struct answer script[] = { SKEWED(FAKE_LOOP_WALL_MS + 1800000),
+		SKEWED(FAKE_LOOP_WALL_MS + 1801000), OK_ANSWER };
+	static struct room r;
+
+	(void)state;
+	open_room(&r, script, COUNT(script));
+	send_one(&r, 0);
+	send_one(&r, 1);
+	loop_run(r.loop);
+	assert_int_equal(r.http.n_sent, 4);
+	assert_false(r.told[0].failed || r.told[1].failed);
+	assert_in_range(aws_caller_figures(r.caller).skew_ms, 1799000, 1800000);
 	close_room(&r);
 }
 
@@ -997,6 +1044,7 @@ main(void)
 		cmocka_unit_test(errors_of_query_services_are_xml),
 		cmocka_unit_test(without_a_source_of_keys_calls_go_unsigned),
 		cmocka_unit_test(calls_beyond_the_burst_wait_for_the_bucket),
+		cmocka_unit_test(a_call_that_is_tried_again_goes_before_those_that_never_were),
 		cmocka_unit_test(what_passes_is_tried_again_with_jitter_and_a_fresh_signature),
 		cmocka_unit_test(after_its_attempts_a_call_ends_with_the_last_failure),
 		cmocka_unit_test(a_transport_fault_keeps_its_own_words),
@@ -1007,6 +1055,7 @@ main(void)
 		cmocka_unit_test(calls_that_find_the_same_key_stale_renew_it_once),
 		cmocka_unit_test(a_late_answer_about_an_old_key_does_not_spoil_the_new_one),
 		cmocka_unit_test(a_skewed_clock_is_corrected_from_date_and_stays_corrected),
+		cmocka_unit_test(a_second_within_what_date_can_tell_corrects_nothing),
 		cmocka_unit_test(a_clock_that_comes_right_by_itself_is_corrected_back),
 		cmocka_unit_test(skew_is_corrected_once_for_a_call_and_never_without_a_date),
 		cmocka_unit_test(without_a_key_nothing_is_sent_and_all_are_told),

@@ -106,6 +106,8 @@ static const struct wanted answers[] = {
 	    "status 301 without an AWS error code: not AWS, or something between us and it" },
 	{ 400, AWS_ERROR_INVALID, "", "{\"message\":\"no code\"}", "", "status 400: no code" },
 	{ 400, AWS_ERROR_INVALID, "", "{\"__type\":\"Bad Code\\n\",\"message\":\"x\"}", "", "status 400: x" },
+	{ 400, AWS_ERROR_THROTTLED, "ThrottlingException", "{\"__type\":\"Bad Code\",\"message\":\"x\"}",
+	    "ThrottlingException", "ThrottlingException: x" },
 	{ 400, AWS_ERROR_INVALID, "", "{\"__type\":5,\"message\":[\"x\"]}", "",
 	    "status 400 without an AWS error code: not AWS, or something between us and it" },
 	{ 400, AWS_ERROR_INVALID, "", "[]", "",
@@ -218,6 +220,14 @@ a_body_that_is_too_large_is_not_read(void **state)
 	buf_put(&body, STR("\"}"));
 	aws_error_classify(400, STR("AccessDeniedException"), buf_str(&body), &got);
 	assert_string_equal(got.code, "AccessDeniedException");
+	buf_reset(&body);
+	buf_put(&body, STR("<ErrorResponse><Error><Code>Throttling</Code><Message>"));
+	while (body.len <= AWS_ERROR_BODY_MAX)
+		buf_put_u8(&body, 'x');
+	aws_error_classify_xml(400, buf_str(&body), &got);
+	assert_string_equal(got.code, "");
+	aws_error_classify_xml(400, str_first(buf_str(&body), AWS_ERROR_BODY_MAX), &got);
+	assert_string_equal(got.code, "Throttling");
 	buf_free(&body);
 }
 

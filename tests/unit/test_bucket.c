@@ -86,6 +86,10 @@ a_clock_that_goes_back_gives_nothing(void **state)
 	assert_int_equal(take_all(&b, 4000), 0);
 	assert_int_equal(take_all(&b, 5499), 0);
 	assert_int_equal(take_all(&b, 5500), 1);
+	assert_true(bucket_take(&b, 6500)); /* of two */
+	assert_true(bucket_take(&b, 4000));
+	assert_int_equal(take_all(&b, 6999), 0);
+	assert_int_equal(take_all(&b, 7000), 1);
 }
 
 static void
