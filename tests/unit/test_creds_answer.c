@@ -3,6 +3,7 @@
 
 #include "aws/creds_answer.h"
 #include "aws/task_metadata.h"
+#include "base/buf.h"
 #include "unit.h"
 
 static void
@@ -75,6 +76,24 @@ refusals_and_nonsense_in_json_are_told_without_quoting_keys(void **state)
 	}
 }
 
+static void
+an_answer_that_is_too_large_is_not_read(void **state)
+{
+	struct buf body = buf_make(2 * CREDS_ANSWER_MAX);
+	struct creds *c = NULL;
+
+	(void)state;
+	buf_put(&body, STR("{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"S\"}"));
+	while (body.len < CREDS_ANSWER_MAX)
+		buf_put_u8(&body, ' ');
+	assert_int_equal(creds_answer_read_json(buf_str(&body), "here", &c, NULL), ERR_OK);
+	creds_unref(MOVE(c));
+	buf_put_u8(&body, ' ');
+	assert_int_equal(creds_answer_read_json(buf_str(&body), "here", &c, NULL), ERR_PARSE);
+	assert_null(c);
+	buf_free(&body);
+}
+
 #define CREDENTIALS                                                                                          \
 	"<Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>S/+</SecretAccessKey><SessionToken>T==</" \
 	"SessionToken>"                                                                                      \
@@ -137,6 +156,12 @@ who_we_are_is_read(void **state)
 	assert_string_equal(who.account, "123456789012");
 	assert_string_equal(who.arn, "arn:aws:iam::1:user/x");
 	assert_int_equal(creds_answer_read_identity(STR("<GetCallerIdentityResponse/>"), &who, NULL), ERR_PARSE);
+	assert_int_equal(
+	    creds_answer_read_identity(
+		STR("<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::1:user/\xc3\xa9</Arn>"
+		    "<Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"),
+		&who, NULL),
+	    ERR_PARSE);
 }
 
 static void
@@ -172,6 +197,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(documents_of_containers_and_instances_are_read),
 		cmocka_unit_test(refusals_and_nonsense_in_json_are_told_without_quoting_keys),
+		cmocka_unit_test(an_answer_that_is_too_large_is_not_read),
 		cmocka_unit_test(answers_of_sts_are_read),
 		cmocka_unit_test(answers_of_sts_without_a_whole_key_are_refused),
 		cmocka_unit_test(who_we_are_is_read),

@@ -94,6 +94,19 @@ the_first_that_has_credentials_is_taken(void **state)
 		    CREDS_RECIPE_KEY, "role " ROLE "r by profile a", "A" },
 		{ { .config = { .role_arn = { ROLE "far", sizeof(ROLE "far") - 1 } }, .env = { ENV_KEY } },
 		    CREDS_RECIPE_KEY, "role " ROLE "far by environment", "ENV" },
+		/* A profile of the configuration is meant, whatever the environment has. */
+		{ { .config = { .profile = { "a", 1 } },
+		      .credentials = KEY_A,
+		      .env = { { "AWS_WEB_IDENTITY_TOKEN_FILE", "/t" }, { "AWS_ROLE_ARN", ROLE "web" } } },
+		    CREDS_RECIPE_KEY, "profile a", "A" },
+		{ { .env = { { "AWS_DEFAULT_PROFILE", "a" } }, .credentials = KEY_A }, CREDS_RECIPE_KEY, "profile a",
+		    "A" },
+		{ { .env = { { "AWS_PROFILE", "a" }, { "AWS_DEFAULT_PROFILE", "b" } }, .credentials = KEY_A },
+		    CREDS_RECIPE_KEY, "profile a", "A" },
+		{ { .config = { .profile = { "a", 1 } },
+		      .credentials = KEY_A,
+		      .shared_config = "[profile a]\ncredential_process = /bin/x\n" },
+		    CREDS_RECIPE_KEY, "profile a", "A" },
 	};
 
 	(void)state;
@@ -264,7 +277,7 @@ what_cannot_be_used_says_what_and_why(void **state)
 static void
 a_chain_of_roles_has_a_limit(void **state)
 {
-	const struct situation given = {
+	struct situation given = {
 		.config = { .profile = STR("p1") },
 		.shared_config = "[profile p1]\nrole_arn=" ROLE "1\nsource_profile=p2\n"
 				 "[profile p2]\nrole_arn=" ROLE "2\nsource_profile=p3\n"
@@ -282,6 +295,54 @@ a_chain_of_roles_has_a_limit(void **state)
 	assert_int_equal(make(&given, &a, &r, &e), ERR_CONF);
 	assert_string_equal(e.msg, "profile `p6`: more than 5 roles, one assumed by another");
 	arena_wipe(a);
+	given.config.profile = STR("p2");
+	assert_int_equal(make(&given, &a, &r, &e), ERR_OK);
+	assert_int_equal(r.n_roles, CREDS_RECIPE_ROLES_MAX);
+	arena_wipe(a);
+	given.config.role_arn = STR(ROLE "one more");
+	assert_int_equal(make(&given, &a, &r, &e), ERR_CONF);
+	assert_string_equal(e.msg, "more than 5 roles, one assumed by another");
+	arena_wipe(a);
+}
+
+/* Its limits, to the last second and character. */
+static void
+of_a_role_all_is_taken_that_sts_takes(void **state)
+{
+	static const struct {
+		size_t arn_len, session_len;
+		const char *duration_s;
+		bool is_taken;
+	} rows[] = {
+		{ 60, 8, "900", true },
+		{ 60, 8, "899", false },
+		{ 60, 8, "43200", true },
+		{ 60, 8, "43201", false },
+		{ 60, 2, "900", true },
+		{ 60, 1, "900", false },
+		{ 60, 64, "900", true },
+		{ 60, 65, "900", false },
+		{ 2048, 8, "900", true },
+		{ 2049, 8, "900", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		char text[4000], arn[3000], session[100] = "";
+		const struct situation given = { .shared_config = text };
+		struct arena *a;
+		struct creds_recipe r;
+
+		memset(arn, 'a', sizeof(arn));
+		memcpy(arn, ROLE, strlen(ROLE));
+		memset(session, 'a', rows[i].session_len);
+		(void)snprintf(text, sizeof(text),
+		    "[default]\nrole_arn = %.*s\nrole_session_name = %s\nduration_seconds = %s\n"
+		    "credential_source = Ec2InstanceMetadata\n",
+		    (int)rows[i].arn_len, arn, session, rows[i].duration_s);
+		CHECK_ROW((make(&given, &a, &r, NULL) == ERR_OK) == rows[i].is_taken, i, rows[i].duration_s);
+		arena_wipe(a);
+	}
 }
 
 static void
@@ -368,6 +429,7 @@ main(void)
 		cmocka_unit_test(a_role_may_come_from_any_source_of_credentials),
 		cmocka_unit_test(what_cannot_be_used_says_what_and_why),
 		cmocka_unit_test(a_chain_of_roles_has_a_limit),
+		cmocka_unit_test(of_a_role_all_is_taken_that_sts_takes),
 		cmocka_unit_test(files_matter_only_where_they_are_looked_at),
 		cmocka_unit_test(the_container_endpoint_is_asked_only_where_no_key_can_leak),
 	};

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "aws/creds_fetch.h"
@@ -123,6 +124,16 @@ close_room(struct room *r)
 	{                                                         \
 		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x" \
 	}
+
+static void
+write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
 
 /* ---- keys that are simply there ---- */
 
@@ -289,6 +300,8 @@ a_container_is_asked_directly_and_with_patience(void **state)
 {
 	static const struct fake_http_answer script[] = { { .code = ERR_IO }, { .status = 500, .body = "" },
 		{ .status = 200, .body = DOCUMENT("ONE", "08:40:46") } };
+	static const struct fake_http_answer busy[] = { { .status = 429, .body = "" },
+		{ .status = 200, .body = DOCUMENT("ONE", "08:40:46") } };
 	struct room r = { .variables = { CONTAINER, { "AWS_CONTAINER_AUTHORIZATION_TOKEN", "Basic abc" } } };
 
 	(void)state;
@@ -302,6 +315,11 @@ a_container_is_asked_directly_and_with_patience(void **state)
 	assert_true(r.http->sent[2].no_proxy);
 	assert_int_equal(r.http->sent[2].timeout_ms, 2000);
 	assert_int_equal(r.http->sent[2].at_ms - r.http->sent[0].at_ms, 2000);
+	close_room(&r);
+	open_room(&r, busy, N_OF(busy));
+	ask(&r);
+	assert_string_equal(r.id, "ONE");
+	assert_int_equal(r.http->n_sent, 2);
 	close_room(&r);
 }
 
@@ -325,6 +343,49 @@ a_container_that_has_no_key_is_told_with_its_reason(void **state)
 	assert_int_equal(bad.err.code, ERR_CONF);
 	assert_int_equal(bad.http->n_sent, 0);
 	close_room(&bad);
+}
+
+static void
+while_there_is_no_key_it_is_looked_for_once_a_second(void **state)
+{
+	static const struct fake_http_answer script[] = { { .status = 400, .body = "" } };
+	struct room r = { .variables = { CONTAINER } };
+
+	(void)state;
+	open_room(&r, script, 1);
+	for (int i = 0; i < 10; i++)
+		ask(&r);
+	assert_int_equal(r.http->n_sent, 1);
+	assert_string_equal(r.err.msg, "container credentials: status 400");
+	fake_loop_pass(r.loop, CREDS_SOURCE_URGENT_MS);
+	ask(&r);
+	assert_int_equal(r.http->n_sent, 2);
+	close_room(&r);
+}
+
+/* As in a pod of EKS, which has it renewed. */
+static void
+the_file_of_a_container_s_authorization_goes_before_the_variable(void **state)
+{
+	static const struct fake_http_answer script[] = { { .status = 200, .body = DOCUMENT("ONE", "08:40:46") } };
+	char path[] = "/tmp/rollcall-token-XXXXXX";
+	int fd = mkstemp(path);
+	struct room r = { .variables = { CONTAINER, { "AWS_CONTAINER_AUTHORIZATION_TOKEN", "of the variable" },
+			      { "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", path } } };
+
+	(void)state;
+	assert_int_equal(write(fd, "of the file\n", 12), 12);
+	(void)close(fd);
+	open_room(&r, script, 1);
+	ask(&r);
+	assert_string_equal(r.http->sent[0].authorization, "of the file");
+	close_room(&r);
+	(void)unlink(path);
+	open_room(&r, script, 1);
+	ask(&r);
+	assert_non_null(strstr(r.err.msg, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: cannot open"));
+	assert_int_equal(r.http->n_sent, 0);
+	close_room(&r);
 }
 
 /* ---- the instance ---- */
@@ -360,6 +421,7 @@ an_instance_without_tokens_is_asked_by_version_1_if_that_is_allowed(void **state
 {
 	static const struct fake_http_answer script[] = { { .status = 404, .body = "" },
 		{ .status = 200, .body = "my-role" }, { .status = 200, .body = DOCUMENT("ONE", "08:40:46") } };
+	static const int statuses[] = { 403, 405 };
 	struct room r = { .variables = { { "AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9/x/" },
 			      { "AWS_METADATA_SERVICE_TIMEOUT", "3" } } };
 	struct room never = { .variables = { { "AWS_EC2_METADATA_V1_DISABLED", "true" } } };
@@ -372,6 +434,14 @@ an_instance_without_tokens_is_asked_by_version_1_if_that_is_allowed(void **state
 	assert_string_equal(r.http->sent[2].token, "");
 	assert_int_equal(r.http->sent[2].timeout_ms, 3000);
 	close_room(&r);
+	for (size_t i = 0; i < N_OF(statuses); i++) {
+		const struct fake_http_answer other[] = { { .status = statuses[i], .body = "" }, script[1], script[2] };
+
+		open_room(&r, other, N_OF(other));
+		ask(&r);
+		assert_string_equal(r.id, "ONE");
+		close_room(&r);
+	}
 	open_room(&never, script, N_OF(script));
 	ask(&never);
 	assert_string_equal(never.err.msg, "instance metadata: status 404 for a token");
@@ -400,6 +470,9 @@ what_an_instance_lacks_is_told_with_what_to_do(void **state)
 		    "instance metadata: a listing that names no role" },
 		{ { { .status = 200, .body = "T" }, { .status = 200, .body = "../x" } }, ERR_PARSE,
 		    "instance metadata: a listing that names no role" },
+		{ { { .status = 200, .body = "T" }, { .status = 200, .body = "" } }, ERR_PARSE,
+		    "instance metadata: a listing that names no role" },
+		{ { { .status = 200, .body = "T\x01" } }, ERR_REFUSED, "instance metadata: status 200 for a token" },
 		{ { { .status = 200, .body = "T" }, { .status = 200, .body = "r" },
 		      { .status = 200, .body = "{\"Code\":\"Failed\",\"Message\":\"m\"}" } },
 		    ERR_REFUSED, "instance metadata: no key: Failed: m" },
@@ -519,6 +592,35 @@ a_web_identity_is_sent_unsigned_and_read_each_time(void **state)
 	ask(&r);
 	assert_non_null(strstr(r.err.msg, "the web identity token: cannot open /tmp/rollcall-token-"));
 	close_room(&r);
+	write_file(path, "eyJ\n");
+	open_room(&r, script, N_OF(script));
+	ask(&r);
+	assert_string_equal(r.err.msg, "the file of the web identity token holds no token");
+	assert_int_equal(r.http->n_sent, 0);
+	close_room(&r);
+	(void)unlink(path);
+}
+
+static void
+a_role_is_assumed_for_as_long_as_its_profile_says(void **state)
+{
+	static const struct fake_http_answer script[] = { { .status = 200,
+	    .body = STS_ANSWER("AssumeRole", "ROLEKEY", "03:40:46") } };
+	char path[] = "/tmp/rollcall-config-XXXXXX";
+	int fd = mkstemp(path);
+	struct room r = { .variables = { { "AWS_CONFIG_FILE", path }, { "AWS_PROFILE", "p" },
+			      { "AWS_EC2_METADATA_DISABLED", "true" } } };
+
+	(void)state;
+	(void)close(fd);
+	write_file(path, "[profile p]\nrole_arn = " ROLE "far\nsource_profile = q\nduration_seconds = 3600\n"
+			 "[profile q]\naws_access_key_id = Q\naws_secret_access_key = S\n");
+	open_room(&r, script, 1);
+	ask(&r);
+	assert_string_equal(r.id, "ROLEKEY");
+	assert_non_null(strstr(r.http->sent[0].body, "&RoleSessionName=rollcall&DurationSeconds=3600"));
+	close_room(&r);
+	(void)unlink(path);
 }
 
 /* ---- renewal ---- */
@@ -584,7 +686,7 @@ static void
 a_key_that_lives_shortly_is_renewed_at_half_its_life(void **state)
 {
 	static const struct fake_http_answer script[] = { { .status = 200, .body = DOCUMENT("ONE", "02:44:46") },
-		{ .status = 200, .body = DOCUMENT("TWO", "03:40:46") } };
+		{ .status = 200, .body = DOCUMENT("TWO", "03:40:46"), .delay_ms = 1500 } };
 	struct room r = { .variables = { CONTAINER } };
 
 	(void)state;
@@ -594,8 +696,11 @@ a_key_that_lives_shortly_is_renewed_at_half_its_life(void **state)
 	ask(&r);
 	assert_int_equal(r.http->n_sent, 1);
 	fake_loop_pass(r.loop, 60000);
-	ask(&r);
+	assert_int_equal(r.source->get(r.source, on_key, &r, NULL), ERR_OK);
+	fake_loop_pass(r.loop, 100);
+	assert_int_equal(r.told, 3); /* only the last quarter is waited in */
 	assert_int_equal(r.http->n_sent, 2);
+	loop_run(r.loop);
 	close_room(&r);
 }
 
@@ -650,16 +755,6 @@ a_key_that_aws_refuses_is_fetched_again_now_and_then(void **state)
 /* ---- files ---- */
 
 static void
-write_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-}
-
-static void
 a_credentials_file_that_changes_is_read_again(void **state)
 {
 	char path[] = "/tmp/rollcall-creds-XXXXXX";
@@ -699,6 +794,40 @@ a_path_that_is_no_file_is_refused(void **state)
 	close_room(&r);
 }
 
+static void
+a_file_that_is_not_there_holds_nothing(void **state)
+{
+	struct room r = { .variables = { { "AWS_CONFIG_FILE", "/dev/null/x" },
+			      { "AWS_SHARED_CREDENTIALS_FILE", "/nonexistent" },
+			      { "AWS_EC2_METADATA_DISABLED", "true" } } };
+
+	(void)state;
+	open_room(&r, NULL, 0);
+	ask(&r);
+	assert_non_null(strstr(r.err.msg, "no AWS key: not in the configuration"));
+	close_room(&r);
+}
+
+static void
+a_file_that_was_named_and_may_not_be_read_is_told(void **state)
+{
+	char path[] = "/tmp/rollcall-creds-XXXXXX";
+	int fd = mkstemp(path);
+	struct room r = { .variables = { { "AWS_SHARED_CREDENTIALS_FILE", path }, { "AWS_CONFIG_FILE", "/nonexistent" },
+			      { "AWS_EC2_METADATA_DISABLED", "true" } } };
+
+	(void)state;
+	assert_int_equal(fchmod(fd, 0), 0);
+	(void)close(fd);
+	open_room(&r, NULL, 0);
+	ask(&r);
+	close_room(&r);
+	(void)unlink(path);
+	if (geteuid() == 0)
+		skip();
+	assert_non_null(strstr(r.err.msg, "cannot open /tmp/rollcall-creds-"));
+}
+
 int
 main(void)
 {
@@ -712,6 +841,8 @@ main(void)
 		cmocka_unit_test(a_source_may_be_closed_while_it_fetches),
 		cmocka_unit_test(a_container_is_asked_directly_and_with_patience),
 		cmocka_unit_test(a_container_that_has_no_key_is_told_with_its_reason),
+		cmocka_unit_test(while_there_is_no_key_it_is_looked_for_once_a_second),
+		cmocka_unit_test(the_file_of_a_container_s_authorization_goes_before_the_variable),
 		cmocka_unit_test(an_instance_is_asked_by_version_2),
 		cmocka_unit_test(an_instance_without_tokens_is_asked_by_version_1_if_that_is_allowed),
 		cmocka_unit_test(what_an_instance_lacks_is_told_with_what_to_do),
@@ -719,6 +850,7 @@ main(void)
 		cmocka_unit_test(a_role_is_assumed_with_the_key_before_it),
 		cmocka_unit_test(a_role_that_may_not_be_assumed_is_named),
 		cmocka_unit_test(a_web_identity_is_sent_unsigned_and_read_each_time),
+		cmocka_unit_test(a_role_is_assumed_for_as_long_as_its_profile_says),
 		cmocka_unit_test(a_key_is_renewed_ahead_without_anybody_waiting),
 		cmocka_unit_test(near_its_end_a_key_is_waited_for_and_the_old_one_serves_if_none_comes),
 		cmocka_unit_test(a_key_that_lives_shortly_is_renewed_at_half_its_life),
@@ -726,6 +858,8 @@ main(void)
 		cmocka_unit_test(a_key_that_aws_refuses_is_fetched_again_now_and_then),
 		cmocka_unit_test(a_credentials_file_that_changes_is_read_again),
 		cmocka_unit_test(a_path_that_is_no_file_is_refused),
+		cmocka_unit_test(a_file_that_is_not_there_holds_nothing),
+		cmocka_unit_test(a_file_that_was_named_and_may_not_be_read_is_told),
 	};
 
 	return cmocka_run_group_tests_name("creds_source", tests, NULL, NULL);
