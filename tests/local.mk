@@ -109,6 +109,7 @@ unit_tests = \
 control_story = %D%/unit/control_story.c %D%/unit/control_story.h
 fake_ecs = %D%/unit/fake_ecs.c %D%/unit/fake_ecs.h
 fake_http = %D%/unit/fake_http.c %D%/unit/fake_http.h
+fake_link = %D%/unit/fake_link.c %D%/unit/fake_link.h
 fake_loop = %D%/unit/fake_loop.c %D%/unit/fake_loop.h
 laws = %D%/unit/laws.c %D%/unit/laws.h %D%/unit/laws_ask.c %D%/unit/laws_ask.h \
 	%D%/unit/laws_desired.c %D%/unit/laws_plan.c %D%/unit/laws_soft.c %D%/unit/laws_world.c
@@ -131,6 +132,7 @@ tests_unit_test_ecs_queue_SOURCES = %D%/unit/test_ecs_queue.c $(fake_loop)
 tests_unit_test_ecs_sweep_SOURCES = %D%/unit/test_ecs_sweep.c $(fake_ecs)
 tests_unit_test_ecs_watch_SOURCES = %D%/unit/test_ecs_watch.c $(fake_ecs) $(fake_loop)
 tests_unit_test_applied_SOURCES = %D%/unit/test_applied.c $(worlds)
+tests_unit_test_hap_exec_SOURCES = %D%/unit/test_hap_exec.c $(fake_link)
 tests_unit_test_hap_master_LDADD = $(LDADD) -lpthread
 tests_unit_test_listener_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=bind
 tests_unit_test_outlier_SOURCES = %D%/unit/test_outlier.c $(worlds)
