@@ -69,6 +69,7 @@ unit_tests = \
 	%D%/unit/test_hap_link \
 	%D%/unit/test_hap_server_line \
 	%D%/unit/test_hap_map \
+	%D%/unit/test_hap_maps \
 	%D%/unit/test_hap_master \
 	%D%/unit/test_hap_render \
 	%D%/unit/test_hap_text \
@@ -133,6 +134,7 @@ tests_unit_test_ecs_sweep_SOURCES = %D%/unit/test_ecs_sweep.c $(fake_ecs)
 tests_unit_test_ecs_watch_SOURCES = %D%/unit/test_ecs_watch.c $(fake_ecs) $(fake_loop)
 tests_unit_test_applied_SOURCES = %D%/unit/test_applied.c $(worlds)
 tests_unit_test_hap_exec_SOURCES = %D%/unit/test_hap_exec.c $(fake_link)
+tests_unit_test_hap_maps_SOURCES = %D%/unit/test_hap_maps.c $(fake_link)
 tests_unit_test_hap_master_LDADD = $(LDADD) -lpthread
 tests_unit_test_listener_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=bind
 tests_unit_test_outlier_SOURCES = %D%/unit/test_outlier.c $(worlds)

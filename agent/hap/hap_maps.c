@@ -17,9 +17,8 @@
 #define ARENA_MAX ((size_t)64 << 20)
 #define INFO_MAX  ((size_t)64 << 10)
 
-/* What is under way outlives m if m is closed inside the batch: the link still calls back. */
 struct job {
-	struct hap_maps *maps; /* null: closed, nobody waits */
+	struct hap_maps *maps; /* null: not its job yet */
 	struct str path;
 	struct arena *arena;
 	struct hap_map want;
