@@ -668,8 +668,9 @@ an_overlay_takes_the_keys_that_are_set_and_no_others(void **state)
 {
 	struct parsed under = parse_ok(ECS "defaults: {weight: 3, proto: h1}\n");
 	struct parsed over =
-	    parse_ok(ECS "defaults: {tls: on, tls_verify: none, tls_ca_file: /a, tls_sni: b, weight: 9, share: 4,\n"
-			 "  maxconn: 8, slowstart: 1s, balance: random, check: {type: off}, observe: {mode: layer7},\n"
+	    parse_ok(ECS "defaults: {tls: on, tls_verify: none, tls_ca_file: /a, tls_sni: b, weight: 9,\n"
+			 "  share: {percent: 4, revision: latest}, maxconn: 8, slowstart: 1s, balance: random,\n"
+			 "  check: {type: off}, observe: {mode: layer7, error_limit: 7, on_error: mark-down},\n"
 			 "  drain_timeout: 3s, removal_limit: 9, outlier: {mode: off}}\n");
 	struct conf_policy p = under.conf->defaults;
 
@@ -682,11 +683,14 @@ an_overlay_takes_the_keys_that_are_set_and_no_others(void **state)
 	assert_str(p.tls_sni, "b");
 	assert_int_equal(p.weight, 9);
 	assert_int_equal(p.share_percent, 4);
+	assert_true(p.share_latest);
 	assert_int_equal(p.maxconn, 8);
 	assert_int_equal(p.slowstart_ms, 1000);
 	assert_int_equal(p.balance, CONF_BALANCE_RANDOM);
 	assert_int_equal(p.check.type, CONF_CHECK_OFF);
 	assert_int_equal(p.observe, CONF_OBSERVE_LAYER7);
+	assert_int_equal(p.observe_error_limit, 7);
+	assert_int_equal(p.observe_on_error, CONF_ON_ERROR_MARK_DOWN);
 	assert_int_equal(p.drain_timeout_ms, 3000);
 	assert_int_equal(p.removal_limit_percent, 9);
 	assert_int_equal(p.outlier.mode, CONF_OUTLIER_OFF);
@@ -1013,6 +1017,12 @@ a_duration_wants_a_unit_and_a_range(void **state)
 		{ ECS "defaults: {outlier: {interval: 1ms, base_ejection_time: 10}}\n",
 		    "2:32: `interval`: `1ms` is not from 100ms to 1h\n"
 		    "2:57: `base_ejection_time`: `10` needs a unit: ms, s, m or h" },
+		{ ECS "defaults: {outlier: {base_ejection_time: 999ms, max_ejection_time: 25h}}\n",
+		    "2:42: `base_ejection_time`: `999ms` is not from 1s to 24h\n"
+		    "2:68: `max_ejection_time`: `25h` is not from 1s to 24h" },
+		{ ECS "defaults: {check: {inter: 9ms, timeout: 61m}}\n",
+		    "2:27: `inter`: `9ms` is not from 10ms to 1h\n"
+		    "2:41: `timeout`: `61m` is not from 10ms to 1h" },
 	};
 
 	(void)state;
@@ -1043,6 +1053,8 @@ numbers_and_words_are_told_what_is_allowed(void **state)
 		    "2:27: `mode`: `on` is not one of auto, off, runtime, reload" },
 		{ ECS "haproxy: {apply: maybe}\n",
 		    "2:18: `apply`: `maybe` is neither true (yes, on) nor false (no, off)" },
+		{ ECS "backends: [{name: a, match: {service: a}, managed: on, priority: 0}]\n",
+		    "2:66: `priority`: `0` is not a whole number from 1 to 2147483647" },
 		{ ECS "defaults: {weight: 1000001}\n",
 		    "2:20: `weight`: `1000001` is not a whole number from 0 to 1000000" },
 		{ ECS "defaults: {maxconn: -1}\n", "2:21: `maxconn`: `-1` is not a whole number from 0 to 10000000" },
@@ -1151,6 +1163,8 @@ what_listens_is_local(void **state)
 		{ ECS "control: {socket: /a, listen: /a}\nspoe: {listen: /a}\n",
 		    "2:31: `control.listen` is where `control.socket` is already\n"
 		    "3:16: `spoe.listen` is where `control` listens already" },
+		{ ECS "spoe: {listen: /run/rollcall/control.sock}\n",
+		    "2:16: `spoe.listen` is where `control` listens already" },
 	};
 
 	(void)state;

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -304,6 +305,20 @@ a_socket_path_fits_into_its_address(void **state)
 	assert_false(conf_scalar_address(str_of(path, 108), &got));
 }
 
+static void
+a_host_has_no_more_than_a_name_may(void **state)
+{
+	char host[253 + 1 + sizeof(":80")];
+	struct conf_scalar_address got;
+
+	(void)state;
+	memset(host, 'a', sizeof(host));
+	memcpy(host + 253, ":80", 3);
+	assert_true(conf_scalar_address(str_of(host, 256), &got));
+	memcpy(host + 253, "a:80", 4);
+	assert_false(conf_scalar_address(str_of(host, 257), &got));
+}
+
 static struct str
 suggest(const char *word)
 {
@@ -419,6 +434,24 @@ what_is_no_defined_variable_is_a_fault(void **state)
 }
 
 static void
+the_name_of_a_variable_has_a_limit(void **state)
+{
+	CLEANUP(arena_free_at) struct arena *a = arena_new(10000);
+	struct env env = { .get = get_var };
+	struct err e = ERR_INIT;
+	struct str text;
+	char raw[200];
+
+	(void)state;
+	(void)snprintf(raw, sizeof(raw), "${X_%0126d}", 0);
+	assert_int_equal(conf_expand(a, str_from_cstr(raw), &env, &text, &e), ERR_CONF);
+	assert_non_null(strstr(e.msg, "is not defined"));
+	(void)snprintf(raw, sizeof(raw), "${X_%0127d}", 0);
+	assert_int_equal(conf_expand(a, str_from_cstr(raw), &env, &text, &e), ERR_CONF);
+	assert_says(&e, "what stands in `${...}` is not the name of a variable");
+}
+
+static void
 what_variables_hold_has_a_limit(void **state)
 {
 	CLEANUP(arena_free_at) struct arena *a = arena_new(1000000);
@@ -453,9 +486,11 @@ main(void)
 		cmocka_unit_test(addresses_are_paths_abstract_names_or_hosts_with_ports),
 		cmocka_unit_test(what_is_no_address_is_refused),
 		cmocka_unit_test(a_socket_path_fits_into_its_address),
+		cmocka_unit_test(a_host_has_no_more_than_a_name_may),
 		cmocka_unit_test(a_near_word_is_suggested_and_a_far_one_is_not),
 		cmocka_unit_test(variables_are_expanded_once),
 		cmocka_unit_test(what_is_no_defined_variable_is_a_fault),
+		cmocka_unit_test(the_name_of_a_variable_has_a_limit),
 		cmocka_unit_test(what_variables_hold_has_a_limit),
 	};
 
