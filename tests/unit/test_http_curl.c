@@ -907,11 +907,12 @@ static void
 what_must_not_be_sent_is_refused_at_once(void **state)
 {
 	const struct http_header host = { STR("Host"), STR("x") }, split = { STR("a"), STR("b\r\nc: d") },
-				 nameless = { STR("a b"), STR("c") }, length = { STR("content-length"), STR("5") };
+				 nameless = { STR("a b"), STR("c") }, length = { STR("content-length"), STR("5") },
+				 encoding = { STR("Transfer-Encoding"), STR("chunked") };
 	static struct http_header many[HTTP_TRANSFER_HEADERS_MAX + 1];
-	static char large[HTTP_TRANSFER_SENT_MAX];
+	static char large[HTTP_TRANSFER_SENT_MAX], url[8193];
 	static struct room r;
-	struct http_request cases[16];
+	struct http_request cases[20];
 	size_t n = 0;
 
 	(void)state;
@@ -923,12 +924,15 @@ what_must_not_be_sent_is_refused_at_once(void **state)
 	cases[n++].headers = &split;
 	cases[n++].headers = &nameless;
 	cases[n++].headers = &length;
+	cases[n++].headers = &encoding;
 	for (size_t i = 0; i < n; i++)
 		cases[i].n_headers = 1;
 	cases[n].headers = many;
 	cases[n++].n_headers = COUNT(many);
 	cases[n++].timeout_ms = 0;
+	cases[n++].timeout_ms = 3600001;
 	cases[n++].connect_timeout_ms = -1;
+	cases[n++].connect_timeout_ms = 3600001;
 	cases[n++].method = STR("GET / HTTP/1.1\r\n");
 	cases[n++].url = STR("file:///etc/passwd");
 	cases[n++].url = STR("gopher://127.0.0.1/");
@@ -937,7 +941,11 @@ what_must_not_be_sent_is_refused_at_once(void **state)
 	cases[n++].url = STR("http://127.0.0.1/\0x");
 	cases[n++].url = STR("http://");
 	cases[n++].url = STR("");
+	memset(url, 'a', sizeof(url));
+	memcpy(url, "http://127.0.0.1:1/", 19);
+	cases[n++].url = str_of(url, sizeof(url));
 	cases[n++].body = str_of(large, sizeof(large));
+	assert_int_equal(n, COUNT(cases));
 	open_room(&r);
 	for (size_t i = 0; i < n; i++) {
 		struct err e = ERR_INIT;

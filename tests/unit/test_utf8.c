@@ -132,6 +132,20 @@ what_is_well_formed_is_valid(void **state)
 	assert_true(utf8_is_valid(STR("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf")));
 }
 
+static void
+what_a_terminal_may_obey_is_a_control_character(void **state)
+{
+	(void)state;
+	for (uint32_t c = 0; c < 0x1000; c++) {
+		unsigned char bytes[4];
+		size_t n = encode(c, bytes);
+		bool is_control = c < 0x20 || (c >= 0x7f && c < 0xa0);
+
+		if (utf8_is_control(str_of(bytes, n)) != is_control)
+			fail_msg("U+%04X", (unsigned)c);
+	}
+}
+
 int
 main(void)
 {
@@ -141,6 +155,7 @@ main(void)
 		cmocka_unit_test(what_is_malformed_is_refused),
 		cmocka_unit_test(a_malformed_byte_costs_no_more_than_itself),
 		cmocka_unit_test(what_is_well_formed_is_valid),
+		cmocka_unit_test(what_a_terminal_may_obey_is_a_control_character),
 	};
 
 	return cmocka_run_group_tests_name("utf8", tests, NULL, NULL);
