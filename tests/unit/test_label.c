@@ -145,7 +145,11 @@ rollcalls_own_labels(void **state)
 	    "on [ :50051 in grpc h2 tls weight 50 share 10 latest maxconn 7 balance 1 slowstart 5000 idempotent "
 	    "check 4acme.Rng 500 <web,default 9 */acme.Rng/>]");
 	check(&plain, "rollcall.check.path=/health", "[ check 3/health 2000]");
+	check(&plain, "rollcall.share=10", "[ share 10]");
+	check(&plain, "rollcall.priority=2147483647\nrollcall.rule=Host(`a`)", "[ <default 2147483647 a/>]");
+	check(&plain, "rollcall.priority=2147483648\nrollcall.rule=Host(`a`)", "[ <default bad>] refused 1");
 	check(&plain, "rollcall.enable=no", "off []");
+	check(&plain, "rollcall.enable=no\nrollcall.Enable=yes", "off []");
 	check(&plain, "rollcall.enable=maybe", "off [] refused 1");
 	check(&plain, "rollcall.wieght=5\nsomething=else", "[] ignored 1");
 }
@@ -162,6 +166,12 @@ each_endpoint_of_a_container_has_its_own_keys(void **state)
 	check(&plain, "rollcall.endpoints.a.enable=false\nrollcall.endpoints.a.port=1\nrollcall.port=2",
 	    "[ :2][a off :1]");
 	check(&plain, "rollcall.endpoints.a/b.port=1", "[] refused 1");
+	check(&plain, "rollcall.endpoints.a.rule=Host(`a`)\nrollcall.port=2", "[ :2][a <default a/>]");
+	check(&plain, "rollcall.endpoints.a.check=off\nrollcall.endpoints.a.port=1", "[a :1 check 1 2000]");
+	check(&plain, "rollcall.endpoints.a.port=1\nrollcall.weight=x", "[a :1 bad] refused 1");
+	check(&plain, "rollcall.endpoints.aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd.port=1",
+	    "[aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd :1]");
+	check(&plain, "rollcall.endpoints.aaaaaaaaaabbbbbbbbbbccccccccccdddddddddde.port=1", "[] refused 1");
 }
 
 static void
@@ -221,6 +231,9 @@ rules_become_hosts_and_prefixes(void **state)
 		{ "Host(`a`) && Path(`/x`) && Path(`/x`)", " a/x?" },
 		{ "Path(`/x`) && PathPrefix(`/x/y`)", " bad" },
 		{ "Path(`/x`) && Path(`/y`)", " bad" },
+		{ "Path(`/x`) && PathPrefix(`/x`)", " */x?" },
+		{ "PathPrefix(`/x`) && Path(`/x`)", " */x?" },
+		{ "HostRegexp(\"^a\\.b$\")", " bad" }, /* an escape, which backticks need not */
 		{ "Path(`/x/y`) && PathPrefix(`/x`)", " */x/y?" },
 		{ "PathPrefix(`/x/y`) && PathPrefix(`/x`)", " */x/y" },
 		{ "Host(`a`) && Host(`a`)", " a/" },
@@ -304,6 +317,8 @@ traefik_v1(void **state)
 	    "traefik [ < unhonoured>] not honoured 1");
 }
 
+#define SERVICE(key, value) "traefik.http.services.s.loadbalancer." key "=" value
+
 static void
 traefik_v2_and_v3(void **state)
 {
@@ -336,12 +351,17 @@ traefik_v2_and_v3(void **state)
 	    "traefik [ <default unhonoured>] not honoured 1");
 	check(&plain, "traefik.http.routers.a.rule=Host(`a`)\ntraefik.http.routers.a.service=api@internal",
 	    "traefik [ <default unhonoured>] not honoured 1");
+	check(&plain,
+	    "traefik.http.routers.a.rule=Host(`a`)\ntraefik.http.routers.a.service=other\n" SERVICE("server.port", "1"),
+	    "traefik [ :1 <default unhonoured>] not honoured 1");
+	check(&plain,
+	    "traefik.http.routers.a.rule=Host(`a`)\ntraefik.http.services.one.loadbalancer.server.port=1\n"
+	    "traefik.http.services.two.loadbalancer.server.port=2",
+	    "traefik [one :1 <default bad>][two :2] refused 1");
 	check(&plain, "traefik.frontend.rule=Host:old\ntraefik.http.routers.a.rule=Host(`a`)",
 	    "traefik [ <default a/>] ignored 1");
 	check(&plain, "traefik.tcp.routers.a.rule=HostSNI(`a`)", "traefik [] ignored 1");
 }
-
-#define SERVICE(key, value) "traefik.http.services.s.loadbalancer." key "=" value
 
 /* What Traefik calls a scheme, a protocol, a method or a strategy, in HAProxy's terms. */
 static void
@@ -410,6 +430,23 @@ what_the_operator_allows_is_passed_over(void **state)
 	check(&rules, "rollcall.endpoints.odd.rule=Host(`a`) && Method(`GET`) || Method(`PUT`)",
 	    "[odd <default a/>] passed over 1");
 	check(&rules, "rollcall.endpoints.odd.rule=Method(`GET`)", "[odd <default bad>] passed over 1 refused 1");
+	/* Nothing is left that would keep it from all calls. */
+	check(&rules, "rollcall.endpoints.odd.rule=HostRegexp(`.+`) && Method(`GET`)",
+	    "[odd <default bad>] passed over 1 refused 1");
+	check(&rules, "rollcall.endpoints.odd.rule=HostRegexp(`^[a-z]+$`)",
+	    "[odd <default bad>] passed over 1 refused 1");
+	check(&rules, "rollcall.endpoints.Odd.Rule=Host(`a`) && Method(`GET`)", "[Odd <default a/>] passed over 1");
+}
+
+static void
+without_a_default_entrypoint_each_router_names_its_own(void **state)
+{
+	struct label_rules rules = plain;
+
+	(void)state;
+	rules.entrypoints = (struct conf_pairs){ &entrypoints[1], 1 };
+	check(&rules, "rollcall.rule=Host(`a`)", "[ <default unhonoured>]");
+	check(&rules, "rollcall.entrypoints=web\nrollcall.rule=Host(`a`)", "[ <web a/>]");
 }
 
 static void
@@ -421,6 +458,13 @@ rollcalls_labels_beat_traefiks(void **state)
 	check(&plain, "rollcall.weight=7\ntraefik.frontend.rule=Host:a\ntraefik.port=1\ntraefik.weight=2",
 	    "[ :1 weight 7 <default a/>]");
 	check(&plain, "rollcall.rule=Host(`b`)\ntraefik.frontend.rule=Host:a", "[ <default b/>] ignored 1");
+	check(&plain, "rollcall.port=5\ntraefik.frontend.rule=Host:a", "[ :5] ignored 1");
+	check(&plain, "rollcall.backend=b\ntraefik.frontend.rule=Host:a", "[ in b] ignored 1");
+	check(&plain, "rollcall.check=off\ntraefik.frontend.rule=Host:a", "[ check 1 2000 <default a/>]");
+	check(&plain, "rollcall.weight=x\ntraefik.frontend.rule=Host:a", "[ bad <default a/>] refused 1");
+	check(&plain, "rollcall.enable=true\ntraefik.enable=false", "off []");
+	check(&plain, "rollcall.enable=false\ntraefik.enable=true", "off []");
+	check(&plain, "traefik.enable=false\ntraefik.Enable=true", "off traefik []");
 	rules.dialects.n = 1;
 	check(&rules, "rollcall.weight=7\ntraefik.frontend.rule=Host:a", "[ weight 7]");
 	rules.dialects.n = 0;
@@ -437,7 +481,9 @@ hostile_values_are_refused(void **state)
 		"rollcall.share=101", "rollcall.share=10 oldest", "rollcall.balance=first", "rollcall.slowstart=5",
 		"rollcall.maxconn=0", "rollcall.check=ping", "rollcall.check.path=/a b", "rollcall.check.path=/a\\r",
 		"rollcall.check.service=a/b", "rollcall.check.inter=0ms", "rollcall.drain_timeout=soon",
-		"rollcall.retry=always", "rollcall.weight=1\x7f" };
+		"rollcall.retry=always", "rollcall.weight=1\x7f", "rollcall.weight=1000001",
+		"rollcall.maxconn=10000001", "rollcall.check.inter=9ms", "rollcall.check.inter=61m",
+		"rollcall.check.timeout=9ms", "rollcall.drain_timeout=25h", "rollcall.slowstart=25h" };
 	char want[100];
 
 	(void)state;
@@ -457,9 +503,15 @@ large_values_are_refused_unread(void **state)
 
 	(void)state;
 	memset(value, 'a', sizeof(value));
+	for (size_t i = 0; i < 2; i++) {
+		l.value.len = i > 0 ? sizeof(value) : LABEL_TEXT_VALUE_MAX + 1;
+		assert_true(label_read(a, &plain, &l, 1, &set));
+		assert_true(set->endpoints[0].routers[0].refusal.is_bad);
+		assert_str(set->notes[0].reason, "more than 8192 bytes");
+	}
+	l.value.len = LABEL_TEXT_VALUE_MAX;
 	assert_true(label_read(a, &plain, &l, 1, &set));
-	assert_true(set->endpoints[0].routers[0].refusal.is_bad);
-	assert_str(set->notes[0].reason, "more than 8192 bytes");
+	assert_false(str_eq(set->notes[0].reason, STR("more than 8192 bytes")));
 	value[5] = '\0';
 	l.value.len = 20;
 	assert_true(label_read(a, &plain, &l, 1, &set));
@@ -487,6 +539,128 @@ a_rule_of_too_many_routes_is_refused(void **state)
 	assert_true(set->endpoints[0].routers[0].refusal.is_bad);
 	assert_str(set->notes[0].reason, "it stands for 400 routes: at most 256 are taken of one rule");
 	buf_free(&text);
+	arena_free(a);
+}
+
+/* TEXT REPEATED n times, between two others. */
+static struct str
+repeat(struct buf *out, const char *before, const char *text, size_t n, const char *after)
+{
+	buf_reset(out);
+	buf_put(out, str_from_cstr(before));
+	for (size_t i = 0; i < n; i++)
+		buf_put(out, str_from_cstr(text));
+	buf_put(out, str_from_cstr(after));
+	return buf_str(out);
+}
+
+/* What a rule may have, and with one more it is refused. */
+static void
+an_expression_has_limits(void **state)
+{
+	static const struct {
+		const char *before, *text, *after;
+		size_t n;
+		bool is_v1;
+	} rows[] = {
+		{ "", "(", "A(`a`)", LABEL_EXPR_DEPTH_MAX - 1, false },
+		{ "", "!", "A(`a`)", LABEL_EXPR_DEPTH_MAX - 1, false },
+		{ "A(`a`", ",`b`", ")", LABEL_EXPR_ARGS_MAX - 1, false },
+		{ "A:a", ",b", "", LABEL_EXPR_ARGS_MAX - 1, true },
+		{ "A(`a`)", " ", "", LABEL_EXPR_TEXT_MAX - 6, false },
+	};
+	struct buf text = buf_make(2 * LABEL_EXPR_TEXT_MAX);
+	struct arena *a = arena_new((size_t)1 << 20);
+	const struct label_expr *tree;
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++)
+		for (size_t more = 0; more < 2; more++) {
+			struct str s = repeat(&text, rows[i].before, rows[i].text, rows[i].n + more, rows[i].after);
+			enum err_code code = rows[i].is_v1 ? label_expr_parse_v1(a, s, &tree, NULL)
+							   : label_expr_parse(a, s, &tree, NULL);
+
+			CHECK_ROW((code == ERR_LIMIT) == (more > 0), i, rows[i].text);
+		}
+	for (size_t more = 0; more < 2; more++) { /* a part is a call, what joins two, or a `!` */
+		struct str s = repeat(&text, more > 0 ? "!!" : "!", "A(`a`)||", LABEL_EXPR_NODES_MAX / 2 - 1, "A(`a`)");
+
+		assert_int_equal(label_expr_parse(a, s, &tree, NULL), more > 0 ? ERR_LIMIT : ERR_OK);
+	}
+	buf_free(&text);
+	arena_free(a);
+}
+
+/* One label of such a value, and what becomes of it. */
+static void
+check_value(const char *label, struct str value, bool is_taken)
+{
+	const struct taskdef_label list[] = { { str_from_cstr(label), value },
+		{ STR("rollcall.endpoints.x.rule"), STR("Host(`x`)") } };
+	struct arena *a = arena_new((size_t)4 << 20);
+	const struct label_set *set = NULL;
+
+	assert_true(label_read(a, &plain, list, 2, &set));
+	CHECK_ROW((set->counts[LABEL_BAD] == 0) == is_taken, value.len, label);
+	arena_free(a);
+}
+
+static void
+what_a_rule_holds_has_limits(void **state)
+{
+	struct buf text = buf_make(2 * LABEL_TEXT_VALUE_MAX), hosts = buf_make(LABEL_TEXT_VALUE_MAX);
+
+	(void)state;
+	(void)repeat(&hosts, "Host(`a`", ",`a`", LABEL_EXPR_ARGS_MAX - 1, ")||");
+	buf_put_u8(&hosts, '\0');
+	for (size_t more = 0; more < 2; more++) {
+		check_value("rollcall.rule", repeat(&text, "Host(`", "a", 253 + more, "`)"), more == 0);
+		check_value("rollcall.rule", repeat(&text, "PathPrefix(`/", "a", LABEL_TEXT_PATH_MAX - 1 + more, "`)"),
+		    more == 0);
+		check_value("rollcall.rule",
+		    repeat(&text, "", (const char *)hosts.ptr, LABEL_PLACES_MAX / LABEL_EXPR_ARGS_MAX,
+			more > 0 ? "Host(`a`)" : "Host(`a`) && Host(`b`)"),
+		    more == 0);
+		check_value("rollcall.endpoints.x.entrypoints",
+		    repeat(&text, "web", ",web", LABEL_ENTRYPOINTS_MAX - 1 + more, ""), more == 0);
+	}
+	buf_free(&text);
+	buf_free(&hosts);
+}
+
+static void
+a_container_has_so_many_endpoints_and_notes(void **state)
+{
+	static struct taskdef_label list[LABEL_NOTES_MAX + 1];
+	static char names[LABEL_ENDPOINTS_MAX + 1][100], routers[LABEL_ROUTERS_MAX + 1][100];
+	struct arena *a = arena_new((size_t)4 << 20);
+	const struct label_set *set = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(names); i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "traefik.http.services.s%zu.loadbalancer.server.port", i);
+		list[i] = (struct taskdef_label){ str_from_cstr(names[i]), STR("1") };
+	}
+	assert_true(label_read(a, &plain, list, LABEL_ENDPOINTS_MAX, &set));
+	assert_int_equal(set->n_endpoints, LABEL_ENDPOINTS_MAX);
+	assert_int_equal(set->counts[LABEL_BAD], 0);
+	assert_true(label_read(a, &plain, list, LABEL_ENDPOINTS_MAX + 1, &set));
+	assert_int_equal(set->n_endpoints, LABEL_ENDPOINTS_MAX);
+	assert_int_equal(set->counts[LABEL_BAD], 1);
+	for (size_t i = 0; i < N_OF(routers); i++) {
+		(void)snprintf(routers[i], sizeof(routers[i]), "traefik.http.routers.r%zu.rule", i);
+		list[i] = (struct taskdef_label){ str_from_cstr(routers[i]), STR("Host(`a`)") };
+	}
+	for (size_t more = 0; more < 2; more++) {
+		assert_true(label_read(a, &plain, list, LABEL_ROUTERS_MAX + more, &set));
+		assert_int_equal(set->endpoints[0].n_routers, LABEL_ROUTERS_MAX);
+		assert_int_equal(set->counts[LABEL_BAD], more);
+	}
+	for (size_t i = 0; i < N_OF(list); i++)
+		list[i] = (struct taskdef_label){ STR("rollcall.x"), STR("1") };
+	assert_true(label_read(a, &plain, list, N_OF(list), &set));
+	assert_int_equal(set->n_notes, LABEL_NOTES_MAX); /* the others are counted */
+	assert_int_equal(set->counts[LABEL_IGNORED], LABEL_NOTES_MAX + 1);
 	arena_free(a);
 }
 
@@ -637,6 +811,45 @@ a_value_that_cannot_be_read_keeps_out(void **state)
 	label_constraint_free(c);
 }
 
+/* Also where the rest would do: who reads only half of them may read it the other way round. */
+static void
+a_value_that_cannot_be_read_keeps_out_wherever_it_stands(void **state)
+{
+	static char value[LABEL_CONSTRAINT_VALUE_MAX + 1];
+	const struct taskdef_label list[] = { { STR("team"), STR("blue") },
+		{ STR("stage"), { value, sizeof(value) } } };
+	static const char *const texts[] = { "Label(`team`,`blue`) || Label(`stage`,`x`)",
+		"Label(`stage`,`x`) || Label(`team`,`blue`)", "Label(`team`,`blue`) || LabelRegex(`stage`,`x`)" };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(texts); i++) {
+		struct label_constraint *c = NULL;
+
+		assert_int_equal(label_constraint_make(str_from_cstr(texts[i]), &c, NULL), ERR_OK);
+		CHECK_ROW(!label_constraint_admits(c, list, 2), i, texts[i]);
+		CHECK_ROW(label_constraint_admits(c, list, 1), i, texts[i]);
+		label_constraint_free(c);
+	}
+}
+
+static void
+a_constraint_has_so_many_regular_expressions(void **state)
+{
+	struct buf text = buf_make(LABEL_EXPR_TEXT_MAX);
+	struct label_constraint *c = NULL;
+
+	(void)state;
+	assert_int_equal(
+	    label_constraint_make(repeat(&text, "LabelRegex(`a`,`b`)", "||LabelRegex(`a`,`b`)", 31, ""), &c, NULL),
+	    ERR_OK);
+	label_constraint_free(MOVE(c));
+	assert_int_equal(
+	    label_constraint_make(repeat(&text, "LabelRegex(`a`,`b`)", "||LabelRegex(`a`,`b`)", 32, ""), &c, NULL),
+	    ERR_LIMIT);
+	assert_null(c);
+	buf_free(&text);
+}
+
 int
 main(void)
 {
@@ -650,15 +863,21 @@ main(void)
 		cmocka_unit_test(traefiks_words_become_haproxys),
 		cmocka_unit_test(a_segment_inherits),
 		cmocka_unit_test(what_the_operator_allows_is_passed_over),
+		cmocka_unit_test(without_a_default_entrypoint_each_router_names_its_own),
 		cmocka_unit_test(rollcalls_labels_beat_traefiks),
 		cmocka_unit_test(hostile_values_are_refused),
 		cmocka_unit_test(large_values_are_refused_unread),
 		cmocka_unit_test(a_rule_of_too_many_routes_is_refused),
+		cmocka_unit_test(an_expression_has_limits),
+		cmocka_unit_test(what_a_rule_holds_has_limits),
+		cmocka_unit_test(a_container_has_so_many_endpoints_and_notes),
 		cmocka_unit_test(a_deep_expression_is_refused),
 		cmocka_unit_test(constraints),
 		cmocka_unit_test(what_is_no_constraint_is_refused),
 		cmocka_unit_test(rules_and_constraints_of_the_configuration_are_checked),
 		cmocka_unit_test(a_value_that_cannot_be_read_keeps_out),
+		cmocka_unit_test(a_value_that_cannot_be_read_keeps_out_wherever_it_stands),
+		cmocka_unit_test(a_constraint_has_so_many_regular_expressions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
