@@ -18,9 +18,7 @@
 /* srv_admin_state: why a server takes no new calls.  4, "by the configuration",
  * stays on a slot that was made ready, and means nothing by itself. */
 #define ADMIN_MAINT_BITS 0x63u
-#define ADMIN_CONFIG_BIT 0x04u
 #define ADMIN_DRAIN_BITS 0x18u
-#define ADMIN_FORCED_BIT 0x01u
 #define CHECK_RUNNING    0x01u /* srv_check_state: one is under way */
 #define CHECK_CONFIGURED 0x02u /* srv_check_state: the server has `check` */
 #define CHECK_ENABLED    0x04u /* ... and nobody has disabled it */
@@ -343,8 +341,6 @@ read_server_numbers(const struct str *fields, struct row *row, struct err *e)
 	if (!read_unsigned(fields[SERVER_PORT], UINT16_MAX, &port))
 		return bad_field(SERVER_PORT, e);
 	s->admin = admin_of(admin);
-	/* A slot that is put back into maintenance says the same as one that never left it. */
-	s->admin_by_config = (admin & ADMIN_MAINT_BITS) == ADMIN_FORCED_BIT && (admin & ADMIN_CONFIG_BIT) != 0;
 	s->up = op == OP_STARTING || op == OP_RUNNING;
 	s->port = (uint16_t)port;
 	s->check_running = (check & CHECK_RUNNING) != 0;

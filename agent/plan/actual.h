@@ -52,8 +52,7 @@ struct actual_server {
 	unsigned weight;    /* as set, 0..256 */
 	unsigned maxconn;   /* 0: no limit */
 	enum actual_admin admin;
-	bool admin_by_config; /* maintenance that only the configuration file asked for ("disabled") */
-	bool up;              /* the operational state lets it serve, admin aside */
+	bool up; /* the operational state lets it serve, admin aside */
 	enum actual_check check;
 	bool shows_full_at_once; /* `fall 1`: the full count, before it has been checked since it left maintenance */
 	bool check_running;      /* one is under way: its result may come after the next command */

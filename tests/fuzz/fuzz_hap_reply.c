@@ -68,7 +68,6 @@ check_server(const struct actual_server *s)
 	REQUIRE(hap_text_name_ok(s->name));
 	REQUIRE(s->address.len == 0 || is_address(s->address));
 	REQUIRE(s->weight <= 256);
-	REQUIRE(s->admin == ACTUAL_MAINT || !s->admin_by_config);
 	REQUIRE(str_is_printable(s->status) && str_is_printable(s->last_check));
 	REQUIRE(s->is_ours == str_has_prefix(s->name, STR("rc_")));
 	REQUIRE(s->is_ours || !s->is_slot);

@@ -955,46 +955,44 @@ struct expected {
 	uint16_t port;
 	unsigned weight, maxconn;
 	enum actual_admin admin;
-	bool admin_by_config, up;
+	bool up;
 	enum actual_check check;
 	const char *status, *last_check;
 };
 
 static const struct expected expectations[] = {
-	{ "fresh", "slots", "rc_1", "", 0, 10, 7, ACTUAL_MAINT, true, false, ACTUAL_CHECK_PENDING, "MAINT", "" },
-	{ "fresh", "slots", "rc_3", "", 0, 10, 7, ACTUAL_MAINT, true, false, ACTUAL_CHECK_PENDING, "MAINT", "" },
-	{ "addressed", "slots", "rc_1", "127.66.0.1", 50051, 10, 7, ACTUAL_MAINT, true, false, ACTUAL_CHECK_PENDING,
-	    "MAINT", "" },
-	{ "drain_unchecked", "lazy", "rc_1", "127.66.0.1", 50051, 1, 0, ACTUAL_DRAIN, false, true, ACTUAL_CHECK_PENDING,
+	{ "fresh", "slots", "rc_1", "", 0, 10, 7, ACTUAL_MAINT, false, ACTUAL_CHECK_PENDING, "MAINT", "" },
+	{ "fresh", "slots", "rc_3", "", 0, 10, 7, ACTUAL_MAINT, false, ACTUAL_CHECK_PENDING, "MAINT", "" },
+	{ "addressed", "slots", "rc_1", "127.66.0.1", 50051, 10, 7, ACTUAL_MAINT, false, ACTUAL_CHECK_PENDING, "MAINT",
+	    "" },
+	{ "drain_unchecked", "lazy", "rc_1", "127.66.0.1", 50051, 1, 0, ACTUAL_DRAIN, true, ACTUAL_CHECK_PENDING,
 	    "DRAIN 1/3", "INI" },
-	{ "drain_checked", "slots", "rc_1", "127.66.0.1", 50051, 10, 7, ACTUAL_DRAIN, false, true, ACTUAL_CHECK_PASSED,
+	{ "drain_checked", "slots", "rc_1", "127.66.0.1", 50051, 10, 7, ACTUAL_DRAIN, true, ACTUAL_CHECK_PASSED,
 	    "DRAIN", "L4OK" },
-	{ "drain_checked", "slots", "rc_2", "127.66.0.2", 50051, 10, 7, ACTUAL_DRAIN, false, false, ACTUAL_CHECK_FAILED,
+	{ "drain_checked", "slots", "rc_2", "127.66.0.2", 50051, 10, 7, ACTUAL_DRAIN, false, ACTUAL_CHECK_FAILED,
 	    "DOWN", "L4CON" },
-	{ "ready", "slots", "rc_1", "127.66.0.1", 50051, 10, 7, ACTUAL_READY, false, true, ACTUAL_CHECK_PASSED, "UP",
-	    "L4OK" },
-	{ "ready", "slots", "rc_2", "127.66.0.2", 50051, 10, 7, ACTUAL_READY, false, false, ACTUAL_CHECK_FAILED, "DOWN",
+	{ "ready", "slots", "rc_1", "127.66.0.1", 50051, 10, 7, ACTUAL_READY, true, ACTUAL_CHECK_PASSED, "UP", "L4OK" },
+	{ "ready", "slots", "rc_2", "127.66.0.2", 50051, 10, 7, ACTUAL_READY, false, ACTUAL_CHECK_FAILED, "DOWN",
 	    "L4CON" },
 	/* Put back, it says the same as a slot that never left maintenance. */
-	{ "maint_again", "slots", "rc_1", "127.66.0.1", 50051, 10, 7, ACTUAL_MAINT, true, false, ACTUAL_CHECK_PENDING,
+	{ "maint_again", "slots", "rc_1", "127.66.0.1", 50051, 10, 7, ACTUAL_MAINT, false, ACTUAL_CHECK_PENDING,
 	    "MAINT", "" },
 	/* What is shown is the last check of the address before. */
-	{ "reused", "slots", "rc_1", "127.66.0.2", 50051, 10, 7, ACTUAL_DRAIN, false, true, ACTUAL_CHECK_PENDING,
-	    "DRAIN 1/3", "L4OK" },
-	{ "nocheck", "nocheck", "rc_1", "127.66.0.1", 50051, 1, 0, ACTUAL_READY, false, true, ACTUAL_UNCHECKED,
-	    "no check", "" },
-	{ "nocheck", "nocheck", "rc_2", "", 0, 1, 0, ACTUAL_MAINT, true, false, ACTUAL_UNCHECKED, "MAINT", "" },
-	{ "nocheck", "nocheck", "six", "::1", 50051, 1, 0, ACTUAL_READY, false, true, ACTUAL_UNCHECKED, "no check",
+	{ "reused", "slots", "rc_1", "127.66.0.2", 50051, 10, 7, ACTUAL_DRAIN, true, ACTUAL_CHECK_PENDING, "DRAIN 1/3",
+	    "L4OK" },
+	{ "nocheck", "nocheck", "rc_1", "127.66.0.1", 50051, 1, 0, ACTUAL_READY, true, ACTUAL_UNCHECKED, "no check",
 	    "" },
-	{ "nocheck", "nocheck", "named", "", 50051, 1, 0, ACTUAL_MAINT, false, false, ACTUAL_UNCHECKED,
-	    "MAINT (resolution)", "" },
+	{ "nocheck", "nocheck", "rc_2", "", 0, 1, 0, ACTUAL_MAINT, false, ACTUAL_UNCHECKED, "MAINT", "" },
+	{ "nocheck", "nocheck", "six", "::1", 50051, 1, 0, ACTUAL_READY, true, ACTUAL_UNCHECKED, "no check", "" },
+	{ "nocheck", "nocheck", "named", "", 50051, 1, 0, ACTUAL_MAINT, false, ACTUAL_UNCHECKED, "MAINT (resolution)",
+	    "" },
 	/* The count is full before anything was checked. */
-	{ "fall1", "fall1", "rc_1", "127.66.0.1", 50051, 1, 0, ACTUAL_DRAIN, false, true, ACTUAL_CHECK_PENDING, "DRAIN",
+	{ "fall1", "fall1", "rc_1", "127.66.0.1", 50051, 1, 0, ACTUAL_DRAIN, true, ACTUAL_CHECK_PENDING, "DRAIN",
 	    "INI" },
-	{ "by_number", "twin", "rc_1", "127.66.0.1", 50051, 1, 0, ACTUAL_READY, false, true, ACTUAL_UNCHECKED,
-	    "no check", "" },
-	{ "dynamic", "dynamic", "rc_d", "127.66.0.1", 50051, 1, 0, ACTUAL_MAINT, false, false, ACTUAL_CHECK_PASSED,
-	    "MAINT", "L4OK" },
+	{ "by_number", "twin", "rc_1", "127.66.0.1", 50051, 1, 0, ACTUAL_READY, true, ACTUAL_UNCHECKED, "no check",
+	    "" },
+	{ "dynamic", "dynamic", "rc_d", "127.66.0.1", 50051, 1, 0, ACTUAL_MAINT, false, ACTUAL_CHECK_PASSED, "MAINT",
+	    "L4OK" },
 };
 
 static void
@@ -1010,7 +1008,6 @@ check_server(const struct actual_server *got, const struct expected *want, size_
 	CHECK_ROW(got->weight == want->weight, row, "weight");
 	CHECK_ROW(got->maxconn == want->maxconn, row, "maxconn");
 	CHECK_ROW(got->admin == want->admin, row, "admin");
-	CHECK_ROW(got->admin_by_config == want->admin_by_config, row, "admin_by_config");
 	CHECK_ROW(got->up == want->up, row, "up");
 	CHECK_ROW(got->check == want->check, row, "check");
 }
