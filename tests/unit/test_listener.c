@@ -83,6 +83,29 @@ what_is_no_address_is_refused_by_the_name_of_its_key(void **state)
 	}
 }
 
+static void
+a_path_or_a_name_fits_into_its_address_or_is_refused(void **state)
+{
+	static const struct {
+		const char *prefix;
+		size_t longest;
+	} rows[] = { { "/", 107 }, { "abns@", 5 + 107 } };
+	char text[200];
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++)
+		for (size_t more = 0; more < 2; more++) {
+			struct listener_at where = at("");
+			struct listener_address a;
+
+			memset(text, 'a', sizeof(text));
+			memcpy(text, rows[i].prefix, strlen(rows[i].prefix));
+			where.address = str_of(text, rows[i].longest + more);
+			CHECK_ROW(
+			    listener_parse(&where, &a, NULL) == (more > 0 ? ERR_CONF : ERR_OK), i, rows[i].prefix);
+		}
+}
+
 /* As HAProxy 2.6 to 3.4 connects to abns@NAME: all of sun_path counts. */
 static void
 an_abstract_name_is_padded(void **state)
@@ -152,6 +175,57 @@ a_path_has_its_mode_and_a_numbered_group_and_goes_with_us(void **state)
 	assert_int_equal(rmdir(directory), 0);
 }
 
+static void
+what_cannot_have_its_group_leaves_nothing_behind(void **state)
+{
+	char directory[] = "/tmp/rollcall-listener-XXXXXX", path[64];
+	struct listener_at where;
+	struct err e = ERR_INIT;
+	struct listener l;
+	struct stat st;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/x.sock", directory);
+	where = at(path);
+	where.group = STR("no group has this name");
+	assert_int_equal(listener_open(&where, &l, &e), ERR_CONF);
+	assert_string_equal(e.msg, "spoe.listen, its group: there is no group `no group has this name`");
+	assert_int_not_equal(lstat(path, &st), 0);
+	assert_int_equal(rmdir(directory), 0);
+}
+
+static void
+another_that_listens_keeps_its_place_even_if_it_is_busy(void **state)
+{
+	char directory[] = "/tmp/rollcall-listener-XXXXXX";
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct listener_at where;
+	struct err e = ERR_INIT;
+	struct listener l;
+	int theirs, waiting[2];
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/x.sock", directory);
+	where = at(address.sun_path);
+	theirs = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(theirs, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(theirs, 0), 0);
+	for (size_t i = 0; i < N_OF(waiting); i++)
+		waiting[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	/* Nobody accepts the first, and there is no room for a second. */
+	assert_int_equal(connect(waiting[0], (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(connect(waiting[1], (struct sockaddr *)&address, sizeof(address)), -1);
+	assert_int_equal(listener_open(&where, &l, &e), ERR_REFUSED);
+	assert_non_null(strstr(e.msg, "another rollcalld is listening on"));
+	assert_int_equal(unlink(address.sun_path), 0);
+	assert_int_equal(rmdir(directory), 0);
+	for (size_t i = 0; i < N_OF(waiting); i++)
+		(void)close(waiting[i]);
+	(void)close(theirs);
+}
+
 /* Who may write to the directory must not choose whose mode we set. */
 static void
 a_link_in_the_place_of_the_socket_is_not_followed(void **state)
@@ -189,9 +263,12 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind_of_address_is_read),
 		cmocka_unit_test(what_is_no_address_is_refused_by_the_name_of_its_key),
+		cmocka_unit_test(a_path_or_a_name_fits_into_its_address_or_is_refused),
 		cmocka_unit_test(an_abstract_name_is_padded),
 		cmocka_unit_test(a_tcp_port_can_be_bound_and_is_refused_while_it_is_taken),
 		cmocka_unit_test(a_path_has_its_mode_and_a_numbered_group_and_goes_with_us),
+		cmocka_unit_test(what_cannot_have_its_group_leaves_nothing_behind),
+		cmocka_unit_test(another_that_listens_keeps_its_place_even_if_it_is_busy),
 		cmocka_unit_test(a_link_in_the_place_of_the_socket_is_not_followed),
 	};
 

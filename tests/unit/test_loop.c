@@ -163,6 +163,7 @@ read_twice(void *arg)
 	assert_int_equal(clk_mono_ms(&clk), mono);
 	assert_int_equal(clk_wall_ms(&clk), wall);
 	assert_in_range(wall / 1000, time(NULL) - 2, time(NULL) + 2);
+	r->at_ms[r->fired++] = wall;
 }
 
 static void
@@ -177,6 +178,8 @@ time_stands_still_within_one_wake_up(void **state)
 	loop_run(r.loop);
 	loop_timer_arm(r.timer, 2);
 	loop_run(r.loop);
+	assert_int_equal(r.fired, 2);
+	assert_true(r.at_ms[1] - r.at_ms[0] >= 5); /* and goes on with the next */
 	loop_timer_close(r.timer);
 	loop_free(r.loop);
 }
