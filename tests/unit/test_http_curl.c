@@ -882,10 +882,18 @@ no_cookie_no_expect_and_no_netrc_is_sent(void **state)
 {
 	static char body[(2 << 20) + 1];
 	static struct room r;
-	char url[64];
+	const char *was_home = getenv("HOME");
+	char url[64], home[] = "/tmp/rollcall-home-XXXXXX", netrc[64];
 	struct http_request rq;
+	FILE *f;
 
 	(void)state;
+	assert_non_null(mkdtemp(home));
+	(void)snprintf(netrc, sizeof(netrc), "%s/.netrc", home);
+	assert_non_null(f = fopen(netrc, "we"));
+	(void)fputs("machine 127.0.0.1 login me password secret\n", f);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(setenv("HOME", home, 1), 0);
 	open_room(&r);
 	start(&r, &r.told[0], "/cookie");
 	loop_run(r.loop);
@@ -901,6 +909,9 @@ no_cookie_no_expect_and_no_netrc_is_sent(void **state)
 	assert_null(strcasestr(r.told[1].body, "accept"));
 	assert_null(strcasestr(r.told[1].body, "authorization"));
 	close_room(&r);
+	assert_int_equal(was_home != NULL ? setenv("HOME", was_home, 1) : unsetenv("HOME"), 0);
+	assert_int_equal(unlink(netrc), 0);
+	assert_int_equal(rmdir(home), 0);
 }
 
 static void
