@@ -161,6 +161,18 @@ a_region_that_is_no_name_is_refused(void **state)
 	}
 }
 
+static void
+a_region_is_no_longer_than_a_label_of_a_host(void **state)
+{
+	struct aws_endpoint at;
+	char region[64];
+
+	(void)state;
+	memset(region, 'a', sizeof(region));
+	assert_int_equal(aws_endpoint_make(STR("ecs"), str_of(region, 63), STR(""), &at, NULL), ERR_OK);
+	assert_int_equal(aws_endpoint_make(STR("ecs"), str_of(region, 64), STR(""), &at, NULL), ERR_CONF);
+}
+
 /* botocore's own answers (facts/ecs.md, section 2, "Endpoints"). */
 static void
 fips_and_dualstack_have_names_of_their_own(void **state)
@@ -260,6 +272,7 @@ main(void)
 		cmocka_unit_test(an_override_that_is_no_plain_base_url_is_refused),
 		cmocka_unit_test(an_override_that_is_too_long_is_refused),
 		cmocka_unit_test(a_region_that_is_no_name_is_refused),
+		cmocka_unit_test(a_region_is_no_longer_than_a_label_of_a_host),
 	};
 
 	return cmocka_run_group_tests_name("aws_endpoint", tests, NULL, NULL);

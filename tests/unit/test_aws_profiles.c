@@ -176,14 +176,18 @@ numbers_of_profiles_and_properties_and_bytes_have_limits(void **state)
 	close_room(&r);
 	open_room(&r);
 	buf_reset(&text);
-	for (int i = 0; i <= AWS_PROFILES_MAX; i++)
+	for (int i = 0; i < AWS_PROFILES_MAX; i++)
 		buf_printf(&text, "[a%d]\n", i);
-	assert_int_equal(aws_profiles_add(r.profiles, AWS_PROFILES_CREDENTIALS, buf_str(&text), NULL), ERR_LIMIT);
+	assert_int_equal(aws_profiles_add(r.profiles, AWS_PROFILES_CREDENTIALS, buf_str(&text), NULL), ERR_OK);
+	assert_int_equal(aws_profiles_add(r.profiles, AWS_PROFILES_CREDENTIALS, STR("[b]\n"), NULL), ERR_LIMIT);
 	close_room(&r);
 	open_room(&r);
 	buf_reset(&text);
-	while (text.len <= AWS_PROFILES_TEXT_MAX)
-		buf_put(&text, STR("# comment\n"));
+	buf_put_u8(&text, '#');
+	while (text.len < AWS_PROFILES_TEXT_MAX)
+		buf_put_u8(&text, 'x');
+	assert_int_equal(aws_profiles_add(r.profiles, AWS_PROFILES_CREDENTIALS, buf_str(&text), NULL), ERR_OK);
+	buf_put_u8(&text, 'x');
 	assert_int_equal(aws_profiles_add(r.profiles, AWS_PROFILES_CREDENTIALS, buf_str(&text), NULL), ERR_LIMIT);
 	close_room(&r);
 	buf_free(&text);

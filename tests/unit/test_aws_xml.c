@@ -61,6 +61,13 @@ elements_are_told_children_first_with_path_and_text(void **state)
 }
 
 static void
+what_stands_between_the_children_of_an_element_is_no_text(void **state)
+{
+	(void)state;
+	assert_int_equal(read_log("<a>x<b>1</b>y</a>", "a/b=1;a=;"), ERR_OK);
+}
+
+static void
 entities_and_cdata_are_text(void **state)
 {
 	(void)state;
@@ -139,6 +146,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(elements_are_told_children_first_with_path_and_text),
+		cmocka_unit_test(what_stands_between_the_children_of_an_element_is_no_text),
 		cmocka_unit_test(entities_and_cdata_are_text),
 		cmocka_unit_test(what_is_not_well_formed_is_refused),
 		cmocka_unit_test(depth_names_and_text_have_limits),
