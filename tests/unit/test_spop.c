@@ -198,6 +198,27 @@ every_value_is_written_as_it_was_read(void **state)
 	}
 }
 
+static void
+a_head_is_written_as_it_was_read(void **state)
+{
+	const struct spop_wire_head head = {
+		.type = 3, .flags = UINT32_C(0x81020304), .stream_id = 239, .frame_id = UINT64_MAX
+	};
+	struct spop_wire_head got;
+	struct buf out = buf_make(100);
+	struct str bytes;
+
+	(void)state;
+	spop_wire_put_head(&out, &head);
+	bytes = buf_str(&out);
+	assert_int_equal(spop_wire_take_head(&bytes, &got, NULL), ERR_OK);
+	assert_int_equal(bytes.len, 0);
+	assert_int_equal(got.type, head.type);
+	assert_int_equal(got.flags, head.flags);
+	assert_true(got.stream_id == head.stream_id && got.frame_id == head.frame_id);
+	buf_free(&out);
+}
+
 /* ---- sessions ---- */
 
 static void
@@ -335,6 +356,16 @@ a_disconnect_is_answered_and_told(void **state)
 #define HELLO_HEAD             "\x01\0\0\0\x01\0\0"
 #define NOTIFY_HEAD            "\x03\0\0\0\x01\x01\x01"
 
+/* One frame waits to be sent, and it is of that type. */
+static bool
+says_only(const struct story *t, enum spop_wire_frame type)
+{
+	struct str out = spop_session_pending(t->session);
+
+	return out.len > SPOP_WIRE_LENGTH && out.len - SPOP_WIRE_LENGTH == (uint8_t)out.ptr[3] &&
+	       (uint8_t)out.ptr[SPOP_WIRE_LENGTH] == type;
+}
+
 static void
 what_is_wrong_is_refused_with_its_reason(void **state)
 {
@@ -368,10 +399,13 @@ what_is_wrong_is_refused_with_its_reason(void **state)
 		{ false, BYTES(FRAME("\x09", HELLO_HEAD "\x12s")), SPOP_MALFORMED },
 		{ true, BYTES(FRAME("\x07", HELLO_HEAD)), SPOP_HELLO_TWICE },
 		{ true, BYTES(FRAME("\x07", "\x03\0\0\0\0\x01\x01")), SPOP_FRAGMENTED },
+		{ true, BYTES(FRAME("\x07", "\x03\0\0\0\x02\x01\x01")), SPOP_FRAGMENTED },
+		{ true, BYTES(FRAME("\x07", "\x03\x01\0\0\0\x01\x01")), SPOP_FRAGMENTED },
 		{ true, BYTES(FRAME("\x07", "\0\0\0\0\x01\x01\x01")), SPOP_FRAGMENTED },
 		{ true, BYTES(FRAME("\x08", NOTIFY_HEAD "\x05")), SPOP_MALFORMED },
 		{ true, BYTES(FRAME("\x0b", NOTIFY_HEAD "\x01m\x02\x00")), SPOP_MALFORMED },
 		{ true, BYTES(FRAME("\x0b", NOTIFY_HEAD "\x01m\x01\x0f")), SPOP_MALFORMED },
+		{ true, BYTES(FRAME("\x0c", NOTIFY_HEAD "\x01m\x01\x01\x0a")), SPOP_MALFORMED },
 	};
 
 	(void)state;
@@ -384,7 +418,7 @@ what_is_wrong_is_refused_with_its_reason(void **state)
 		spop_session_sent(t.session, 1000);
 		CHECK_ROW(!spop_session_feed(t.session, str_of(rows[i].bytes, rows[i].n)), i, t.told);
 		CHECK_ROW(t.counts.refused[rows[i].why] == 1, i, t.told);
-		CHECK_ROW(spop_session_pending(t.session).len > 0, i, "no DISCONNECT");
+		CHECK_ROW(says_only(&t, SPOP_WIRE_AGENT_DISCONNECT), i, "no DISCONNECT, or more than one");
 		CHECK_ROW(spop_reason_hint(rows[i].why)[0] != '\0', i, "no hint");
 		assert_false(spop_session_feed(t.session, STR("more")));
 		end(&t);
@@ -544,6 +578,84 @@ an_unknown_frame_is_skipped_and_counted(void **state)
 	end(&t);
 }
 
+/* Of a frame with one text that fills it. */
+static bool
+feed_notify_of(struct story *t, size_t frame_len)
+{
+	struct buf bytes = buf_make(frame_len + 100), text = buf_make(frame_len);
+	const struct spop_wire_head head = {
+		.type = SPOP_WIRE_NOTIFY, .flags = SPOP_WIRE_FIN, .stream_id = 1, .frame_id = 1
+	};
+	bool goes_on;
+
+	spop_wire_put_u32(&bytes, (uint32_t)frame_len);
+	spop_wire_put_head(&bytes, &head);
+	buf_put(&bytes, STR("\x01m\x01\x01"
+			    "a"));
+	while (text.len < frame_len - 16) /* the head, those five, a type and a length of four */
+		buf_put_u8(&text, 'x');
+	spop_wire_put_value(&bytes, &(struct spop_wire_value){ .type = SPOP_WIRE_BINARY, .text = buf_str(&text) });
+	assert_int_equal(bytes.len, frame_len + SPOP_WIRE_LENGTH);
+	goes_on = spop_session_feed(t->session, buf_str(&bytes));
+	buf_free(&bytes);
+	buf_free(&text);
+	return goes_on;
+}
+
+static void
+the_largest_frame_is_read_and_one_byte_more_is_refused(void **state)
+{
+	static struct story t;
+
+	(void)state;
+	begin(&t);
+	assert_true(feed_vector(&t, "v34", "03-haproxy-hello.bin"));
+	assert_true(feed_notify_of(&t, SPOP_SESSION_FRAME_MAX));
+	assert_int_equal(t.counts.messages, 1);
+	assert_false(feed_notify_of(&t, SPOP_SESSION_FRAME_MAX + 1));
+	assert_int_equal(t.counts.refused[SPOP_TOO_BIG], 1);
+	end(&t);
+}
+
+/* What stands behind the frame that ended it is read by nobody. */
+static void
+what_comes_after_the_end_is_not_heard(void **state)
+{
+	static struct story t;
+	struct buf bytes = buf_make(100);
+
+	(void)state;
+	begin(&t);
+	assert_true(feed_vector(&t, "v34", "03-haproxy-hello.bin"));
+	spop_session_sent(t.session, 1000);
+	buf_put(&bytes, str_of(BYTES(FRAME("\x07", HELLO_HEAD))));
+	buf_put(&bytes, str_of(BYTES(FRAME("\x07", NOTIFY_HEAD))));
+	assert_false(spop_session_feed(t.session, buf_str(&bytes)));
+	assert_int_equal(t.counts.notifies, 0);
+	assert_true(says_only(&t, SPOP_WIRE_AGENT_DISCONNECT));
+	spop_session_say_goodbye(t.session); /* that was one */
+	assert_true(says_only(&t, SPOP_WIRE_AGENT_DISCONNECT));
+	buf_free(&bytes);
+	end(&t);
+}
+
+static void
+a_session_is_idle_between_frames_once_its_answers_are_sent(void **state)
+{
+	static struct story t;
+
+	(void)state;
+	begin(&t);
+	assert_true(spop_session_is_idle(t.session));
+	assert_true(feed_vector(&t, "v34", "03-haproxy-hello.bin"));
+	assert_false(spop_session_is_idle(t.session));
+	spop_session_sent(t.session, spop_session_pending(t.session).len);
+	assert_true(spop_session_is_idle(t.session));
+	assert_true(spop_session_feed(t.session, STR("\0")));
+	assert_false(spop_session_is_idle(t.session));
+	end(&t);
+}
+
 /* A peer that only talks: the connection goes before memory does. */
 static void
 answers_that_nobody_reads_are_bounded(void **state)
@@ -587,6 +699,7 @@ main(void)
 		cmocka_unit_test(numbers_are_as_haproxy_writes_them),
 		cmocka_unit_test(a_number_without_end_is_refused),
 		cmocka_unit_test(every_value_is_written_as_it_was_read),
+		cmocka_unit_test(a_head_is_written_as_it_was_read),
 		cmocka_unit_test(hello_is_answered_to_the_byte),
 		cmocka_unit_test(a_health_check_is_answered_and_over),
 		cmocka_unit_test(a_message_is_read_and_acknowledged_on_its_stream),
@@ -598,6 +711,9 @@ main(void)
 		cmocka_unit_test(a_disconnect_says_why_if_it_can_be_read),
 		cmocka_unit_test(a_session_needs_nobody_who_listens),
 		cmocka_unit_test(an_unknown_frame_is_skipped_and_counted),
+		cmocka_unit_test(the_largest_frame_is_read_and_one_byte_more_is_refused),
+		cmocka_unit_test(what_comes_after_the_end_is_not_heard),
+		cmocka_unit_test(a_session_is_idle_between_frames_once_its_answers_are_sent),
 		cmocka_unit_test(answers_that_nobody_reads_are_bounded),
 		cmocka_unit_test(goodbye_is_a_disconnect_without_an_error),
 	};
