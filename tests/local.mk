@@ -148,6 +148,7 @@ tests_unit_test_plan_laws_SOURCES = %D%/unit/test_plan_laws.c $(laws) $(worlds)
 tests_unit_test_reload_SOURCES = %D%/unit/test_reload.c $(control_story) $(worlds)
 tests_unit_test_roster_file_SOURCES = %D%/unit/test_roster_file.c $(worlds)
 tests_unit_test_reconcile_SOURCES = %D%/unit/test_reconcile.c $(worlds)
+tests_unit_test_spop_server_SOURCES = %D%/unit/test_spop_server.c $(fake_loop)
 EXTRA_DIST += %D%/unit/unit.h %D%/unit/tap.sh
 
 if HAVE_CMOCKA
@@ -324,7 +325,7 @@ tests_torture_io_hap_link_SOURCES = %D%/unit/test_hap_link.c $(short_io)
 tests_torture_io_hap_link_CPPFLAGS = $(AM_CPPFLAGS) -DSPARES_ACCEPTED
 tests_torture_io_hap_master_SOURCES = %D%/unit/test_hap_master.c $(short_io)
 tests_torture_io_hap_master_LDADD = $(LDADD) -lpthread
-tests_torture_io_spop_server_SOURCES = %D%/unit/test_spop_server.c $(short_io)
+tests_torture_io_spop_server_SOURCES = %D%/unit/test_spop_server.c $(fake_loop) $(short_io)
 
 # ---- lint ----
 

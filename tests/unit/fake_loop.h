@@ -1,6 +1,7 @@
 /*
  * io/loop.h with a time of its own: link fake_loop.c instead of io/loop.c, and what
- * waits for minutes is tested in microseconds, the same way each time.
+ * waits for minutes is tested in microseconds, the same way each time.  Sockets are real:
+ * turn loop_uv's with uv_run for them.
  */
 #ifndef FAKE_LOOP_H
 #define FAKE_LOOP_H

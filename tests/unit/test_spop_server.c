@@ -8,11 +8,13 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <uv.h>
 
+#include "fake_loop.h"
 #include "unit.h"
 
 static const char hello[] = "\0\0\0\x41\x01\0\0\0\x01\0\0\x12supported-versions\x08\x03"
@@ -216,6 +218,9 @@ another_may_hear_from_now_on(void **state)
 	elsewhere.mode = 0660;
 	assert_true(spop_server_is_at(x->server, &x->at));
 	assert_false(spop_server_is_at(x->server, &elsewhere));
+	elsewhere = x->at;
+	elsewhere.group = STR("haproxy");
+	assert_false(spop_server_is_at(x->server, &elsewhere));
 	fd = dial(x);
 	say(fd, hello, sizeof(hello) - 1);
 	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 68);
@@ -260,6 +265,161 @@ a_place_that_is_taken_is_a_fault_and_not_the_end(void **state)
 	start(x);
 	assert_true(spop_server_view(x->server).bind_fault->on);
 	(void)close(other.fd);
+	fake_loop_pass(x->loop, SPOP_SERVER_RETRY_MS - 1);
+	assert_true(spop_server_view(x->server).bind_fault->on);
+	fake_loop_pass(x->loop, 1);
+	assert_false(spop_server_view(x->server).bind_fault->on);
+	(void)close(dial(x));
+}
+
+static void
+its_path_goes_with_it(void **state)
+{
+	struct fixture *x = *state;
+	char directory[] = "/tmp/rollcall-test-XXXXXX", path[64];
+
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/spoe.sock", directory);
+	x->at.address = str_from_cstr(path);
+	start(x);
+	assert_int_equal(access(path, F_OK), 0);
+	spop_server_close(x->server);
+	x->server = NULL;
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(rmdir(directory), 0);
+}
+
+/* ---- time ---- */
+
+/* Looked for now and then: within a quarter of the limit. */
+static void
+wait_for_stall(struct fixture *x, int fd, int64_t been_ms)
+{
+	char byte;
+
+	fake_loop_pass(x->loop, SPOP_SERVER_STALL_MS - been_ms - 1);
+	turn(x);
+	assert_int_equal(spop_server_view(x->server).connections, 1);
+	fake_loop_pass(x->loop, SPOP_SERVER_STALL_MS / 4 + 1);
+	assert_int_equal(hear(x, fd, &byte, 1), -1);
+	assert_int_equal(spop_server_view(x->server).connections, 0);
+	assert_int_equal(spop_server_view(x->server).stalled, 1);
+	assert_non_null(strstr(spop_server_view(x->server).last_error->msg, "stood still for 10 seconds"));
+	(void)close(fd);
+}
+
+static void
+who_says_no_hello_is_hung_up_on(void **state)
+{
+	struct fixture *x = *state;
+	int fd;
+
+	start(x);
+	fd = dial(x);
+	turn(x);
+	wait_for_stall(x, fd, 0);
+}
+
+/* However often another byte comes. */
+static void
+who_takes_too_long_over_a_frame_is_hung_up_on(void **state)
+{
+	struct fixture *x = *state;
+	char bytes[1000];
+	int fd;
+
+	start(x);
+	fd = dial(x);
+	say(fd, hello, sizeof(hello) - 1);
+	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 68);
+	fake_loop_pass(x->loop, 60000); /* between frames it may be silent */
+	assert_int_equal(spop_server_view(x->server).connections, 1);
+	for (size_t i = 0; i < 4; i++) {
+		say(fd, notify + i, 1);
+		turn(x);
+		fake_loop_pass(x->loop, 1000);
+	}
+	wait_for_stall(x, fd, 4000);
+}
+
+/* A frame a second is no frame that takes an hour. */
+static void
+who_ends_his_frames_may_stay(void **state)
+{
+	struct fixture *x = *state;
+	char bytes[1000];
+	int fd;
+
+	start(x);
+	fd = dial(x);
+	say(fd, hello, sizeof(hello) - 1);
+	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 68);
+	for (int i = 0; i < 20; i++) {
+		say(fd, notify, 1);
+		turn(x);
+		fake_loop_pass(x->loop, 1000);
+		say(fd, notify + 1, sizeof(notify) - 2);
+		assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 18);
+	}
+	assert_int_equal(spop_server_view(x->server).connections, 1);
+	assert_int_equal(spop_server_view(x->server).stalled, 0);
+	(void)close(fd);
+}
+
+/* The listener would be readable for ever: it is left alone until the next sweep. */
+static void
+without_a_descriptor_to_spare_a_connection_waits(void **state)
+{
+	struct fixture *x = *state;
+	struct rlimit was, none;
+	int fd;
+
+	start(x);
+	fd = dial(x);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = was;
+	none.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	turn(x);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_non_null(strstr(spop_server_view(x->server).last_error->msg, "cannot take a connection"));
+	for (int i = 0; i < 10; i++)
+		turn(x);
+	assert_int_equal(spop_server_view(x->server).connections, 0);
+	fake_loop_pass(x->loop, SPOP_SERVER_RETRY_MS);
+	turn(x);
+	assert_int_equal(spop_server_view(x->server).connections, 1);
+	(void)close(fd);
+}
+
+/* ---- HAProxy hangs up ---- */
+
+static void
+a_disconnect_is_an_error_unless_nothing_is_wrong(void **state)
+{
+	static const struct {
+		char status;
+		const char *says;
+	} rows[] = { { 0, "" }, { 2, "" }, { 1, "status 1 ()" }, { 3, "status 3 ()" }, { 10, "status 10 ()" } };
+	struct fixture *x = *state;
+
+	start(x);
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		char frame[] = "\0\0\0\x15\x02\0\0\0\x01\0\0\x0bstatus-code\x03\0", bytes[1000];
+		int fd = dial(x);
+
+		frame[sizeof(frame) - 2] = rows[i].status;
+		say(fd, hello, sizeof(hello) - 1);
+		assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 68);
+		say(fd, frame, sizeof(frame) - 1);
+		assert_true(hear(x, fd, bytes, sizeof(bytes)) > 0);
+		assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), -1);
+		CHECK_ROW(strstr(spop_server_view(x->server).last_error->msg, rows[i].says) != NULL, i,
+		    spop_server_view(x->server).last_error->msg);
+		CHECK_ROW((spop_server_view(x->server).last_error->msg[0] == '\0') == (rows[i].says[0] == '\0'), i,
+		    spop_server_view(x->server).last_error->msg);
+		(void)close(fd);
+	}
 }
 
 static void
@@ -296,6 +456,12 @@ main(void)
 		cmocka_unit_test_setup_teardown(another_may_hear_from_now_on, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_connection_too_many_is_turned_away, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_place_that_is_taken_is_a_fault_and_not_the_end, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(its_path_goes_with_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_says_no_hello_is_hung_up_on, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_takes_too_long_over_a_frame_is_hung_up_on, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_ends_his_frames_may_stay, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(without_a_descriptor_to_spare_a_connection_waits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_disconnect_is_an_error_unless_nothing_is_wrong, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_has_come_in_is_answered_before_goodbye, set_up, tear_down),
 	};
 
