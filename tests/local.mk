@@ -104,6 +104,7 @@ unit_tests = \
 	%D%/unit/test_str \
 	%D%/unit/test_taskdef_cache \
 	%D%/unit/test_trace \
+	%D%/unit/test_trace_export \
 	%D%/unit/test_utf8 \
 	%D%/unit/test_weights
 
@@ -149,6 +150,7 @@ tests_unit_test_reload_SOURCES = %D%/unit/test_reload.c $(control_story) $(world
 tests_unit_test_roster_file_SOURCES = %D%/unit/test_roster_file.c $(worlds)
 tests_unit_test_reconcile_SOURCES = %D%/unit/test_reconcile.c $(worlds)
 tests_unit_test_spop_server_SOURCES = %D%/unit/test_spop_server.c $(fake_loop)
+tests_unit_test_trace_export_SOURCES = %D%/unit/test_trace_export.c $(fake_http) $(fake_loop)
 EXTRA_DIST += %D%/unit/unit.h %D%/unit/tap.sh
 
 if HAVE_CMOCKA

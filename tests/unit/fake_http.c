@@ -62,6 +62,8 @@ on_due(void *arg)
 	} else {
 		rs.status = call->answer->status;
 		rs.body = str_from_cstr(call->answer->body);
+		if (call->answer->retry_after_ms > 0)
+			rs.retry_after_ms = call->answer->retry_after_ms;
 	}
 	call->done(call->arg, &rs);
 	loop_timer_close(call->timer);

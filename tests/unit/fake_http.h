@@ -17,7 +17,8 @@ struct fake_http_answer {
 	int status; /* 0: no answer, but this: */
 	enum err_code code;
 	const char *body;
-	int64_t delay_ms; /* 0: at once */
+	int64_t delay_ms;       /* 0: at once */
+	int64_t retry_after_ms; /* 0 and less: not said */
 };
 
 struct fake_http_sent {
