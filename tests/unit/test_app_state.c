@@ -66,7 +66,7 @@ path_of(const struct stage *s, const char *name)
 static int
 tear_down(void **state)
 {
-	static const char *const names[] = { NAME, BESIDE, "lock", "other", "link" };
+	static const char *const names[] = { NAME, BESIDE, "lock", "other", "link", "pipe" };
 	struct stage *s = *state;
 
 	app_state_close(s->state);
@@ -212,6 +212,7 @@ a_directory_in_either_place_is_an_error_each_time(void **state)
 
 			CHECK_ROW(app_state_write_in_turn(s->state, NAME, STR("x"), &e) == ERR_IO, i, e.msg);
 			CHECK_ROW(S_ISDIR(mode_of(s, names[i])), i, names[i]);
+			CHECK_ROW(i != 0 || access(path_of(s, BESIDE), F_OK) == -1, i, "half of it is left");
 		}
 		assert_int_equal(rmdir(path_of(s, names[i])), 0);
 		write_in_turn(s, 'a', 10);
@@ -257,13 +258,21 @@ make_older(const struct stage *s, const char *name)
 	assert_int_equal(utimensat(AT_FDCWD, path_of(s, name), then, 0), 0);
 }
 
+/* In the same step of the clock: it is another file. */
+static void
+write_in_no_time(struct stage *s)
+{
+	write_once(s);
+	make_older(s, NAME);
+}
+
 static void
 who_reads_while_it_is_written_finds_one_version_whole(void **state)
 {
 	static const struct {
 		void (*happens)(struct stage *s);
 		char found;
-	} rows[] = { { write_once, 'b' }, { write_twice, 'c' } };
+	} rows[] = { { write_once, 'b' }, { write_twice, 'c' }, { write_in_no_time, 'b' } };
 	struct stage *s = *state;
 
 	for (size_t i = 0; i < N_OF(rows); i++) {
@@ -291,6 +300,55 @@ who_only_looks_writes_nothing(void **state)
 	assert_true(holds(s, NAME, 'a', 10));
 }
 
+/* A pipe would be waited for, and a link leads to who knows what. */
+static void
+what_is_no_file_is_not_read(void **state)
+{
+	struct stage *s = *state;
+	static const char *const names[] = { "pipe", "link", "." };
+	struct buf text = buf_make(1000);
+
+	assert_int_equal(mkfifo(path_of(s, "pipe"), 0600), 0);
+	put(s, "other", 0600);
+	assert_int_equal(symlink("other", path_of(s, "link")), 0);
+	for (size_t i = 0; i < N_OF(names); i++) {
+		CHECK_ROW(app_state_read(s->state, names[i], &text, NULL) != ERR_OK, i, names[i]);
+		CHECK_ROW(text.len == 0, i, names[i]);
+	}
+	assert_int_equal(app_state_read(s->state, "nothing", &text, NULL), ERR_OK);
+	assert_int_equal(text.len, 0);
+	buf_free(&text);
+}
+
+/* ---- the lock ---- */
+
+static void
+one_daemon_at_a_time_has_a_directory(void **state)
+{
+	struct stage *s = *state;
+	struct app_state *second = NULL;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(app_state_open(str_from_cstr(s->dir), &second, &e), ERR_REFUSED);
+	assert_non_null(strstr(e.msg, "in use by another rollcalld"));
+	app_state_close(s->state);
+	assert_int_equal(app_state_open(str_from_cstr(s->dir), &s->state, NULL), ERR_OK);
+}
+
+/* A link in its place would have us make a file elsewhere. */
+static void
+a_link_is_no_lock(void **state)
+{
+	struct stage *s = *state;
+
+	app_state_close(s->state);
+	s->state = NULL;
+	assert_int_equal(unlink(path_of(s, "lock")), 0);
+	assert_int_equal(symlink("other", path_of(s, "lock")), 0);
+	assert_int_equal(app_state_open(str_from_cstr(s->dir), &s->state, NULL), ERR_IO);
+	assert_int_equal(access(path_of(s, "other"), F_OK), -1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -303,6 +361,9 @@ main(void)
 		TEST(a_symbolic_link_is_replaced_and_what_it_leads_to_stays),
 		TEST(who_reads_while_it_is_written_finds_one_version_whole),
 		TEST(who_only_looks_writes_nothing),
+		TEST(what_is_no_file_is_not_read),
+		TEST(one_daemon_at_a_time_has_a_directory),
+		TEST(a_link_is_no_lock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
