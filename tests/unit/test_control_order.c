@@ -46,6 +46,9 @@ an_act_becomes_its_order(void **state)
 		{ "/v1/pause", "backend=grpc&for=1h",
 		    { .kind = RECONCILE_PAUSE_BACKEND, .for_ms = (int64_t)60 * MINUTE_MS } },
 		{ "/v1/resume", "backend=grpc", { .kind = RECONCILE_RESUME_BACKEND } },
+		{ SERVER "/eject", "for=5m",
+		    { .kind = RECONCILE_EJECT_SERVER, .server = { "rc_1", 4 }, .for_ms = (int64_t)5 * MINUTE_MS } },
+		{ SERVER "/uneject", "", { .kind = RECONCILE_UNEJECT_SERVER, .server = { "rc_1", 4 } } },
 		{ "/v1/backends/grpc/release", "", { .kind = RECONCILE_RELEASE_BACKEND } },
 	};
 	struct control_response answer;
@@ -82,6 +85,7 @@ a_level_and_a_force_are_taken_as_they_are_written(void **state)
 		{ "/v1/reload", "force=1", CONTROL_ORDER_RELOAD, LOG_ERROR, true },
 		{ "/v1/reload", "force=0", CONTROL_ORDER_RELOAD, LOG_ERROR, false },
 		{ "/v1/reload", "force=true", CONTROL_ORDER_RELOAD, LOG_ERROR, true },
+		{ "/v1/reload", "", CONTROL_ORDER_RELOAD, LOG_ERROR, false },
 		{ "/v1/reload", "force=off", CONTROL_ORDER_RELOAD, LOG_ERROR, false },
 		{ "/v1/refresh", "", CONTROL_ORDER_REFRESH, LOG_ERROR, false },
 	};
@@ -219,6 +223,22 @@ a_query_over_the_limit_is_refused_and_one_at_it_is_not(void **state)
 	assert_error(&answer, 0, 400, "bad_parameter", "too long");
 }
 
+static void
+a_name_over_the_limit_is_nobodys(void **state)
+{
+	struct control_response answer;
+	struct control_order o;
+	char path[400];
+
+	(void)state;
+	for (int n = 255; n <= 256; n++) {
+		(void)snprintf(path, sizeof(path), "/v1/servers/grpc/%0*d/ready", n, 0);
+		assert_int_equal(
+		    take("POST", path, STR(""), &o, &answer), n == 255 ? CONTROL_ORDER_TAKEN : CONTROL_ORDER_REFUSED);
+	}
+	assert_error(&answer, 0, 404, "not_found", "no server has such a name");
+}
+
 static json_t *
 answer_to(const struct control_facts *f, const char *path, const char *query)
 {
@@ -273,6 +293,9 @@ the_answer_shows_what_get_shows(void **state)
 	json_decref(answer);
 	answer = answer_to(&s->facts, "/v1/resume", "");
 	assert_int_equal(json_array_size(json_object_get(answer, "backends")), 4);
+	json_decref(answer);
+	answer = answer_to(&s->facts, "/v1/refresh", ""); /* of no server, and for no time */
+	assert_int_equal(json_object_size(answer), 1);
 	json_decref(answer);
 	answer = answer_to(&s->facts, "/v1/servers/grpc/rc_77/ready", "");
 	assert_true(json_is_null(json_object_get(answer, "server")));
@@ -401,6 +424,7 @@ main(void)
 		cmocka_unit_test(what_is_no_act_is_left_to_the_views),
 		cmocka_unit_test(what_cannot_be_meant_is_refused_before_anybody_acts),
 		cmocka_unit_test(a_query_over_the_limit_is_refused_and_one_at_it_is_not),
+		cmocka_unit_test(a_name_over_the_limit_is_nobodys),
 		cmocka_unit_test(the_answer_shows_what_get_shows),
 		cmocka_unit_test(a_refusal_has_the_status_of_its_kind),
 		cmocka_unit_test(views_tell_the_operators_hand),

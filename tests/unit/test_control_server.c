@@ -262,6 +262,9 @@ requests_are_answered_with_the_headers_that_they_need(void **state)
 		{ "POST /live HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}", "HTTP/1.1 405 ",
 		    "Allow: GET, HEAD" },
 		{ "GET /live HTTP/1.0\r\n\r\n", "HTTP/1.1 200 OK", "{\"live\":true}" },
+		{ GET_LAST("/live"), "HTTP/1.1 200 OK", "Cache-Control: no-store\r\n" },
+		{ GET_LAST("/nowhere"), "HTTP/1.1 404 ", "X-Content-Type-Options: nosniff\r\n" },
+		{ GET_LAST("/"), "HTTP/1.1 200 OK", "Content-Security-Policy: default-src 'none'" },
 	};
 	struct fixture *x = *state;
 
@@ -401,6 +404,30 @@ more_clients_than_the_limit_wait_their_turn(void **state)
 /* ---- limits ---- */
 
 static void
+one_client_more_than_the_limit_is_answered_when_another_has_left(void **state)
+{
+	enum { CLIENTS = 5 }; /* LIMITS.connections, and one more */
+	struct fixture *x = *state;
+	struct client *c[CLIENTS];
+
+	start_server(x);
+	for (size_t i = 0; i < CLIENTS; i++) {
+		c[i] = dial(x);
+		assert_true(say(x, c[i], GET("/live"), sizeof(GET("/live")) - 1));
+		if (i + 1 < CLIENTS)
+			wait_for(x, c[i], "{\"live\":true}", 1);
+	}
+	for (int i = 0; i < 100; i++)
+		turn(x);
+	take(c[CLIENTS - 1]);
+	assert_int_equal(c[CLIENTS - 1]->len, 0);
+	hang_up(c[0]);
+	wait_for(x, c[CLIENTS - 1], "{\"live\":true}", 1);
+	for (size_t i = 1; i < CLIENTS; i++)
+		hang_up(c[i]);
+}
+
+static void
 a_body_over_the_limit_is_a_413(void **state)
 {
 	static const struct {
@@ -431,12 +458,14 @@ a_body_over_the_limit_is_a_413(void **state)
 	for (size_t i = 0; i < N_OF(rows); i++) {
 		struct client *c = dial(x);
 		char head[256];
+		size_t taken = 0;
 
 		(void)snprintf(head, sizeof(head), "POST /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n\r\n",
 		    rows[i].head);
 		(void)say(x, c, head, strlen(head));
-		for (size_t p = 0; p < rows[i].pieces && say(x, c, rows[i].piece, strlen(rows[i].piece)); p++)
-			;
+		while (taken < rows[i].pieces && say(x, c, rows[i].piece, strlen(rows[i].piece)))
+			taken++;
+		CHECK_ROW(rows[i].status[0] != '\0' || taken < rows[i].pieces, i, "all of it was taken");
 		(void)say(x, c, rows[i].end, strlen(rows[i].end));
 		wait_for_end(x, c);
 		CHECK_ROW(strncmp(c->got, rows[i].status, strlen(rows[i].status)) == 0, i, c->got);
@@ -503,21 +532,45 @@ closing_hangs_up_on_those_who_wait(void **state)
 	assert_int_equal(access(x->path, F_OK), -1);
 }
 
-/* A byte now and then is no request. */
+/* Of the waits, all but those are long. */
 static void
-a_request_that_does_not_end_is_hung_up_on(void **state)
+start_hasty_server(struct fixture *x, unsigned request_s, unsigned answer_s)
 {
 	struct control_server_limits hasty = LIMITS;
-	struct fixture *x = *state;
 	struct conf_listen where = listen_at(x);
-	struct client *c;
 
 	hasty.idle_s = 60;
-	hasty.request_s = 1;
+	hasty.request_s = request_s;
+	hasty.answer_s = answer_s;
 	assert_int_equal(
 	    control_server_new_within(x->loop, &hasty, &where,
 		&(struct control_server_daemon){ .facts = know_nothing, .act = act, .arg = x }, &x->server, NULL),
 	    ERR_OK);
+}
+
+/* Nor the second of a connection: its time begins with the end of the first. */
+static void
+a_second_request_that_does_not_come_is_hung_up_on(void **state)
+{
+	struct fixture *x = *state;
+	struct client *c;
+
+	start_hasty_server(x, 2, 60);
+	c = dial(x);
+	assert_true(say(x, c, GET("/live"), sizeof(GET("/live")) - 1));
+	wait_for(x, c, "{\"live\":true}", 1);
+	wait_for_end(x, c);
+	hang_up(c);
+}
+
+/* A byte now and then is no request. */
+static void
+a_request_that_does_not_end_is_hung_up_on(void **state)
+{
+	struct fixture *x = *state;
+	struct client *c;
+
+	start_hasty_server(x, 1, 20);
 	c = dial(x);
 	assert_true(say(x, c, "GET /live HTTP/1.1\r\nX: ", 24));
 	while (!c->closed && say(x, c, "x", 1))
@@ -530,6 +583,7 @@ a_request_that_does_not_end_is_hung_up_on(void **state)
 static void
 orders_to_a_read_only_door_are_405(void **state)
 {
+	static const char *const methods[] = { "POST", "PUT", "DELETE", "OPTIONS", "get" };
 	struct fixture *x = *state;
 	struct conf_listen where = listen_at(x);
 	struct client *c;
@@ -537,16 +591,58 @@ orders_to_a_read_only_door_are_405(void **state)
 	assert_int_equal(control_server_new_within(x->loop, &LIMITS, &where,
 			     &(struct control_server_daemon){ .facts = know_nothing, .arg = x }, &x->server, NULL),
 	    ERR_OK);
-	c = dial(x);
-	assert_true(say(x, c, POST("/v1/refresh"), sizeof(POST("/v1/refresh")) - 1));
-	wait_for_end(x, c);
-	assert_non_null(strstr(c->got, "HTTP/1.1 405"));
-	assert_non_null(strstr(c->got, "Allow: GET, HEAD"));
-	hang_up(c);
+	for (size_t i = 0; i < N_OF(methods); i++) {
+		char request[200];
+
+		(void)snprintf(request, sizeof(request),
+		    "%s /v1/refresh HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", methods[i]);
+		c = dial(x);
+		assert_true(say(x, c, request, strlen(request)));
+		wait_for_end(x, c);
+		CHECK_ROW(strstr(c->got, "HTTP/1.1 405") != NULL, i, c->got);
+		CHECK_ROW(strstr(c->got, "Allow: GET, HEAD") != NULL, i, c->got);
+		hang_up(c);
+	}
 	c = dial(x);
 	assert_true(say(x, c, GET_LAST("/live"), sizeof(GET_LAST("/live")) - 1));
 	wait_for_end(x, c);
 	assert_non_null(strstr(c->got, "HTTP/1.1 200"));
+	hang_up(c);
+}
+
+static void
+count_look(void *arg)
+{
+	size_t *looks = arg;
+
+	(*looks)++;
+}
+
+static void
+know_nothing_either(void *arg, struct control_facts *ret)
+{
+	(void)arg;
+	(void)ret;
+}
+
+/* Which costs calls of AWS: for who asks the doctor, and for nobody else. */
+static void
+only_the_doctor_has_us_look(void **state)
+{
+	struct fixture *x = *state;
+	struct conf_listen where = listen_at(x);
+	size_t looks = 0;
+	const struct control_server_daemon daemon = { .facts = know_nothing_either, .look = count_look, .arg = &looks };
+	struct client *c;
+
+	assert_int_equal(control_server_new_within(x->loop, &LIMITS, &where, &daemon, &x->server, NULL), ERR_OK);
+	c = dial(x);
+	assert_true(say(x, c, GET("/live"), sizeof(GET("/live")) - 1));
+	wait_for(x, c, "HTTP/1.1", 1);
+	assert_int_equal(looks, 0);
+	assert_true(say(x, c, GET("/v1/doctor"), sizeof(GET("/v1/doctor")) - 1));
+	wait_for(x, c, "HTTP/1.1", 2);
+	assert_int_equal(looks, 1);
 	hang_up(c);
 }
 
@@ -598,6 +694,51 @@ events_are_followed_and_replayed(void **state)
 	wait_for_end(x, now);
 	hang_up(now);
 	hang_up(third);
+	control_events_free(x->events);
+}
+
+#define FOLLOW_SINCE(when) "GET /v1/events?since=" when " HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"
+
+/* What was before that time is not told, what came after it is. */
+static void
+a_follower_may_begin_in_the_past(void **state)
+{
+	struct fixture *x = *state;
+	struct client *c;
+
+	assert_int_equal(control_events_new(1000, &x->events, NULL), ERR_OK);
+	start_server(x);
+	add_event(x, "of the first millisecond");
+	c = dial(x);
+	assert_true(
+	    say(x, c, FOLLOW_SINCE("1970-01-01T00:00:00.001Z"), sizeof(FOLLOW_SINCE("1970-01-01T00:00:00.001Z")) - 1));
+	wait_for(x, c, "of the first millisecond", 1);
+	hang_up(c);
+	control_server_close(x->server);
+	x->server = NULL;
+	control_events_free(x->events);
+}
+
+/* It is an answer that does not end, and may take its time. */
+static void
+a_follower_outlives_the_time_of_an_answer(void **state)
+{
+	struct fixture *x = *state;
+	struct client *c;
+	int64_t until;
+
+	assert_int_equal(control_events_new(1000, &x->events, NULL), ERR_OK);
+	start_hasty_server(x, 1, 1);
+	c = dial(x);
+	assert_true(say(x, c, FOLLOW(""), sizeof(FOLLOW("")) - 1));
+	wait_for(x, c, "text/event-stream", 1);
+	for (until = now_ms() + 2500; now_ms() < until; (void)poll(NULL, 0, 5))
+		turn(x);
+	add_event(x, "news");
+	wait_for(x, c, "news", 1);
+	hang_up(c);
+	control_server_close(x->server);
+	x->server = NULL;
 	control_events_free(x->events);
 }
 
@@ -694,6 +835,27 @@ answers_that_nobody_reads_are_bounded(void **state)
 	hang_up(c);
 	hang_up(first);
 	hang_up(second);
+	control_server_close(x->server);
+	x->server = NULL;
+	control_events_free(x->events);
+}
+
+/* The rest of it is nobody's: it does not fill our memory until he comes back. */
+static void
+who_does_not_read_his_answer_is_hung_up_on(void **state)
+{
+	struct fixture *x = *state;
+	struct client *c;
+	int64_t until;
+
+	start_hasty_server(x, 20, 1);
+	add_long_events(x);
+	c = ask_for_events(x);
+	for (until = now_ms() + 2500; now_ms() < until; (void)poll(NULL, 0, 5))
+		turn(x);
+	wait_for_end(x, c);
+	assert_null(strstr(c->got, "}]"));
+	hang_up(c);
 	control_server_close(x->server);
 	x->server = NULL;
 	control_events_free(x->events);
@@ -862,7 +1024,12 @@ main(void)
 		TEST(pipelined_requests_are_answered_in_their_order),
 		TEST(a_request_may_come_byte_by_byte),
 		TEST(more_clients_than_the_limit_wait_their_turn),
+		TEST(one_client_more_than_the_limit_is_answered_when_another_has_left),
 		TEST(a_body_over_the_limit_is_a_413),
+		TEST(a_second_request_that_does_not_come_is_hung_up_on),
+		TEST(only_the_doctor_has_us_look),
+		TEST(a_follower_may_begin_in_the_past),
+		TEST(a_follower_outlives_the_time_of_an_answer),
 		TEST(a_head_over_the_limit_is_refused),
 		TEST(who_says_nothing_is_hung_up_on),
 		TEST(a_request_that_does_not_end_is_hung_up_on),
@@ -871,6 +1038,7 @@ main(void)
 		TEST(closing_hangs_up_on_those_who_wait),
 		TEST(others_have_their_turn_while_a_long_answer_is_made),
 		TEST(answers_that_nobody_reads_are_bounded),
+		TEST(who_does_not_read_his_answer_is_hung_up_on),
 		TEST(closing_drops_the_answers_in_the_making),
 		TEST(the_directory_is_made_and_the_mode_is_set),
 		TEST(a_stale_socket_is_replaced),

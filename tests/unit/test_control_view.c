@@ -980,6 +980,7 @@ a_call_takes_the_longest_route_of_its_host_then_of_any(void **state)
 	CLEANUP(control_story_free_at) struct control_story *s = control_story_new();
 	struct plan plan = *s->facts.plan;
 	struct plan_backend backends[8];
+	struct plan_server idle;
 
 	(void)state;
 	desired = *s->facts.desired;
@@ -988,7 +989,10 @@ a_call_takes_the_longest_route_of_its_host_then_of_any(void **state)
 	desired.rivals = rivals;
 	desired.n_rivals = N_OF(rivals);
 	memcpy(backends, plan.backends, plan.n_backends * sizeof(backends[0]));
-	backends[plan.n_backends++] = (struct plan_backend){ .name = STR("idle"), .exists = true };
+	idle = s->facts.plan->backends[0].servers[0];
+	idle.state = PLAN_STATE_DRAINING;
+	backends[plan.n_backends++] =
+	    (struct plan_backend){ .name = STR("idle"), .exists = true, .servers = &idle, .n_servers = 1 };
 	plan.backends = backends;
 	s->facts.plan = &plan;
 	s->facts.desired = &desired;
@@ -1004,6 +1008,8 @@ a_call_takes_the_longest_route_of_its_host_then_of_any(void **state)
 		if (rows[i].server != NULL)
 			assert_string_equal(
 			    json_string_value(json_array_get(json_object_get(v.json, "servers"), 0)), rows[i].server);
+		else
+			assert_int_equal(json_array_size(json_object_get(v.json, "servers")), 0);
 		json_decref(v.json);
 	}
 	{
