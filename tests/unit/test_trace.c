@@ -211,6 +211,7 @@ numbers_out_of_range_are_not_taken(void **state)
 	struct trace_span s =
 	    read_ok("{" IDS "," TIME ",\"st\":99,\"tw\":-2,\"tc\":2147483648,\"tr\":\"3\",\"cp\":65536,"
 		    "\"sp\":443,\"si\":\"-\"}");
+	json_t *span;
 
 	(void)state;
 	assert_int_equal(s.status, 0);
@@ -220,6 +221,10 @@ numbers_out_of_range_are_not_taken(void **state)
 	assert_int_equal(s.client_port, 0);
 	assert_int_equal(s.peer_port, 443);
 	assert_int_equal(s.peer.len, 0);
+	span = otlp_of(&s, &nobody);
+	assert_null(attribute(span, "network.peer.address"));
+	assert_null(attribute(span, "network.peer.port")); /* of nobody */
+	json_decref(span);
 	s = read_ok("{" IDS ",\"a\":1700000000000002,\"z\":1700000000000001,\"st\":200}");
 	assert_true(s.end_us == s.start_us);
 	assert_null(trace_span_grpc_name(-1));
@@ -271,6 +276,7 @@ what_is_no_span_is_refused(void **state)
 		"}",
 		"{\"t\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"s\":\"00f067aa0ba902b8\",\"p\":\"\",\"f\":\"x1\"," TIME
 		"}",
+		"{" IDS "," TIME ",\"t\":\"4bf92f3577b34da6a3ce929d0e0e4737\"}", /* twice */
 		"{" IDS ",\"a\":5,\"z\":0}", "{" IDS ",\"a\":-1,\"z\":5}", "{" IDS ",\"a\":\"1\",\"z\":\"2\"}" };
 
 	(void)state;
@@ -281,15 +287,48 @@ what_is_no_span_is_refused(void **state)
 	}
 }
 
+/* What HAProxy's syslog may carry, and a byte more. */
 static void
-what_a_caller_writes_is_escaped(void **state)
+the_longest_line_is_read_and_one_byte_more_is_not(void **state)
 {
-	struct trace_span s =
-	    read_ok("{" IDS "," TIME ",\"g\":\"1\",\"u\":\"/a\\\"b\\\\\\u0001\\u00e9\",\"st\":0,\"ts\":\"SD--\"}");
+	static const char begins[] = "{" IDS "," TIME ",\"x\":\"";
+	char line[TRACE_SPAN_LINE_MAX + 2];
+	struct trace_span s;
+
+	(void)state;
+	for (size_t n = TRACE_SPAN_LINE_MAX; n <= TRACE_SPAN_LINE_MAX + 1; n++) {
+		memset(line, 'x', n);
+		memcpy(line, begins, sizeof(begins) - 1);
+		memcpy(line + n - 2, "\"}", 2);
+		assert_int_equal(
+		    trace_span_read(str_of(line, n), &s, NULL), n == TRACE_SPAN_LINE_MAX ? ERR_OK : ERR_PARSE);
+	}
+}
+
+/* 0 ms is a time; a call without a path is named for what it is. */
+static void
+nothing_is_not_none(void **state)
+{
+	struct trace_span s = read_ok("{" IDS "," TIME ",\"g\":\"1\",\"st\":200,\"tw\":0,\"tc\":0,\"tr\":-1}");
 	json_t *span = otlp_of(&s, &nobody);
 
 	(void)state;
-	assert_string_equal(attribute(span, "rpc.method"), "a\"b\\\x01\xc3\xa9");
+	assert_string_equal(attribute(span, "haproxy.time.queue_ms"), "0");
+	assert_string_equal(attribute(span, "haproxy.time.connect_ms"), "0");
+	assert_null(attribute(span, "haproxy.time.response_ms"));
+	assert_string_equal(json_string_value(json_object_get(span, "name")), "grpc");
+	json_decref(span);
+}
+
+static void
+what_a_caller_writes_is_escaped(void **state)
+{
+	struct trace_span s = read_ok(
+	    "{" IDS "," TIME ",\"g\":\"1\",\"u\":\"/a\\\"b\\\\\\u0001\\u001f\\u00e9\",\"st\":0,\"ts\":\"SD--\"}");
+	json_t *span = otlp_of(&s, &nobody);
+
+	(void)state;
+	assert_string_equal(attribute(span, "rpc.method"), "a\"b\\\x01\x1f\xc3\xa9");
 	assert_string_equal(attribute(span, "error.type"), "connection_reset");
 	json_decref(span);
 }
@@ -448,6 +487,8 @@ main(void)
 		cmocka_unit_test(a_resource_has_one_name),
 		cmocka_unit_test(a_root_has_no_parent),
 		cmocka_unit_test(what_is_no_span_is_refused),
+		cmocka_unit_test(the_longest_line_is_read_and_one_byte_more_is_not),
+		cmocka_unit_test(nothing_is_not_none),
 		cmocka_unit_test(what_a_caller_writes_is_escaped),
 		cmocka_unit_test(the_collectors_place_is_found),
 		cmocka_unit_test(no_secret_of_the_collectors_place_is_shown),
