@@ -359,7 +359,7 @@ def test_an_empty_result_says_so(control: Rollcalld) -> None:
 
 @pytest.mark.parametrize("arguments, code", [
     (["why", "0123456789abcdef"], 1), (["why", "grpc/rc_99"], 1), (["servers", "none"], 1), (["why", "none/rc_1"], 1),
-    (["why", ""], 2), (["drain", "grpc/"], 2), (["why", "/rc_1"], 2), (["pause", ""], 2),
+    (["why", ""], 2), (["servers", ""], 2), (["release", ""], 2), (["drain", "grpc/"], 2), (["why", "/rc_1"], 2), (["pause", ""], 2),
     ([], 2), (["wyh"], 2), (["why"], 2), (["why", "a", "b"], 2), (["status", "x"], 2), (["status", "--colour"], 2),
     (["--help"], 0), (["help"], 0), (["-V"], 0), (["status"], 0),
 ])
@@ -368,6 +368,14 @@ def test_exit_codes(control: Rollcalld, arguments: list[str], code: int) -> None
     done = control.rollcall(*arguments)
     assert done.returncode == code
     assert bool(done.stdout) == (code == 0) and bool(done.stderr) == (code != 0)
+
+
+def test_a_full_disk_is_1(control: Rollcalld) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        for command in (["status"], ["help"], ["servers", "--json"]):
+            done = subprocess.run([paths.ROLLCALL, "-s", str(control.control_socket), *command], stdout=full, text=True,
+                                  stderr=subprocess.PIPE, timeout=10, check=False)
+            assert done.returncode == 1 and "No space left" in done.stderr, command
 
 
 def test_following_ends_with_its_reader(control: Rollcalld) -> None:
@@ -552,6 +560,10 @@ def test_why_gives_the_reason_of_each_task_without_traffic(aws: Aws, start_hapro
         assert first.startswith(f"{service} {task}: no traffic: {expected}: "), first
         assert WORDS[expected] in first, first
         assert reason(task) == expected
+    for command in ("why", "drain"):
+        done = daemon.rollcall(command, "rc_1")
+        assert done.returncode == 1 and not done.stdout and "several backends" in done.stderr
+        assert "few/rc_1" in done.stderr and "tended/rc_1" in done.stderr
     tended, = tasks_of("tended")
     assert daemon.rollcall("drain", "tended/rc_1").returncode == 0
     why = daemon.rollcall("why", tended["id"]).stdout

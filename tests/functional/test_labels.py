@@ -437,6 +437,8 @@ def test_an_operators_eye_sees_the_route(labels: Labels) -> None:
     assert told.stdout.splitlines() == ["backend main-shop-rng, by shop/rng.Rng/ of entrypoint default",
                                         "  asked for by shop: rollcall.rule, priority 7",
                                         f"  servers that take its calls: {found['servers'][0]}"]
+    elsewhere = rollcalld.rollcall("route", "shop", PATH, "--entrypoint", "none")
+    assert "on entrypoint `none`" in elsewhere.stdout + elsewhere.stderr
     task, = labels.aws.control.running("main", "shop")
     container, = rollcalld.get(f"/v1/tasks/{task['id']}")["containers"]
     assert container["labels"]["rollcall.priority"] == "7"
