@@ -160,6 +160,9 @@ def test_a_shadow_shows_its_plan(aws: Aws, service: str, haproxy: HAProxy,
     assert all(set(c) == {"command", "backend", "server", "evidence", "reason"} for c in plan["commands"])
     text = daemon.rollcall("plan").stdout
     assert text.startswith("COMMAND") and "set server grpc/rc_1 addr" in text
+    for order in ("drain", "eject"):
+        refused = daemon.rollcall(order, "grpc/rc_1")
+        assert refused.returncode == 1 and "haproxy.apply is false" in refused.stderr
     assert not haproxy.runtime.server_of("grpc", aws.control.running(**SERVICE)[0])
 
 
