@@ -306,7 +306,8 @@ add_place(const struct roster_task *t, const struct roster_container *c, uint16_
 	return n;
 }
 
-/* Many tasks share the address of a machine: there, only its own ports are a container's. */
+/* Many tasks share the address of a machine: there, only its own ports are a container's, and of
+ * these the TCP ones: its UDP port leaves the TCP port of that number to another task. */
 size_t
 desired_port_places(const struct roster_task *t, const struct roster_container *c, struct plan_address *ret, size_t max)
 {
@@ -320,10 +321,12 @@ desired_port_places(const struct roster_task *t, const struct roster_container *
 		return 1;
 	}
 	for (size_t i = 0; i < c->n_bindings; i++)
-		n = add_place(t, c, c->bindings[i].container_port, c->bindings[i].n, ret, n, max);
+		if (c->bindings[i].tcp)
+			n = add_place(t, c, c->bindings[i].container_port, c->bindings[i].n, ret, n, max);
 	d = t->definition->network == TASKDEF_HOST ? taskdef_container(t->definition, c->name) : NULL;
 	for (size_t i = 0; d != NULL && i < d->n_ports; i++)
-		n = add_place(t, c, d->ports[i].container_port, d->ports[i].n, ret, n, max);
+		if (d->ports[i].tcp)
+			n = add_place(t, c, d->ports[i].container_port, d->ports[i].n, ret, n, max);
 	return n;
 }
 

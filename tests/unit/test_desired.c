@@ -679,6 +679,31 @@ a_port_that_is_not_known_puts_only_its_own_places_in_doubt(void **state)
 	}
 }
 
+/* By what ECS says to be bound, and by the definition alone. */
+static void
+a_udp_port_does_not_hold_the_tcp_port_of_its_number(void **state)
+{
+	static const struct roster_binding bound[2][1] = { { { 50051, 50051, 1, false, false } },
+		{ { 50051, 50051, 1, true, false } } };
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct world *w CLEANUP(world_free_at) = world_new();
+		struct roster_task *t = task_on_host(w, "old", TASKDEF_HOST, "50051");
+		const bool is_tcp = i % 2 == 1, is_bound = i / 2 == 1;
+
+		(void)world_entry(w, "grpc", "*", 0);
+		t->last_status = t->desired_status = ROSTER_STOPPED;
+		/* Two TCP ports, so that which of them serves is not known. */
+		t = task_on_host(w, "new", TASKDEF_HOST, "1 2 50051");
+		((struct taskdef_port *)(uintptr_t)t->definition->containers[0].ports)[2].tcp = is_tcp;
+		if (is_bound)
+			bind_ports(t, bound[is_tcp], 1);
+		assert_int_equal(
+		    must_find(world_desired(w), "grpc", "old")->evidence, is_tcp ? EVIDENCE_NONE : EVIDENCE_STOPPED);
+	}
+}
+
 static void
 a_port_of_a_machine_belongs_to_the_newest_task_that_runs(void **state)
 {
@@ -1100,6 +1125,7 @@ main(void)
 		cmocka_unit_test(a_host_task_is_reached_by_its_own_port),
 		cmocka_unit_test(a_task_on_a_machine_that_is_not_reached_says_why),
 		cmocka_unit_test(a_port_that_is_not_known_puts_only_its_own_places_in_doubt),
+		cmocka_unit_test(a_udp_port_does_not_hold_the_tcp_port_of_its_number),
 		cmocka_unit_test(a_port_of_a_machine_belongs_to_the_newest_task_that_runs),
 		cmocka_unit_test(a_range_of_ports_holds_an_entrys_port_and_is_several),
 		cmocka_unit_test(an_address_belongs_to_the_newest_task_that_runs),

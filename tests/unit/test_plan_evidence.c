@@ -601,6 +601,21 @@ a_slot_of_a_machine_is_of_the_task_that_has_its_port(void **state)
 }
 
 static void
+a_slot_of_a_machine_is_of_nobody_who_has_the_port_by_udp(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct scene s CLEANUP(end_scene) = scene_of(3);
+		const bool is_tcp = i == 0;
+
+		move_to_machine(&s, 0, TASKDEF_HOST, NULL);
+		s.tasks[0]->service = STR("other");
+		((struct taskdef_port *)(uintptr_t)s.tasks[0]->definition->containers[0].ports)[0].tcp = is_tcp;
+		assert_steps(&s, is_tcp ? "rc_1: maint (unexposed)" : "");
+	}
+}
+
+static void
 an_operator_may_let_the_last_of_what_is_not_exposed_go(void **state)
 {
 	struct scene s CLEANUP(end_scene) = scene_of_named(1);
@@ -820,6 +835,7 @@ main(void)
 		cmocka_unit_test(weights_wait_until_the_task_of_each_server_is_known),
 		cmocka_unit_test(tasks_on_a_machine_go_as_others_do),
 		cmocka_unit_test(a_slot_of_a_machine_is_of_the_task_that_has_its_port),
+		cmocka_unit_test(a_slot_of_a_machine_is_of_nobody_who_has_the_port_by_udp),
 		cmocka_unit_test(an_operator_may_let_the_last_of_what_is_not_exposed_go),
 		cmocka_unit_test(streams_of_nobodys_server_run_on_with_the_task_that_has_its_address),
 		cmocka_unit_test(an_end_that_either_source_tells_is_proof),
