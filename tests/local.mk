@@ -53,6 +53,7 @@ unit_tests = \
 	%D%/unit/test_desired \
 	%D%/unit/test_desired_label \
 	%D%/unit/test_ecs_answer \
+	%D%/unit/test_ecs_address \
 	%D%/unit/test_ecs_event \
 	%D%/unit/test_ecs_hosts \
 	%D%/unit/test_ecs_interest \

@@ -2,7 +2,8 @@
  * What AWS answers about machines: see ecs_answer_host.h.
  *
  * A container instance or machine that is malformed spoils the answer: there are few of
- * them in one, and each would be asked about again anyway.
+ * them in one, and each would be asked about again anyway.  But for an address that Systems
+ * Manager tells: it comes from the machine itself, and is no neighbour's trouble.
  */
 #include "config.h"
 
@@ -16,8 +17,9 @@
 #include "ecs/ecs_hosts.h"
 #include "ecs/ecs_json.h"
 
-#define TEXT_MAX ((size_t)4096)
-#define LIST_MAX ((size_t)1000) /* of one answer: the largest page of any of the three */
+#define TEXT_MAX    ((size_t)4096)
+#define REFUSED_MAX ((size_t)46)   /* bytes of an address that is shown as it was told: the longest that SSM keeps */
+#define LIST_MAX    ((size_t)1000) /* of one answer: the largest page of any of the three */
 
 static enum err_code
 out_of_memory(struct err *e)
@@ -154,12 +156,14 @@ read_managed(struct arena *a, const struct ecs_json *o, struct ecs_answer_addres
 		return code;
 	if (!is_machine(id))
 		return ecs_json_refuse(o, "InstanceId", e, "not the id of a machine");
-	*ret = (struct ecs_answer_address){ .ipv4 = STR(""), .ipv6 = STR("") };
+	*ret = (struct ecs_answer_address){ .ipv4 = STR(""), .ipv6 = STR(""), .refused = STR("") };
 	if (!arena_str(a, id, &ret->id))
 		return out_of_memory(e);
 	if (address.len > 0)
 		code = read_any_address(a, address, ret, e);
-	return code == ERR_PARSE ? (enum err_code)ecs_json_refuse(o, "IPAddress", e, "not an address") : code;
+	if (code != ERR_PARSE)
+		return code;
+	return arena_str(a, str_first(address, REFUSED_MAX), &ret->refused) ? ERR_OK : out_of_memory(e);
 }
 
 static enum err_code
@@ -226,7 +230,7 @@ end_machine(struct reading *r, struct err *e)
 	if (r->answer.n == LIST_MAX)
 		return err_set(e, ERR_LIMIT, "EC2: more than %zu instances in one answer", LIST_MAX);
 	r->addresses[r->answer.n++] = r->now;
-	r->now = (struct ecs_answer_address){ .id = STR(""), .ipv4 = STR(""), .ipv6 = STR("") };
+	r->now = (struct ecs_answer_address){ .id = STR(""), .ipv4 = STR(""), .ipv6 = STR(""), .refused = STR("") };
 	return ERR_OK;
 }
 
@@ -286,7 +290,7 @@ ecs_answer_ec2_instances(struct arena *a, struct str xml, struct ecs_answer_addr
 		.a = a,
 		.addresses = ARENA_ARRAY(a, struct ecs_answer_address, LIST_MAX),
 		.answer = { .next_token = STR("") },
-		.now = { .id = STR(""), .ipv4 = STR(""), .ipv6 = STR("") },
+		.now = { .id = STR(""), .ipv4 = STR(""), .ipv6 = STR(""), .refused = STR("") },
 	};
 	enum err_code code;
 

@@ -25,6 +25,7 @@ struct ecs_answer_instances {
 struct ecs_answer_address { /* of a machine */
 	struct str id;
 	struct str ipv4, ipv6; /* as inet_ntop writes them; may be empty: it has none (any more) */
+	struct str refused;    /* what it says of itself that no server can have; then both are empty */
 };
 
 struct ecs_answer_addresses {

@@ -48,7 +48,7 @@ read_address(struct arena *a, const struct ecs_json *o, const char *key, int fam
 	if (code != ERR_OK || word.len == 0)
 		return code;
 	code = ecs_address_read(a, family, word, ret, e);
-	return code == ERR_PARSE ? (enum err_code)ecs_json_refuse(o, key, e, "not an address") : code;
+	return code == ERR_PARSE ? (enum err_code)ecs_json_refuse(o, key, e, ECS_ADDRESS_REFUSED) : code;
 }
 
 static enum err_code

@@ -8,6 +8,7 @@
 
 #include "aws/aws_query.h"
 #include "base/arena.h"
+#include "ecs/ecs_address.h"
 #include "ecs/ecs_answer_host.h"
 #include "ecs/ecs_body.h"
 
@@ -338,6 +339,17 @@ take_instances(struct ecs_hosting *h, const struct batch *b, struct arena *a, st
 }
 
 static void
+fail_refused(struct ecs_hosting *h, struct item *item, const struct ecs_answer_address *at)
+{
+	struct err why = ERR_INIT;
+
+	err_fill(&why, ERR_REMOTE, 0, STR_FMT ", where tasks run, says of itself `" STR_FMT "`, which is %s",
+	    STR_ARG(str_first(item->id, 64)), STR_ARG(at->refused), ECS_ADDRESS_REFUSED);
+	fail(h, item, &why);
+	item->told = true;
+}
+
+static void
 take_addresses(struct ecs_hosting *h, const struct batch *b, const struct ecs_answer_addresses *answer)
 {
 	for (size_t i = 0; i < b->n; i++) {
@@ -346,7 +358,11 @@ take_addresses(struct ecs_hosting *h, const struct batch *b, const struct ecs_an
 		for (size_t k = 0; k < answer->n; k++) {
 			const struct ecs_answer_address *at = &answer->addresses[k];
 
-			if (!str_eq(at->id, item->id) || (at->ipv4.len == 0 && at->ipv6.len == 0))
+			if (!str_eq(at->id, item->id))
+				continue;
+			if (at->refused.len > 0)
+				fail_refused(h, item, at);
+			if (at->ipv4.len == 0 && at->ipv6.len == 0)
 				continue;
 			ecs_hosts_place(h->hosts, item->arn, at->ipv4, at->ipv6, h->mono_ms);
 			item->told = true;

@@ -520,7 +520,7 @@ read_host(struct arena *a, const struct ecs_json *o, const char *key, int family
 
 	if (code == ERR_OK && word.len > 0)
 		code = ecs_address_read(a, family, word, ret, e);
-	return code == ERR_PARSE ? (enum err_code)ecs_json_refuse(o, key, e, "not an address") : code;
+	return code == ERR_PARSE ? (enum err_code)ecs_json_refuse(o, key, e, ECS_ADDRESS_REFUSED) : code;
 }
 
 /* Of the cluster that it stands under, and one that runs. */

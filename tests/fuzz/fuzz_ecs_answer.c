@@ -23,17 +23,33 @@ check_refusal(const struct err *e)
 	REQUIRE(e->msg[0] != '\0' && strchr(e->msg, '\n') == NULL);
 }
 
+/* As libc sees it. */
+static bool
+is_of_a_server(const unsigned char bytes[16], int family)
+{
+	struct in6_addr v6;
+	in_addr_t v4;
+
+	memcpy(&v6, bytes, sizeof(v6));
+	memcpy(&v4, bytes, sizeof(v4));
+	v4 = ntohl(v4);
+	if (family == AF_INET)
+		return v4 >> 24 != 0 && v4 >> 16 != 0xa9fe && !IN_MULTICAST(v4) && v4 != INADDR_BROADCAST;
+	return !IN6_IS_ADDR_UNSPECIFIED(&v6) && !IN6_IS_ADDR_V4COMPAT(&v6) && !IN6_IS_ADDR_V4MAPPED(&v6) &&
+	       !IN6_IS_ADDR_LINKLOCAL(&v6) && !IN6_IS_ADDR_MULTICAST(&v6);
+}
+
 static void
 check_address(struct str s, int family)
 {
 	char text[64] = "", again[64];
-	unsigned char bytes[16];
+	unsigned char bytes[16] = { 0 };
 
 	if (s.len == 0)
 		return;
 	REQUIRE(s.len < sizeof(text));
 	memcpy(text, s.ptr, s.len);
-	REQUIRE(inet_pton(family, text, bytes) == 1);
+	REQUIRE(inet_pton(family, text, bytes) == 1 && is_of_a_server(bytes, family));
 	REQUIRE(inet_ntop(family, bytes, again, sizeof(again)) != NULL && strcmp(text, again) == 0);
 }
 
@@ -211,6 +227,9 @@ try_machines(struct arena *a, struct str text, bool is_xml)
 		check_machine(answer.addresses[i].id);
 		check_address(answer.addresses[i].ipv4, AF_INET);
 		check_address(answer.addresses[i].ipv6, AF_INET6);
+		REQUIRE(answer.addresses[i].refused.len == 0 ||
+			(answer.addresses[i].ipv4.len == 0 && answer.addresses[i].ipv6.len == 0));
+		REQUIRE(str_is_printable(answer.addresses[i].refused));
 	}
 	REQUIRE(answer.next_token.len <= ECS_ANSWER_TOKEN_MAX);
 }

@@ -121,8 +121,7 @@ other_answers_are_refused(void **state)
 		    "{\"containerInstances\":[{\"containerInstanceArn\":\"" CI "a\",\"ec2InstanceId\":\"i-1&a=b\"}]}" },
 		{ 1, "{}" },
 		{ 1, "{\"InstanceInformationList\":[{}]}" },
-		{ 1, "{\"InstanceInformationList\":[{\"InstanceId\":\"mi-1\",\"IPAddress\":\"localhost\"}]}" },
-		{ 1, "{\"InstanceInformationList\":[{\"InstanceId\":\"mi-1\",\"IPAddress\":\"0.0.0.0\"}]}" },
+		{ 1, "{\"InstanceInformationList\":[{\"InstanceId\":\"mi-1\",\"IPAddress\":7}]}" },
 		{ 2, "" },
 		{ 2, "<html><body>Service Unavailable</body></html>" },
 		{ 2, XML END },
@@ -130,6 +129,8 @@ other_answers_are_refused(void **state)
 		{ 2, SET(ONE("<privateIpAddress>10.0.0.1</privateIpAddress>")) },
 		{ 2, SET(ONE("<instanceId>../etc</instanceId>")) },
 		{ 2, SET(ONE("<instanceId>i-1</instanceId><privateIpAddress>10.0.0</privateIpAddress>")) },
+		{ 2, SET(ONE("<instanceId>i-1</instanceId><privateIpAddress>169.254.1.1</privateIpAddress>")) },
+		{ 2, SET(ONE("<instanceId>i-1</instanceId><ipv6Address>fe80::1</ipv6Address>")) },
 		{ 2, "<!DOCTYPE a [<!ENTITY b "
 		     "\"c\">]><DescribeInstancesResponse><reservationSet/></DescribeInstancesResponse>" },
 	};
@@ -342,6 +343,42 @@ batches_hold_what_each_service_takes(void **state)
 	ecs_hosts_free(hosts);
 }
 
+/* A machine of ECS Anywhere tells Systems Manager its own address. */
+static void
+a_machine_that_tells_no_address_of_a_server_keeps_no_other_out(void **state)
+{
+	static const char *const arns[] = { CI "a", CI "b" };
+	static const char *const lies[] = { "169.254.169.254", "0.0.0.0", "224.0.0.1", "::ffff:10.0.0.1", "localhost" };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(lies); i++) {
+		struct ecs_hosts *hosts = ecs_hosts_new(ECS_HOSTS_MAX);
+		struct asking a;
+		char text[256];
+
+		for (size_t k = 0; k < N_OF(arns); k++)
+			assert_non_null(ecs_hosts_add(hosts, str_from_cstr(arns[k])));
+		ecs_hosts_identify(hosts, STR(CI "a"), STR("mi-1"));
+		ecs_hosts_identify(hosts, STR(CI "b"), STR("mi-2"));
+		asking_init(&a, hosts, 1, arns, N_OF(arns));
+		assert_true(next(&a));
+		(void)snprintf(text, sizeof(text),
+		    "{\"InstanceInformationList\":[{\"InstanceId\":\"mi-1\",\"IPAddress\":\"%s\"},"
+		    "{\"InstanceId\":\"mi-2\",\"IPAddress\":\"192.168.1.7\"}]}",
+		    lies[i]);
+		take(&a, text);
+		assert_str(ecs_hosts_find(hosts, STR(CI "a"))->ipv4, "");
+		assert_str(ecs_hosts_find(hosts, STR(CI "a"))->ipv6, "");
+		assert_str(ecs_hosts_find(hosts, STR(CI "b"))->ipv4, "192.168.1.7");
+		(void)snprintf(text, sizeof(text),
+		    "mi-1, where tasks run, says of itself `%s`, which is not an address that a server can have",
+		    lies[i]);
+		assert_string_equal(ecs_hosting_fault(a.hosting).msg, text);
+		asking_done(&a);
+		ecs_hosts_free(hosts);
+	}
+}
+
 static void
 endless_pages_of_machines_end(void **state)
 {
@@ -378,6 +415,7 @@ main(void)
 		cmocka_unit_test(what_is_not_known_is_asked_less_and_less_often),
 		cmocka_unit_test(machines_are_asked_for_once_by_their_kind),
 		cmocka_unit_test(batches_hold_what_each_service_takes),
+		cmocka_unit_test(a_machine_that_tells_no_address_of_a_server_keeps_no_other_out),
 		cmocka_unit_test(endless_pages_of_machines_end),
 	};
 
