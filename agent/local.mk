@@ -149,6 +149,7 @@ agent_libcore_a_SOURCES = \
 	%D%/control/control_metrics.c %D%/control/control_metrics.h \
 	%D%/control/control_order.c %D%/control/control_order.h \
 	%D%/control/control_page.c %D%/control/control_page.h \
+	%D%/control/control_host.c %D%/control/control_host.h \
 	%D%/control/control_path.c %D%/control/control_path.h \
 	%D%/control/control_plan.c %D%/control/control_plan.h \
 	%D%/control/control_routes.c %D%/control/control_routes.h \

@@ -40,6 +40,7 @@ unit_tests = \
 	%D%/unit/test_conf_shape \
 	%D%/unit/test_control_doctor \
 	%D%/unit/test_control_events \
+	%D%/unit/test_control_host \
 	%D%/unit/test_control_iam \
 	%D%/unit/test_control_order \
 	%D%/unit/test_control_reason \
@@ -52,8 +53,8 @@ unit_tests = \
 	%D%/unit/test_creds_source \
 	%D%/unit/test_desired \
 	%D%/unit/test_desired_label \
-	%D%/unit/test_ecs_answer \
 	%D%/unit/test_ecs_address \
+	%D%/unit/test_ecs_answer \
 	%D%/unit/test_ecs_event \
 	%D%/unit/test_ecs_hosts \
 	%D%/unit/test_ecs_interest \

@@ -21,6 +21,7 @@
 
 #include "base/log.h"
 #include "control/control_guests.h"
+#include "control/control_host.h"
 #include "control/control_stream.h"
 #include "io/listener.h"
 #include "io/loop.h"
@@ -374,9 +375,35 @@ refuse_order(const struct control_server *s, struct MHD_Connection *c)
 	return send_answer(s, c, &answer);
 }
 
+/* What comes in by a file or an abstract name is no browser's, or HAProxy's to look at.  HTTP/1.0
+ * has no Host, and every browser sends one. */
+static bool
+is_misdirected(const struct control_server *s, struct MHD_Connection *c, struct str path)
+{
+	const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host");
+
+	if (s->socket.address.any.sa_family == AF_UNIX || host == NULL)
+		return false;
+	return !control_host_admits(str_trim(str_from_cstr(host)), path);
+}
+
+static enum MHD_Result
+refuse_name(const struct control_server *s, struct MHD_Connection *c)
+{
+	struct control_response answer;
+
+	control_view_error(421, "misdirected",
+	    STR("this door answers to its address and to localhost, and by other names only /metrics, /live and "
+		"/ready: ask it by its address; a proxy in front of it has to set Host to localhost"),
+	    &answer);
+	return send_answer(s, c, &answer);
+}
+
 static enum MHD_Result
 answer_request(struct control_server *s, struct upload *u, const struct control_request *rq)
 {
+	if (is_misdirected(s, u->c, rq->path))
+		return refuse_name(s, u->c);
 	if (s->daemon.act == NULL && !str_eq(rq->method, STR("GET")) && !str_eq(rq->method, STR("HEAD")))
 		return refuse_order(s, u->c);
 	if (wants_stream(rq, u->c))

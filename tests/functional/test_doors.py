@@ -51,11 +51,37 @@ def test_the_second_door_reads_and_takes_no_order(service: str, haproxy: HAProxy
     assert json.loads(daemon.rollcall_at(url, "status", "--json").stdout)["haproxy"]["in_step"]
     refused = daemon.rollcall_at(url, "pause")
     assert (refused.returncode, refused.stdout) == (1, "") and "read-only" in refused.stderr
-    answer = http(port, "POST /v1/pause HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    answer = http(port, "POST /v1/pause HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     assert answer.startswith("HTTP/1.1 405") and "Allow: GET, HEAD" in answer
-    head = http(port, "HEAD /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    head = http(port, "HEAD /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert head.startswith("HTTP/1.1 200") and head.endswith("\r\n\r\n")
     assert daemon.status()["pauses"] == 0
+
+
+@pytest.mark.one_haproxy
+def test_a_tcp_door_is_not_read_by_a_name_that_a_web_page_brought(service: str, haproxy: HAProxy,
+                                                                  start_rollcalld: Callable[..., Rollcalld]) -> None:
+    """DNS rebinding: the browser connects to loopback, and says the page's own name."""
+    port = free_port()
+    daemon = start_rollcalld(listen(f"127.0.0.1:{port}"))
+
+    def get(path: str, *headers: str, version: str = "1.1") -> str:
+        return http(port, "\r\n".join([f"GET {path} HTTP/{version}", *headers, "Connection: close", "", ""]))
+
+    for path in ("/", "/v1/status", "/v1/tasks/00000000", "/no/such/path"):
+        refused = get(path, f"Host: page.example:{port}")
+        assert refused.startswith("HTTP/1.1 421"), refused
+        error = json.loads(refused.split("\r\n\r\n", 1)[1])["error"]
+        assert error["code"] == "misdirected" and "ask it by its address" in error["message"]
+    followed = get("/v1/events", "Host: page.example", "Accept: text/event-stream")
+    assert followed.startswith("HTTP/1.1 421"), followed
+    for path in ("/metrics", "/live", "/ready"):
+        assert get(path, "Host: haproxy-1.internal:9101").startswith("HTTP/1.1 200")
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}", "[::1]", "10.0.0.7"):
+        assert get("/v1/status", f"Host: {host}").startswith("HTTP/1.1 200")
+    assert get("/v1/status", version="1.0").split(" ", 2)[1] == "200"
+    status, _ = daemon.request("GET", "/v1/status")
+    assert status == 200
 
 
 PAGE = """

@@ -469,6 +469,21 @@ def test_the_page_is_shown_and_only_read(start_haproxy: Callable[..., HAProxy]) 
         assert asked == ["/v1/status"]
 
 
+def test_the_page_may_be_closed_to_names_that_a_web_page_brings(start_haproxy: Callable[..., HAProxy]) -> None:
+    """By the line that haproxy.cfg has for it."""
+    name, line = f"rollcall-page-{os.getpid()}", "http-request deny deny_status 421"
+    haproxy = start_haproxy(shipped=True, edit=edited(("abns@rollcall-page", f"abns@{name}"), (f"# {line}", line)))
+    door = f"http://127.0.0.1:{haproxy.ports.page}"
+    with page_at(name) as asked:
+        for host in ("page.example", "page.example:8080", "localhost.page.example", "127.0.0.1.page.example"):
+            assert curl(f"{door}/v1/status", "--http1.1", "-H", f"Host: {host}")[0] == 421, host
+        assert asked == []
+        for host in (f"127.0.0.1:{haproxy.ports.page}", "LocalHost:8080", "[::1]:8080"):
+            assert curl(f"{door}/v1/status", "--http1.1", "-H", f"Host: {host}")[0] == 200, host
+        for path in ("/metrics", "/live", "/ready"):
+            assert curl(door + path, "--http1.1", "-H", "Host: haproxy-1.internal:8080")[0] == 200, path
+
+
 def test_only_the_calls_are_open_to_the_world() -> None:
     text = shipped_configuration()
     for name in ("STATS", "PAGE"):

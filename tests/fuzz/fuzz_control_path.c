@@ -1,7 +1,8 @@
 /*
  * Any method and any target: the answer is JSON with a status that the contract has,
  * and nothing breaks; an order that is taken is within its bounds.  Input: the method,
- * a newline, the path, and behind a question mark the query.
+ * a newline, the path, and behind a question mark the query.  The first line is tried as a
+ * Host, too: who is let in by it is an address or localhost.
  */
 #include "config.h"
 
@@ -9,9 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include <jansson.h>
 
+#include "control/control_host.h"
 #include "control/control_order.h"
 
 #include "control_story.h"
@@ -83,6 +86,20 @@ answer_order(const struct control_order *o, struct control_response *ret)
 	control_view_make(facts(), &m, ret);
 }
 
+static void
+check_host(struct str host)
+{
+	static const char of_addresses[] = "0123456789abcdefABCDEF.:[]";
+	bool is_address = true;
+
+	if (!control_host_admits(host, STR("/v1/status")))
+		return;
+	for (size_t i = 0; i < host.len; i++)
+		is_address = is_address && memchr(of_addresses, host.ptr[i], sizeof(of_addresses) - 1) != NULL;
+	assert(host.len > 0 && (is_address || strncasecmp((const char *)host.ptr, "localhost", 9) == 0));
+	assert(control_host_admits(host, STR("/")) && control_host_admits(host, STR("/metrics")));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -93,6 +110,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0 || !str_next(&rq.path, '\n', &rq.method))
 		return 0;
+	check_host(rq.method);
 	if (str_find(rq.path, '?', &at)) {
 		rq.query = str_skip(rq.path, at + 1);
 		rq.path = str_first(rq.path, at);
