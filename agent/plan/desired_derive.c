@@ -281,10 +281,10 @@ add_candidate(struct derive *dv, const struct place *at, const struct taker *by,
 }
 
 /* A task on its way has no address yet, and one that is over may have none any
- * more: then its state is the reason, not the address. */
+ * more: then its state is the reason, not the address.  key: the one that may not be; null: none. */
 static bool
-add_unreachable(
-    struct derive *dv, const struct place *at, const struct taker *by, const struct roster_container *c, uint16_t port)
+add_unreachable(struct derive *dv, const struct place *at, const struct taker *by, const struct roster_container *c,
+    uint16_t port, const struct plan_address *key)
 {
 	enum reason reason = at->verdict.reason;
 	struct str message;
@@ -292,7 +292,8 @@ add_unreachable(
 
 	if (reason == REASON_NONE) {
 		reason = REASON_NO_ADDRESS;
-		ok = desired_port_say_unreachable(dv->arena, at->task, c, port, &message);
+		ok = key != NULL ? desired_port_say_of_haproxy(dv->arena, key, &message)
+				 : desired_port_say_unreachable(dv->arena, at->task, c, port, &message);
 	} else {
 		ok = desired_verdict_say(dv->arena, at->task, at->verdict, NULL, &message);
 	}
@@ -344,11 +345,13 @@ consider(struct derive *dv, const struct place *at, const struct taker *by, cons
 		return true;
 	}
 	if (port.reason != REASON_NONE && is_over)
-		return add_unreachable(dv, at, by, c, 0);
+		return add_unreachable(dv, at, by, c, 0, NULL);
 	if (port.reason != REASON_NONE)
 		return add_portless(dv, at, by, c, &port);
 	if (!at->verdict.is_candidate || !desired_port_reach(at->task, c, port.port, &key))
-		return add_unreachable(dv, at, by, c, port.port);
+		return add_unreachable(dv, at, by, c, port.port, NULL);
+	if (desired_port_is_of_haproxy(&dv->conf->haproxy, &key))
+		return add_unreachable(dv, at, by, c, port.port, &key);
 	return add_candidate(dv, at, by, c->name, &key);
 }
 
@@ -426,7 +429,7 @@ consider_claim(
 	if (claim->reason == REASON_NONE && by.backend < dv->n_backends)
 		return consider(dv, at, &by, c, &sidecar);
 	if (claim->reason == REASON_NONE || at->verdict.reason == REASON_STOPPING) /* it has not run, or runs no more */
-		return add_unreachable(dv, at, &by, c, 0);
+		return add_unreachable(dv, at, &by, c, 0, NULL);
 	return add_excluded(dv, at, c->name, &by, 0, claim->reason, claim->message);
 }
 

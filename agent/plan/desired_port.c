@@ -3,7 +3,9 @@
 
 #include "plan/desired_port.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "plan/desired_verdict.h"
 #include "plan/plan_say.h"
@@ -328,6 +330,49 @@ desired_port_places(const struct roster_task *t, const struct roster_container *
 		if (d->ports[i].tcp)
 			n = add_place(t, c, d->ports[i].container_port, d->ports[i].n, ret, n, max);
 	return n;
+}
+
+static bool
+is_loopback(const struct plan_address *at)
+{
+	if (at->family == PLAN_ADDRESS_V4)
+		return at->bytes[0] == 127;
+	return memcmp(at->bytes, &in6addr_loopback, sizeof(at->bytes)) == 0;
+}
+
+/* A path has no port.  Of loopback any address counts: the socket may be bound to more than one. */
+static bool
+is_socket_at(struct str socket, const struct plan_address *at)
+{
+	struct str port = str_after_last(socket, ':'), host;
+	struct plan_address own;
+	uint64_t number;
+
+	if (str_has_prefix(socket, STR("/")) || port.len == socket.len || !str_to_u64(port, UINT16_MAX, &number) ||
+	    number != at->port)
+		return false;
+	host = str_first(socket, socket.len - port.len - 1);
+	if (str_has_prefix(host, STR("[")) && str_has_suffix(host, STR("]")))
+		host = str_skip(str_first(host, host.len - 1), 1);
+	return is_loopback(at) || (plan_address_parse(host, at->port, &own) && plan_address_cmp(&own, at) == 0);
+}
+
+bool
+desired_port_is_of_haproxy(const struct conf_haproxy *h, const struct plan_address *at)
+{
+	return is_socket_at(h->socket, at) || is_socket_at(h->master_socket, at);
+}
+
+bool
+desired_port_say_of_haproxy(struct arena *a, const struct plan_address *at, struct str *ret)
+{
+	char text[PLAN_ADDRESS_TEXT_SIZE];
+
+	plan_address_text(at, text);
+	return plan_say(a, ret,
+	    "%s port %u is a socket of HAProxy's own, which takes orders and no calls: whoever says that this is the "
+	    "task's place is wrong",
+	    text, (unsigned)at->port);
 }
 
 static bool

@@ -40,6 +40,9 @@ bool desired_port_reach(
  * that address.  At most max. */
 size_t desired_port_places(
     const struct roster_task *t, const struct roster_container *c, struct plan_address *ret, size_t max);
+/* Is this a socket by which HAProxy takes orders?  A server there would carry its callers' to it. */
+bool desired_port_is_of_haproxy(const struct conf_haproxy *h, const struct plan_address *at);
+NODISCARD bool desired_port_say_of_haproxy(struct arena *a, const struct plan_address *at, struct str *ret);
 /* Why desired_port_reach says false. */
 NODISCARD bool desired_port_say_unreachable(
     struct arena *a, const struct roster_task *t, const struct roster_container *c, uint16_t port, struct str *ret);

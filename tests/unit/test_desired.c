@@ -656,6 +656,48 @@ a_task_on_a_machine_that_is_not_reached_says_why(void **state)
 	assert_int_equal(desired_find(d, STR("grpc"))->n_servers, 0);
 }
 
+/* By a request for `/;prompt` with orders in its body HAProxy 2.6 to 3.4 would do what a caller says. */
+static void
+no_task_serves_where_haproxy_takes_orders(void **state)
+{
+	static const struct {
+		const char *socket, *master, *ipv4, *ipv6;
+		bool serves;
+	} cases[] = {
+		{ "/run/haproxy.sock", "", "127.0.0.1", "", true },
+		{ "/run/haproxy:50051", "", "127.0.0.1", "", true },
+		{ "127.0.0.1:9999", "127.0.0.1:9998", "127.0.0.1", "", true },
+		{ "127.0.0.1:50051", "", "127.0.0.1", "", false },
+		{ "127.0.0.1:50051", "", "127.255.0.1", "", false },
+		{ "127.0.0.1:50051", "", "10.1.0.1", "", true },
+		{ "127.0.0.1:9999", "127.0.0.1:50051", "127.0.0.1", "", false },
+		{ "[::1]:50051", "", "", "::1", false },
+		{ "[::1]:50051", "", "", "fd00::1", true },
+		{ "10.1.0.1:50051", "", "10.1.0.1", "", false },
+		{ "[fd00::1]:50051", "", "", "fd00::1", false },
+		{ "10.1.0.1:50051", "", "10.1.0.2", "", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct world *w CLEANUP(world_free_at) = world_new();
+		struct roster_task *t = task_on_host(w, ID, TASKDEF_HOST, "50051");
+		struct desired *d;
+
+		(void)world_entry(w, "grpc", "*", 0);
+		world_first_conf(w)->haproxy.socket = str_from_cstr(cases[i].socket);
+		world_first_conf(w)->haproxy.master_socket = str_from_cstr(cases[i].master);
+		t->host_ipv4 = str_from_cstr(cases[i].ipv4);
+		t->host_ipv6 = str_from_cstr(cases[i].ipv6);
+		d = world_desired(w);
+		CHECK_ROW((find(d, "grpc", ID) != NULL) == cases[i].serves, i, cases[i].socket);
+		CHECK_ROW(cases[i].serves || endpoint(d, ID, 0)->reason == REASON_NO_ADDRESS, i, cases[i].socket);
+		CHECK_ROW(cases[i].serves || strstr(endpoint(d, ID, 0)->message.ptr,
+						 " port 50051 is a socket of HAProxy's own") != NULL,
+		    i, endpoint(d, ID, 0)->message.ptr);
+	}
+}
+
 /* Tasks of a machine share its address: an end is put in doubt only by one that may have the
  * very port by now. */
 static void
@@ -1125,6 +1167,7 @@ main(void)
 		cmocka_unit_test(a_host_task_is_reached_by_its_own_port),
 		cmocka_unit_test(a_task_on_a_machine_that_is_not_reached_says_why),
 		cmocka_unit_test(a_port_that_is_not_known_puts_only_its_own_places_in_doubt),
+		cmocka_unit_test(no_task_serves_where_haproxy_takes_orders),
 		cmocka_unit_test(a_udp_port_does_not_hold_the_tcp_port_of_its_number),
 		cmocka_unit_test(a_port_of_a_machine_belongs_to_the_newest_task_that_runs),
 		cmocka_unit_test(a_range_of_ports_holds_an_entrys_port_and_is_several),
