@@ -58,15 +58,15 @@ archive() { # name, sources
 	"${AR:-ar}" rc "$archive" "$objects"/*.o
 }
 
-caught() { # script, how many complaints are right, what
+caught() { # script, which of its checks has to complain ("" for none), what
 	n=$((n + 1))
-	[ "$2" = 0 ] || tried="$tried $1"
+	[ -z "$2" ] || tried="$tried $1"
 	if [ "$1" = core-is-pure.sh ]; then
 		archive libcore.a "$tree"/agent/plan/*.c
 		archive libdrive.a "$tree"/agent/io/*.c
 	fi
 	found=$(top_srcdir=$tree top_builddir=$tree sh "$lint/$1" 2>&1)
-	if [ "$(echo "$found" | grep -c '^not ok')" = "$2" ] && echo "$found" | grep -q '^ok\|^not ok\|SKIP'; then
+	if [ "$(echo "$found" | sed -n 's/^not ok [0-9]* - //p')" = "$2" ] && echo "$found" | grep -q '^ok\|^not ok\|SKIP'; then
 		echo "ok $n - $1: $3"
 	else
 		echo "not ok $n - $1: $3"
@@ -87,46 +87,46 @@ plant() { # file, text
 for script in include-graph.sh core-is-pure.sh headers-stand-alone.sh all-listed.sh format.sh codespell.sh shellcheck.sh \
 	function-length.sh man-pages.sh cppcheck.sh clang-tidy.sh; do
 	clean_tree
-	caught "$script" 0 "a clean tree passes"
+	caught "$script" "" "a clean tree passes"
 done
 
-offends() { # script, what, file, text
+offends() { # script, its check, what, file, text
 	clean_tree
-	plant "$3" "$4"
-	caught "$1" 1 "$2 is caught"
+	plant "$4" "$5"
+	caught "$1" "$2" "$3 is caught"
 }
 
-offends include-graph.sh "an include against the stream" agent/plan/plan_up.c '#include "hap/hap_text.h"'
-offends include-graph.sh "an include of the wiring" agent/plan/plan_app.c '#include "app.h"'
-offends include-graph.sh "a room that is not in the table" agent/attic/attic.c '#include "base/base.h"'
-offends include-graph.sh "libuv in a pure room" agent/plan/plan_uv.c '#include <uv.h>'
-offends include-graph.sh "libcurl in a pure room" agent/plan/plan_curl.c '# include <curl/curl.h>'
+offends include-graph.sh "includes go one way" "an include against the stream" agent/plan/plan_up.c '#include "hap/hap_text.h"'
+offends include-graph.sh "includes go one way" "an include of the wiring" agent/plan/plan_app.c '#include "app.h"'
+offends include-graph.sh "includes go one way" "a room that is not in the table" agent/attic/attic.c '#include "base/base.h"'
+offends include-graph.sh "handles are known to drivers only" "libuv in a pure room" agent/plan/plan_uv.c '#include <uv.h>'
+offends include-graph.sh "handles are known to drivers only" "libcurl in a pure room" agent/plan/plan_curl.c '# include <curl/curl.h>'
 
-offends core-is-pure.sh "a look at the environment" agent/plan/plan_env.c '
+offends core-is-pure.sh "core does not reach the world" "a look at the environment" agent/plan/plan_env.c '
 #include <stdlib.h>
 char *plan_env(void) { return getenv("HOME"); }'
-offends core-is-pure.sh "a look at the clock" agent/plan/plan_clock.c '
+offends core-is-pure.sh "core does not reach the world" "a look at the clock" agent/plan/plan_clock.c '
 #include <time.h>
 long plan_clock(void) { return (long)time(NULL); }'
-offends core-is-pure.sh "output" agent/plan/plan_out.c '
+offends core-is-pure.sh "core does not reach the world" "output" agent/plan/plan_out.c '
 #include <stdio.h>
 void plan_out(void) { printf("%d", 1); }'
-offends core-is-pure.sh "a function that we have given up" agent/plan/plan_copy.c '
+offends core-is-pure.sh "nobody calls a function that we have given up" "a function that we have given up" agent/plan/plan_copy.c '
 #include <string.h>
 char *plan_copy(char *to, const char *from) { return strcpy(to, from); }'
-offends core-is-pure.sh "the same under its checked name" agent/plan/plan_checked.c '
+offends core-is-pure.sh "nobody calls a function that we have given up" "the same under its checked name" agent/plan/plan_checked.c '
 char *__strcpy_chk(char *, const char *, unsigned long);
 char *plan_checked(char *to, const char *from) { return __strcpy_chk(to, from, 9); }'
-offends core-is-pure.sh "a call of a driver" agent/plan/plan_call.c '
+offends core-is-pure.sh "core calls no driver and does not log" "a call of a driver" agent/plan/plan_call.c '
 int io_open(void);
 int plan_call(void) { return io_open(); }'
-offends core-is-pure.sh "a line in the log" agent/plan/plan_log.c '
+offends core-is-pure.sh "core calls no driver and does not log" "a line in the log" agent/plan/plan_log.c '
 void log_at(int level, const char *room, const char *fmt, ...);
 void plan_log(void) { log_at(0, "plan", "x"); }'
-offends core-is-pure.sh "a foreign name" agent/plan/plan_name.c 'int planner(void) { return 1; }'
-offends core-is-pure.sh "the name of a sibling" agent/plan/plan_name.c 'int plank_name(void) { return 1; }'
-offends core-is-pure.sh "a counter" agent/plan/plan_count.c 'int plan_count(void) { static int n; return ++n; }'
-offends core-is-pure.sh "a table that can be written to" agent/plan/plan_table.c '
+offends core-is-pure.sh "exported names begin with the name of their file" "a foreign name" agent/plan/plan_name.c 'int planner(void) { return 1; }'
+offends core-is-pure.sh "exported names begin with the name of their file" "the name of a sibling" agent/plan/plan_name.c 'int plank_name(void) { return 1; }'
+offends core-is-pure.sh "core keeps no state" "a counter" agent/plan/plan_count.c 'int plan_count(void) { static int n; return ++n; }'
+offends core-is-pure.sh "core keeps no state" "a table that can be written to" agent/plan/plan_table.c '
 static const char *names[] = { "a", "b" };
 const char **plan_table(void) { return names; }'
 
@@ -137,14 +137,14 @@ int plan_diff_of(void) { return 1; }
 int plan_apply(void) { return 1; }
 static const char *const names[] = { "a", "b" };
 const char *plan_name(int i) { return names[i]; }'
-caught core-is-pure.sh 0 "a part of a file's name and a constant table pass"
+caught core-is-pure.sh "" "a part of a file's name and a constant table pass"
 
-offends headers-stand-alone.sh "a header that leans on another" agent/plan/plan_lean.h 'uint8_t plan_lean(void);'
-offends all-listed.sh "a source that is not built" agent/plan/plan_lost.c 'int plan_lost(void);'
-offends all-listed.sh "a test that is not run" tests/unit/test_lost.c 'int main(void) { return 0; }'
-offends all-listed.sh "lint that is not run" tests/lint/lost.sh 'exit 0'
+offends headers-stand-alone.sh "plan/plan_lean.h" "a header that leans on another" agent/plan/plan_lean.h 'uint8_t plan_lean(void);'
+offends all-listed.sh "every source is built" "a source that is not built" agent/plan/plan_lost.c 'int plan_lost(void);'
+offends all-listed.sh "every test is run" "a test that is not run" tests/unit/test_lost.c 'int main(void) { return 0; }'
+offends all-listed.sh "every test is run" "lint that is not run" tests/lint/lost.sh 'exit 0'
 
-offends function-length.sh "a function of 90 lines" agent/plan/plan_long.c "int
+offends function-length.sh "functions are short" "a function of 90 lines" agent/plan/plan_long.c "int
 plan_long(int n)
 {
 $(yes '	n++;' | head -n 90)
@@ -158,39 +158,39 @@ plan_long(int n)
 $(yes '	n++;' | head -n 90)
 	return n;
 }"
-caught function-length.sh 0 "one with its reason passes"
+caught function-length.sh "" "one with its reason passes"
 
 # Tools that may be missing: what skips proves nothing, and is not counted.
-if_there() { # script, what, file, text
+if_there() { # script, its check, what, file, text
 	clean_tree
-	plant "$3" "$4"
-	if_it_runs "$1" "$2"
+	plant "$4" "$5"
+	if_it_runs "$1" "$2" "$3"
 }
 
-if_it_runs() { # script, what
+if_it_runs() { # script, its check, what
 	case $(top_srcdir=$tree top_builddir=$tree sh "$lint/$1") in
 	*'# SKIP'*) tried="$tried $1" ;;
-	*) caught "$1" 1 "$2 is caught" ;;
+	*) caught "$1" "$2" "$3 is caught" ;;
 	esac
 }
 
-if_there format.sh "a line out of form" agent/plan/plan_form.c 'int plan_form(void) {return 1;}'
-if_there codespell.sh "a typing error" README.md "Here a word is t""eh wrong one."
-if_there shellcheck.sh "a script that splits words" packaging/careless '#!/bin/sh
+if_there format.sh "the sources are formatted" "a line out of form" agent/plan/plan_form.c 'int plan_form(void) {return 1;}'
+if_there codespell.sh "codespell has nothing to say" "a typing error" README.md "Here a word is t""eh wrong one."
+if_there shellcheck.sh "shellcheck has nothing to say" "a script that splits words" packaging/careless '#!/bin/sh
 rm $1'
-if_there cppcheck.sh "memory that is lost" agent/plan/plan_lost.c '
+if_there cppcheck.sh "cppcheck has nothing to say" "memory that is lost" agent/plan/plan_lost.c '
 #include <stdlib.h>
 int plan_lost(void);
 int plan_lost(void) { char *p = malloc(9); return p == NULL; }'
-if_there cppcheck.sh "an index beyond its array" agent/plan/plan_index.c '
+if_there cppcheck.sh "cppcheck has nothing to say" "an index beyond its array" agent/plan/plan_index.c '
 int plan_index(void);
 int plan_index(void) { int a[2] = { 1, 2 }; return a[2]; }'
-if_there clang-tidy.sh "a 1 that is added in the wrong place" agent/plan/plan_tidy.c '
+if_there clang-tidy.sh "clang-tidy has nothing to say" "a 1 that is added in the wrong place" agent/plan/plan_tidy.c '
 #include <stdlib.h>
 #include <string.h>
 char *plan_tidy(const char *s);
 char *plan_tidy(const char *s) { return malloc(strlen(s + 1)); }'
-if_there man-pages.sh "a macro that there is not" packaging/rollcalld.8 '.Dd $Mdocdate$
+if_there man-pages.sh "rollcalld.8" "a macro that there is not" packaging/rollcalld.8 '.Dd $Mdocdate$
 .Dt ROLLCALLD 8
 .Os
 .Sh NAME
@@ -199,10 +199,10 @@ if_there man-pages.sh "a macro that there is not" packaging/rollcalld.8 '.Dd $Md
 .Xx none'
 clean_tree
 rollcall_helps status why
-if_it_runs man-pages.sh "a command that no page tells"
+if_it_runs man-pages.sh "rollcall.1 has each command" "a command that no page tells"
 clean_tree
 rollcall_helps
-if_it_runs man-pages.sh "a help without commands"
+if_it_runs man-pages.sh "rollcall tells its commands" "a help without commands"
 
 # All that documents.sh reads; the documents, and what Python would find by following a link, may be written to.
 documented_tree() {
@@ -220,12 +220,12 @@ documented_tree() {
 }
 
 documented_tree
-caught documents.sh 0 "our documents pass"
+caught documents.sh "" "our documents pass"
 documented_tree
 sed 's/^| `[A-Za-z_.]*`/| `rollcall_lost`/' "$top_srcdir/docs/runbook.md" >"$tree/docs/runbook.md"
 printf '%s\n' '`test_lost: it_is_lost`, `fuzz_lost`, [lost](lost.md), `rollcall lose all`' >>"$tree/docs/security.md"
 echo 'rollcall 0' >"$tree/NEWS"
-if_it_runs documents.sh "a document that is not true"
+if_it_runs documents.sh "docs say what is" "a document that is not true"
 if [ "${found#*# SKIP}" = "$found" ]; then
 	none "each test of the documents fails" "$(sed -n 's/^def \(test_[a-z_]*\).*/\1/p' "$tree/tests/functional/test_documents.py" |
 		while read -r name; do
