@@ -8,7 +8,7 @@ LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/unit/tap.sh
 SH_LOG_DRIVER = $(TAP_DRIVER)
 AM_TESTS_ENVIRONMENT = \
 	top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; CC='$(CC)'; \
-	export top_srcdir top_builddir CC;
+	build_flags='$(CPPFLAGS) $(EXTRA_CFLAGS) $(CFLAGS)'; export top_srcdir top_builddir CC build_flags;
 
 # What every test is linked with; a fake in a test's own sources comes before the
 # archives, which then leave theirs out.
