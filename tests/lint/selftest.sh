@@ -29,7 +29,8 @@ clean_tree() {
 	printf '#include "base/base.h"\nint plan_of(int n);\nint plan_planted(void);\n' >"$tree/agent/plan/plan.h"
 	printf '#include "plan/plan.h"\n\nint\nplan_of(int n)\n{\n\treturn n;\n}\n' >"$tree/agent/plan/plan.c"
 	printf 'int io_open(void);\nint\nio_open(void)\n{\n\treturn 0;\n}\n' >"$tree/agent/io/io.c"
-	echo '%D%/base/base.h %D%/io/io.c %D%/plan/plan.h %D%/plan/plan.c' >"$tree/agent/local.mk"
+	printf '%s\n' 'agent_libcore_a_SOURCES = %D%/base/base.h %D%/plan/plan.h %D%/plan/plan.c' \
+		'agent_libdrive_a_SOURCES = %D%/io/io.c' >"$tree/agent/local.mk"
 	: >"$tree/tests/local.mk"
 }
 
@@ -51,9 +52,10 @@ archive() { # name, sources
 	shift
 	for source; do
 		name=${source##*/}
+		mkdir -p "${source%/*}/.deps"
 		# shellcheck disable=SC2086 # both hold options
 		$CC -std=c11 -D_GNU_SOURCE -w ${build_flags--O2} -I"$tree/agent" -c "$source" \
-			-o "$objects/$prefix-${name%.c}.o" || exit 1
+			-o "$objects/$prefix-${name%.c}.o" -MD -MF "${source%/*}/.deps/$prefix-${name%.c}.Po" || exit 1
 	done
 	"${AR:-ar}" rc "$archive" "$objects"/*.o
 }
@@ -110,11 +112,45 @@ if_it_runs() { # script, its check, what
 	esac
 }
 
+clean_tree
+set -- '#include <hap/hap_text.h>' '#include "plan/../hap/hap_text.h"' '#include  "hap/hap_text.h"' '# include "hap/hap_text.h"' \
+	'#	include "hap/hap_text.h"' '#include"hap/hap_text.h"' '	#include "hap/hap_text.h"' '%:include "hap/hap_text.h"' '#include HEADER'
+for text; do
+	plant "agent/plan/plan_up$#.c" "$text"
+	shift
+done
+caught include-graph.sh "includes are written plainly" "an include in another form is caught"
+none "each form is told" "$(for file in "$tree"/agent/plan/plan_up*; do
+	echo "$found" | grep -qF "${file##*/}: $(cat "$file")" || cat "$file"
+done)"
 offends include-graph.sh "includes go one way" "an include against the stream" agent/plan/plan_up.c '#include "hap/hap_text.h"'
 offends include-graph.sh "includes go one way" "an include of the wiring" agent/plan/plan_app.c '#include "app.h"'
 offends include-graph.sh "includes go one way" "a room that is not in the table" agent/attic/attic.c '#include "base/base.h"'
-offends include-graph.sh "handles are known to drivers only" "libuv in a pure room" agent/plan/plan_uv.c '#include <uv.h>'
-offends include-graph.sh "handles are known to drivers only" "libcurl in a pure room" agent/plan/plan_curl.c '# include <curl/curl.h>'
+offends include-graph.sh "includes go one way" "a driver of hap in cli" agent/cli/cli_hap.c '#include "hap/hap_link.h"'
+offends include-graph.sh "what is pure includes what is pure" "a system header in a pure room" agent/plan/plan_look.c '#include <unistd.h>'
+offends include-graph.sh "what is pure includes what is pure" "a library in base" agent/base/base_json.c '#include <jansson.h>'
+handles="handles are known to drivers only"
+offends include-graph.sh "$handles" "libuv in a pure room" agent/plan/plan_uv.c '#include <uv.h>'
+offends include-graph.sh "$handles" "a part of libuv" agent/plan/plan_unix.c '#include <uv/unix.h>'
+offends include-graph.sh "$handles" "libcurl in a pure room" agent/plan/plan_curl.c '#include <curl/curl.h>'
+offends include-graph.sh "$handles" "libuv in what is called like a driver" agent/hap/hap_files.c '#include <uv.h>'
+clean_tree
+plant agent/plan/plan_files.c '#include <uv.h>'
+echo 'agent_libdrive_a_SOURCES += %D%/plan/plan_files.c' >>"$tree/agent/local.mk"
+caught include-graph.sh "$handles" "libuv in a driver of a pure room is caught"
+clean_tree
+plant agent/hap/hap_files.c '#include <uv.h>'
+plant agent/cli/cli_hap.c '#include "hap/hap_text.h"'
+echo 'agent_libdrive_a_SOURCES += %D%/hap/hap_files.c' >>"$tree/agent/local.mk"
+echo 'agent_libcore_a_SOURCES += %D%/hap/hap_text.h' >>"$tree/agent/local.mk"
+caught include-graph.sh "" "libuv in a driver and what is pure of a room pass"
+# All that the sources show of it is a comment.
+clean_tree
+plant agent/hap/hap_text.h 'int hap_text(void);'
+plant agent/plan/plan_up.c '/**/ #include "hap/hap_text.h"'
+echo 'agent_libcore_a_SOURCES += %D%/plan/plan_up.c %D%/hap/hap_text.h' >>"$tree/agent/local.mk"
+archive libcore.a "$tree"/agent/plan/*.c
+caught include-graph.sh "nothing else was read" "an include that does not look like one is caught"
 
 # Each of them is told.
 tells() { # what, each one, at the end of a line or before a bracket
