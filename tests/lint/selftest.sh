@@ -15,7 +15,7 @@ tried= # the scripts that something was planted for
 clean_tree() {
 	rm -rf "${tree:?}"/*
 	mkdir -p "$tree/agent/base" "$tree/agent/io" "$tree/agent/plan" "$tree/agent/hap" "$tree/tests/lint" "$tree/tests/unit" \
-		"$tree/tests/fuzz" "$tree/tests/torture"
+		"$tree/tests/fuzz" "$tree/tests/torture" "$tree/tests/bench" "$tree/tests/scenario"
 	cp "$lint/allowed-includes" "$tree/tests/lint/"
 	cp "$top_srcdir/.clang-format" "$top_srcdir/.clang-tidy" "$tree/"
 	mkdir -p "$tree/.ci" "$tree/docs" "$tree/haproxy" "$tree/packaging"
@@ -261,8 +261,14 @@ const char *plan_name(int i) { return names[i]; }'
 caught core-is-pure.sh "" "a part of a file's name and a constant table pass"
 
 offends headers-stand-alone.sh "plan/plan_lean.h" "a header that leans on another" agent/plan/plan_lean.h 'uint8_t plan_lean(void);'
+clean_tree
+plant agent/plan/plan_lost.h 'int plan_lost(void);'
+echo '# %D%/plan/plan_lost.h' >>"$tree/agent/local.mk"
+caught all-listed.sh "every source is built" "a source that is only talked about is caught"
 offends all-listed.sh "every source is built" "a source that is not built" agent/plan/plan_lost.c 'int plan_lost(void);'
 offends all-listed.sh "every test is run" "a test that is not run" tests/unit/test_lost.c 'int main(void) { return 0; }'
+offends all-listed.sh "every test is run" "a scenario that is not shipped" tests/scenario/lost.scn '# lost'
+offends all-listed.sh "every test is run" "a header of a bench" tests/bench/lost.h 'int lost(void);'
 offends all-listed.sh "every test is run" "lint that is not run" tests/lint/lost.sh 'exit 0'
 
 long_function="int
