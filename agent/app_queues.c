@@ -178,18 +178,6 @@ app_queues_view(const struct app_queues *q, size_t source, struct ecs_queue_view
 	return true;
 }
 
-struct aws_caller *
-app_queues_sqs(const struct app_queues *q, size_t source)
-{
-	return q != NULL ? q->sources[source].sqs : NULL;
-}
-
-struct aws_caller *
-app_queues_sns(const struct app_queues *q, size_t source)
-{
-	return q != NULL ? q->sources[source].sns : NULL;
-}
-
 static void
 on_stopped(void *arg)
 {

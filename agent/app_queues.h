@@ -34,9 +34,6 @@ NODISCARD enum err_code app_queues_new(const struct app_queues_config *config, s
 void app_queues_start(struct app_queues *q); /* null is fine, here and below */
 /* False: that source has no events. */
 bool app_queues_view(const struct app_queues *q, size_t source, struct ecs_queue_view *ret);
-/* The callers that the doctor tries their actions by; null: none. */
-struct aws_caller *app_queues_sqs(const struct app_queues *q, size_t source);
-struct aws_caller *app_queues_sns(const struct app_queues *q, size_t source);
 /* Queues of our own are deleted; done comes within ECS_QUEUE_STOP_MS, at once if there are none. */
 void app_queues_stop(struct app_queues *q, loop_fn *done, void *arg);
 void app_queues_close(struct app_queues *q);

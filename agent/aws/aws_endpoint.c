@@ -33,12 +33,6 @@ partition_of(struct str region)
 }
 
 const char *
-aws_endpoint_suffix(struct str region)
-{
-	return partition_of(region)->suffix;
-}
-
-const char *
 aws_endpoint_partition(struct str region)
 {
 	return partition_of(region)->name;

@@ -41,7 +41,6 @@ NODISCARD enum err_code aws_endpoint_of(
  * SERVICE.REGION.SUFFIX of the region's partition. */
 NODISCARD enum err_code aws_endpoint_make(
     struct str service, struct str region, struct str override, struct aws_endpoint *ret, struct err *e);
-const char *aws_endpoint_suffix(struct str region);    /* "amazonaws.com" for what we don't know */
 const char *aws_endpoint_partition(struct str region); /* as ARNs name it: "aws" for what we don't know */
 
 #endif
