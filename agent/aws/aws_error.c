@@ -311,12 +311,6 @@ aws_error_class_name(enum aws_error_class c)
 	return names[c];
 }
 
-bool
-aws_error_is_worth_retrying(enum aws_error_class c)
-{
-	return c == AWS_ERROR_THROTTLED || c == AWS_ERROR_TRANSIENT;
-}
-
 int64_t
 aws_error_backoff_ms(unsigned attempt, int64_t base_ms, int64_t cap_ms, uint32_t rnd)
 {

@@ -507,23 +507,29 @@ a_call_that_is_tried_again_goes_before_those_that_never_were(void **state)
 static void
 what_passes_is_tried_again_with_jitter_and_a_fresh_signature(void **state)
 {
-	static const struct answer script[] = { THROTTLE, { .code = ERR_TIMEOUT }, OK_ANSWER };
-	struct aws_caller_figures f;
-	static struct room r;
+	static const struct answer scripts[][3] = {
+		{ THROTTLE, { .code = ERR_TIMEOUT }, OK_ANSWER },
+		{ THROTTLE, { .status = 400, .body = "{\"__type\":\"ServerException\"}" }, OK_ANSWER },
+	};
 
 	(void)state;
-	open_room(&r, script, COUNT(script));
-	send_one(&r, 0);
-	loop_run(r.loop);
-	f = aws_caller_figures(r.caller);
-	assert_int_equal(r.told[0].n, 1);
-	assert_false(r.told[0].failed);
-	assert_int_equal(f.calls, 3);
-	assert_int_equal(f.throttles, 1);
-	assert_int_equal(f.failures, 0);
-	assert_in_range(r.http.sent[1].at_ms - r.http.sent[0].at_ms, 10, 1010);
-	assert_in_range(r.http.sent[2].at_ms - r.http.sent[1].at_ms, 10, 2010);
-	close_room(&r);
+	for (size_t i = 0; i < COUNT(scripts); i++) {
+		struct aws_caller_figures f;
+		static struct room r;
+
+		open_room(&r, scripts[i], COUNT(scripts[i]));
+		send_one(&r, 0);
+		loop_run(r.loop);
+		f = aws_caller_figures(r.caller);
+		assert_int_equal(r.told[0].n, 1);
+		assert_false(r.told[0].failed);
+		assert_int_equal(f.calls, 3);
+		assert_int_equal(f.throttles, 1);
+		assert_int_equal(f.failures, 0);
+		assert_in_range(r.http.sent[1].at_ms - r.http.sent[0].at_ms, 10, 1010);
+		assert_in_range(r.http.sent[2].at_ms - r.http.sent[1].at_ms, 10, 2010);
+		close_room(&r);
+	}
 }
 
 static void
