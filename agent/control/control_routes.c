@@ -122,46 +122,6 @@ struct call {
 	struct str entrypoint, host, path;
 };
 
-static char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-static bool
-same_host(struct str a, struct str b)
-{
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++)
-		if (lower(a.ptr[i]) != lower(b.ptr[i]))
-			return false;
-	return true;
-}
-
-static bool
-leads_to(const struct live_route *r, const struct call *c, struct str host)
-{
-	return same_host(r->host, host) && (r->is_exact ? str_eq(c->path, r->path) : str_has_prefix(c->path, r->path));
-}
-
-/* False: none. */
-static bool
-find_longest(const struct hap_map *m, const struct call *c, struct str host, struct live_route *ret)
-{
-	bool found = false;
-
-	for (size_t i = 0; i < m->n; i++) {
-		const struct live_route r = take_apart(&m->lines[i]);
-
-		if (!leads_to(&r, c, host) || (found && r.path.len + r.is_exact <= ret->path.len + ret->is_exact))
-			continue;
-		*ret = r;
-		found = true;
-	}
-	return found;
-}
-
 static const struct hap_map *
 find_map(const struct control_facts *f, struct str entrypoint)
 {
@@ -213,21 +173,22 @@ put_others(struct control_json *w, const struct desired *d, const struct desired
 }
 
 static void
-put_found(struct control_json *w, const struct control_facts *f, struct str entrypoint, const struct live_route *r)
+put_found(struct control_json *w, const struct control_facts *f, struct str entrypoint, const struct hap_map_line *line)
 {
-	const struct plan_backend *b = f->plan != NULL ? plan_find(f->plan, r->backend) : NULL;
-	const struct desired_route *why = find_desired(f->desired, entrypoint, r);
+	const struct live_route r = take_apart(line);
+	const struct plan_backend *b = f->plan != NULL ? plan_find(f->plan, r.backend) : NULL;
+	const struct desired_route *why = find_desired(f->desired, entrypoint, &r);
 
-	control_json_text(w, "key", r->key);
-	control_json_text(w, "backend", r->backend);
+	control_json_text(w, "key", r.key);
+	control_json_text(w, "backend", r.backend);
 	if (put_ready_servers(w, b) > 0)
 		control_json_word(w, "reason", "");
 	else if (b == NULL || !b->exists)
 		control_json_format(
-		    w, "reason", "HAProxy has no backend `" STR_FMT "`: calls get UNAVAILABLE", STR_ARG(r->backend));
+		    w, "reason", "HAProxy has no backend `" STR_FMT "`: calls get UNAVAILABLE", STR_ARG(r.backend));
 	else
 		control_json_format(w, "reason",
-		    "no server of backend `" STR_FMT "` takes calls now: calls get UNAVAILABLE", STR_ARG(r->backend));
+		    "no server of backend `" STR_FMT "` takes calls now: calls get UNAVAILABLE", STR_ARG(r.backend));
 	put_asker(w, why);
 	put_others(w, f->desired, why);
 }
@@ -265,25 +226,12 @@ take_call(const struct control_query *q, struct call *ret)
 	return ret->host.len > 0;
 }
 
-/* "host:port" is asked for where a client was told so; the map knows names alone. */
-static struct str
-without_port(struct str host)
-{
-	size_t at;
-
-	if (str_has_prefix(host, STR("[")))
-		return str_find(host, ']', &at) ? str_first(host, at + 1) : host;
-	if (!str_find(host, ':', &at))
-		return host;
-	return str_first(host, at);
-}
-
 void
 control_routes_find(const struct control_facts *f, const struct control_query *q, struct control_response *ret)
 {
 	struct control_json w = control_json_make(&ret->body);
+	const struct hap_map_line *line;
 	const struct hap_map *m;
-	struct live_route r;
 	struct call c;
 
 	if (!take_call(q, &c)) {
@@ -294,8 +242,9 @@ control_routes_find(const struct control_facts *f, const struct control_query *q
 	m = find_map(f, c.entrypoint);
 	control_json_object(&w, NULL);
 	control_json_text(&w, "entrypoint", c.entrypoint);
-	if (m != NULL && (find_longest(m, &c, without_port(c.host), &r) || find_longest(m, &c, STR("*"), &r)))
-		put_found(&w, f, c.entrypoint, &r);
+	line = m != NULL ? hap_map_lookup(m, c.host, c.path) : NULL;
+	if (line != NULL)
+		put_found(&w, f, c.entrypoint, line);
 	else
 		put_none(&w, f, &c);
 	control_json_object_end(&w);

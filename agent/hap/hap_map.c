@@ -77,18 +77,6 @@ hap_map_same(const struct hap_map *a, const struct hap_map *b)
 	return true;
 }
 
-static const struct hap_map_line *
-longest(const struct hap_map *m, struct str asked)
-{
-	for (size_t len = asked.len; len > 0; len--) {
-		const struct hap_map_line *hit = hap_map_find(m, str_first(asked, len));
-
-		if (hit != NULL)
-			return hit;
-	}
-	return NULL;
-}
-
 /* As host_only does: what stands before the port. */
 static struct str
 without_port(struct str host)
@@ -100,32 +88,43 @@ without_port(struct str host)
 	return str_find(host, ':', &at) ? str_first(host, at) : host;
 }
 
-enum err_code
-hap_map_lookup(struct arena *a, const struct hap_map *m, struct str host, struct str path,
-    const struct hap_map_line **ret, struct err *e)
+static char
+lower(char c)
 {
-	char *asked = arena_alloc(a, host.len + path.len + 3, 1);
-	size_t n;
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
 
-	if (asked == NULL)
-		return err_set(e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-	host = without_port(host);
-	for (size_t i = 0; i < host.len; i++)
-		asked[i] = (char)(host.ptr[i] >= 'A' && host.ptr[i] <= 'Z' ? host.ptr[i] - 'A' + 'a' : host.ptr[i]);
-	n = host.len;
-	if (path.len > 0)
-		memcpy(asked + n, path.ptr, path.len);
-	n += path.len;
-	asked[n++] = '?';
-	*ret = longest(m, str_of(asked, n));
-	if (*ret != NULL)
-		return ERR_OK;
-	asked[0] = '*';
-	if (path.len > 0)
-		memcpy(asked + 1, path.ptr, path.len);
-	asked[1 + path.len] = '?';
-	*ret = longest(m, str_of(asked, path.len + 2));
-	return ERR_OK;
+/* Does what the frontend asks with, HOST PATH `?`, begin with it? */
+static bool
+leads_to(struct str key, struct str host, struct str path)
+{
+	struct str rest = str_skip(key, host.len);
+
+	for (size_t i = 0; i < key.len && i < host.len; i++)
+		if (key.ptr[i] != lower(host.ptr[i]))
+			return false;
+	if (rest.len == path.len + 1 && rest.ptr[path.len] == '?')
+		rest.len--;
+	return str_has_prefix(path, rest);
+}
+
+static const struct hap_map_line *
+longest(const struct hap_map *m, struct str host, struct str path)
+{
+	const struct hap_map_line *found = NULL;
+
+	for (size_t i = 0; i < m->n; i++)
+		if (leads_to(m->lines[i].key, host, path) && (found == NULL || m->lines[i].key.len > found->key.len))
+			found = &m->lines[i];
+	return found;
+}
+
+const struct hap_map_line *
+hap_map_lookup(const struct hap_map *m, struct str host, struct str path)
+{
+	const struct hap_map_line *found = longest(m, without_port(host), path);
+
+	return found != NULL ? found : longest(m, STR("*"), path);
 }
 
 enum err_code

@@ -35,8 +35,7 @@ size_t hap_map_sort(struct hap_map_line *lines, size_t n);
 const struct hap_map_line *hap_map_find(const struct hap_map *m, struct str key); /* or null */
 bool hap_map_same(const struct hap_map *a, const struct hap_map *b);
 /* What HAProxy would find for this call: host first, then `*`; null: nothing. */
-NODISCARD enum err_code hap_map_lookup(struct arena *a, const struct hap_map *m, struct str host, struct str path,
-    const struct hap_map_line **ret, struct err *e);
+const struct hap_map_line *hap_map_lookup(const struct hap_map *m, struct str host, struct str path);
 
 /* HOST/PATH of a route, with its `?`.  ERR_ARG: it would need quoting. */
 NODISCARD enum err_code hap_map_key(struct arena *a, const struct desired_route *r, struct str *ret, struct err *e);
