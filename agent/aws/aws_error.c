@@ -295,22 +295,6 @@ aws_error_classify_xml(int status, struct str body, struct aws_error *ret)
 	aws_error_make(status, str_from_cstr(x.code), str_from_cstr(x.message), ret);
 }
 
-const char *
-aws_error_class_name(enum aws_error_class c)
-{
-	static const char *const names[] = {
-		[AWS_ERROR_THROTTLED] = "throttled",
-		[AWS_ERROR_TRANSIENT] = "transient",
-		[AWS_ERROR_STALE_KEY] = "stale key",
-		[AWS_ERROR_SKEW] = "clock skew",
-		[AWS_ERROR_DENIED] = "denied",
-		[AWS_ERROR_NOT_FOUND] = "not found",
-		[AWS_ERROR_INVALID] = "invalid",
-	};
-
-	return names[c];
-}
-
 int64_t
 aws_error_backoff_ms(unsigned attempt, int64_t base_ms, int64_t cap_ms, uint32_t rnd)
 {

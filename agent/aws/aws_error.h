@@ -41,7 +41,6 @@ void aws_error_classify_xml(int status, struct str body, struct aws_error *ret);
 void aws_error_make(int status, struct str code, struct str message, struct aws_error *ret);
 /* What is no answer of AWS at all: a transport fault, no key, a queue that is full. */
 void aws_error_local(enum aws_error_class c, const struct err *e, struct aws_error *ret);
-const char *aws_error_class_name(enum aws_error_class c); /* "throttled" */
 /* Full jitter: uniform in [0, min(cap, base * 2^attempt)]; rnd is uniform in uint32_t. */
 int64_t aws_error_backoff_ms(unsigned attempt, int64_t base_ms, int64_t cap_ms, uint32_t rnd);
 

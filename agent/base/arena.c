@@ -155,9 +155,3 @@ arena_str(struct arena *a, struct str s, struct str *ret)
 	*ret = str_of(copy, s.len);
 	return true;
 }
-
-size_t
-arena_used(const struct arena *a)
-{
-	return a->used;
-}

@@ -26,7 +26,6 @@ NODISCARD void *arena_alloc(struct arena *a, size_t n, size_t size); /* zeroed *
 /* Copies s and appends a NUL; null if the arena refuses. */
 NODISCARD const char *arena_strdup(struct arena *a, struct str s);
 NODISCARD bool arena_str(struct arena *a, struct str s, struct str *ret); /* the same, as a str */
-size_t arena_used(const struct arena *a);
 
 #define ARENA_NEW(a, type)      ((type *)arena_alloc((a), 1, sizeof(type)))
 #define ARENA_ARRAY(a, type, n) ((type *)arena_alloc((a), (n), sizeof(type)))

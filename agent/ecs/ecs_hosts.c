@@ -46,12 +46,6 @@ ecs_hosts_free(struct ecs_hosts *h)
 	free(h);
 }
 
-size_t
-ecs_hosts_count(const struct ecs_hosts *h)
-{
-	return h->n;
-}
-
 /* Where it is (true), or belongs. */
 static bool
 seek(const struct ecs_hosts *h, struct str arn, size_t *ret)

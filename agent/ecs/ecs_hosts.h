@@ -37,7 +37,6 @@ struct ecs_hosts;
 
 NODISCARD struct ecs_hosts *ecs_hosts_new(size_t max); /* max > 0 */
 void ecs_hosts_free(struct ecs_hosts *h);              /* null is fine */
-size_t ecs_hosts_count(const struct ecs_hosts *h);
 /* Or null; what it returns is the table's, until the next ecs_hosts_add. */
 const struct ecs_host *ecs_hosts_find(struct ecs_hosts *h, struct str arn);
 /* The one that is there, or a new one of which nothing is known; null: no memory. */

@@ -46,12 +46,6 @@ applied_free(struct applied *a)
 		arena_free(a->arena); /* a is in it */
 }
 
-const char *
-applied_intent_name(enum applied_intent i)
-{
-	return intent_names[i];
-}
-
 bool
 applied_is_of(const struct applied *a, const struct actual *actual)
 {

@@ -126,7 +126,6 @@ bool applied_differs(const struct applied *a, const struct applied *b);
 NODISCARD bool applied_keep_texts(struct arena *a, struct applied_server *s, const struct applied_server *earlier);
 /* Fills by_task once the servers are in place.  Likewise. */
 NODISCARD bool applied_index(struct applied *a);
-const char *applied_intent_name(enum applied_intent i);
 NODISCARD enum err_code applied_write(const struct applied *a, struct buf *out, struct err *e);
 /* Hostile text: refused whole (ERR_PARSE), never half read. */
 NODISCARD enum err_code applied_read(struct str text, struct applied **ret, struct err *e);

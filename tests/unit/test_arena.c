@@ -51,7 +51,6 @@ it_refuses_to_grow_past_its_limit(void **state)
 	}
 	/* Chunks double, and the last takes what is left: little is lost. */
 	assert_true(given > 4096 - 256);
-	assert_int_equal(arena_used(a), given);
 	assert_null(arena_alloc(a, 1, 4096));
 }
 
@@ -117,7 +116,6 @@ nothing_asked_is_something_given(void **state)
 	assert_non_null(arena_alloc(a, 0, 8));
 	assert_non_null(arena_alloc(a, SIZE_MAX, 0));
 	assert_null(arena_alloc(a, 1, 1));
-	assert_int_equal(arena_used(a), 0);
 }
 
 static void

@@ -131,7 +131,7 @@ every_answer_gets_its_class_code_and_text(void **state)
 		aws_error_classify(w->status, str_from_cstr(w->type), str_from_cstr(w->body), &got);
 		assert_string_equal(got.err.msg, w->text);
 		assert_string_equal(got.code, w->code);
-		assert_string_equal(aws_error_class_name(got.class_), aws_error_class_name(w->class_));
+		assert_int_equal(got.class_, w->class_);
 		assert_int_equal(got.retry_after_ms, 0);
 	}
 }
@@ -176,7 +176,7 @@ an_answer_in_xml_means_the_same(void **state)
 		aws_error_classify_xml(w->status, str_from_cstr(w->body), &got);
 		assert_string_equal(got.err.msg, w->text);
 		assert_string_equal(got.code, w->code);
-		assert_string_equal(aws_error_class_name(got.class_), aws_error_class_name(w->class_));
+		assert_int_equal(got.class_, w->class_);
 	}
 }
 
