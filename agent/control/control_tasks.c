@@ -121,8 +121,10 @@ say_ambiguous(struct str id, const struct matches *found, struct control_respons
 
 /* ---- its endpoints ---- */
 
-const struct desired_endpoint *
-control_tasks_endpoints(const struct desired *d, const struct roster_task *task, size_t *ret_n)
+/* What d says of this task, and of how many containers.  Its roster may be older than the
+ * one that the task was found in, so that the task is looked up there again. */
+static const struct desired_endpoint *
+endpoints_of(const struct desired *d, const struct roster_task *task, size_t *ret_n)
 {
 	const struct desired_endpoint *now = d != NULL ? desired_endpoints_of(d, task, ret_n) : NULL;
 
@@ -356,7 +358,7 @@ put_container(struct control_json *w, const struct control_facts *f, const struc
 		control_json_text(w, "held_by", c->held_by != NULL ? c->held_by->name : STR(""));
 	else
 		control_json_null(w, "held_by");
-	endpoints = control_tasks_endpoints(f->desired, task, &n);
+	endpoints = endpoints_of(f->desired, task, &n);
 	put_ignored_labels(w, f->desired, n > 0 ? &endpoints[0] : NULL, name);
 	control_json_array(w, "endpoints");
 	for (size_t i = 0; i < n; i++)
@@ -462,7 +464,7 @@ const struct desired_endpoint *
 control_tasks_exposed(const struct desired *d, const struct desired_server *s, struct str backend)
 {
 	size_t n;
-	const struct desired_endpoint *e = control_tasks_endpoints(d, s->task, &n);
+	const struct desired_endpoint *e = endpoints_of(d, s->task, &n);
 
 	for (size_t i = 0; i < n; i++)
 		if (e[i].exposed && str_eq(e[i].backend, backend) && stands_for(s, &e[i]))

@@ -9,15 +9,11 @@
 #define CONTROL_TASKS_PREFIX_MIN   8  /* characters of an id that may stand for it */
 #define CONTROL_TASKS_MATCHES_MAX  10 /* named when an id is ambiguous */
 
-/* id: a task's id, the beginning of one, or its ARN. */
 /* An array of those containers of tasks that take no calls, with the reasons: the first
  * CONTROL_TASKS_EXCLUDED_MAX. */
 void control_tasks_excluded(const struct control_facts *f, struct str arg, struct control_response *ret);
+/* id: a task's id, the beginning of one, or its ARN. */
 void control_tasks_one(const struct control_facts *f, struct str id, struct control_response *ret);
-/* What d says of this task, and of how many containers.  Its roster may be older than the
- * one that the task was found in, so that the task is looked up there again. */
-const struct desired_endpoint *control_tasks_endpoints(
-    const struct desired *d, const struct roster_task *task, size_t *ret_n);
 /* Why s should serve in that backend; null: nothing says so. */
 const struct desired_endpoint *control_tasks_exposed(
     const struct desired *d, const struct desired_server *s, struct str backend);

@@ -81,8 +81,8 @@ find_view(const struct control_path *path, struct str *ret_arg)
 	return NULL;
 }
 
-void
-control_view_bad_path(struct control_response *ret)
+static void
+refuse_path(struct control_response *ret)
 {
 	control_view_error(400, "bad_path", STR("the path is too long, or not percent-encoded as it must be"), ret);
 }
@@ -175,7 +175,7 @@ control_view_start(const struct control_request *rq, struct control_making *ret)
 
 	*ret = (struct control_making){ .view = NULL };
 	if (!control_path_parse(rq->path, &ret->path)) {
-		control_view_bad_path(&ret->answer);
+		refuse_path(&ret->answer);
 		return;
 	}
 	view = find_view(&ret->path, &ret->slice.arg);

@@ -182,7 +182,6 @@ bool control_view_events_query(const struct control_facts *f, const struct contr
 /* The same error body, for faults that the server itself meets (413, 400) and for
  * the views.  ret is overwritten; what its body owned is freed by the caller. */
 void control_view_error(int status, const char *code, struct str message, struct control_response *ret);
-void control_view_bad_path(struct control_response *ret); /* the 400 of a path that is none */
 /* A JSON answer begins with an empty body, which the caller fills; if that failed it
  * ends as a 503. */
 void control_view_begin(int status, struct control_response *ret);

@@ -88,8 +88,8 @@ label_reader_bad(struct label_reader *r, struct str label, const char *why, stru
 	refuse(r, refusal, true, label, why);
 }
 
-bool
-label_reader_may_pass_over(const struct label_reader *r, struct str label)
+static bool
+may_pass_over(const struct label_reader *r, struct str label)
 {
 	for (size_t i = 0; i < r->rules->allow_unhonoured.n; i++) {
 		struct str allowed = r->rules->allow_unhonoured.items[i];
@@ -103,7 +103,7 @@ label_reader_may_pass_over(const struct label_reader *r, struct str label)
 void
 label_reader_unhonoured(struct label_reader *r, struct str label, const char *why, struct label_refusal *refusal)
 {
-	if (label_reader_may_pass_over(r, label)) {
+	if (may_pass_over(r, label)) {
 		label_reader_note(r, label, LABEL_PASSED_OVER, "%s; allow_unhonoured says to ignore it", why);
 		return;
 	}
@@ -271,7 +271,7 @@ finish_rule(struct label_reader *r, struct str label, struct str text, struct la
 	struct label_rule rule = { .unhonoured = STR("") };
 	struct err e = ERR_INIT;
 	char why[160];
-	bool may_pass = label_reader_may_pass_over(r, label);
+	bool may_pass = may_pass_over(r, label);
 	enum err_code code;
 
 	if (!is_readable(r, label, text, &ret->refusal))

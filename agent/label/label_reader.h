@@ -62,7 +62,6 @@ void label_reader_note(struct label_reader *r, struct str label, enum label_fate
 void label_reader_bad(struct label_reader *r, struct str label, const char *why, struct label_refusal *refusal);
 /* It restricts, and can't be honoured: *refusal (null: nothing depends on it), unless it may be passed over. */
 void label_reader_unhonoured(struct label_reader *r, struct str label, const char *why, struct label_refusal *refusal);
-bool label_reader_may_pass_over(const struct label_reader *r, struct str label);
 /* True, false and the like; what is neither is a BAD label. */
 void label_reader_enable(struct label_reader *r, struct str label, struct str value, bool *ret_disabled);
 /* Sets a setting under rollcall's name for it. */

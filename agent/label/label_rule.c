@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "label/label_expr.h"
 #include "label/label_text.h"
 
 struct alternative {
@@ -381,9 +382,9 @@ keep_places(struct compiler *c, const struct alternatives *all, struct label_rul
 	return ERR_OK;
 }
 
-enum err_code
-label_rule_read(struct arena *a, struct arena *scratch, const struct label_expr *tree, bool pass_over,
-    struct label_rule *ret, struct err *e)
+static enum err_code
+read_tree(struct arena *a, struct arena *scratch, const struct label_expr *tree, bool pass_over, struct label_rule *ret,
+    struct err *e)
 {
 	struct compiler c = { .arena = a, .scratch = scratch, .e = e };
 	struct label_rule rule = { .unhonoured = STR("") };
@@ -421,5 +422,5 @@ label_rule_parse(
 	enum err_code code =
 	    is_v1(text) ? label_expr_parse_v1(scratch, text, &tree, e) : label_expr_parse(scratch, text, &tree, e);
 
-	return code == ERR_OK ? label_rule_read(a, scratch, tree, pass_over, ret, e) : code;
+	return code == ERR_OK ? read_tree(a, scratch, tree, pass_over, ret, e) : code;
 }

@@ -16,7 +16,6 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/str.h"
-#include "label/label_expr.h"
 
 #define LABEL_PLACES_MAX 256 /* of one rule */
 
@@ -39,8 +38,6 @@ struct label_rule {
  * would be left that restricts, the alternative is dropped.
  * ERR_PARSE, ERR_LIMIT: the rule is none, or asks for too much, and e says what.
  */
-NODISCARD enum err_code label_rule_read(struct arena *a, struct arena *scratch, const struct label_expr *tree,
-    bool pass_over, struct label_rule *ret, struct err *e);
 /* Of either syntax, told apart by what follows the first name.  Borrows from text. */
 NODISCARD enum err_code label_rule_parse(
     struct arena *a, struct arena *scratch, struct str text, bool pass_over, struct label_rule *ret, struct err *e);

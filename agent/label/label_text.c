@@ -57,8 +57,8 @@ label_text_has_prefix(struct str s, struct str prefix)
 	return true;
 }
 
-bool
-label_text_lower(struct arena *a, struct str s, struct str *ret)
+static bool
+lower_copy(struct arena *a, struct str s, struct str *ret)
 {
 	char *text = arena_alloc(a, s.len + 1, 1);
 
@@ -138,7 +138,7 @@ label_text_host(struct arena *a, struct str s, struct str *ret)
 	if (s.len > 1 && s.ptr[s.len - 1] == '.')
 		s.len--;
 	if (is_host_name(s))
-		return label_text_lower(a, s, ret) ? ERR_OK : ERR_NOMEM;
+		return lower_copy(a, s, ret) ? ERR_OK : ERR_NOMEM;
 	return take_ipv6(a, s, ret);
 }
 

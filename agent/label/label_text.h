@@ -27,7 +27,6 @@ bool label_text_is_alnum(char c);
 /* ASCII letters are the same in either case. */
 bool label_text_same(struct str a, struct str b);
 bool label_text_has_prefix(struct str s, struct str prefix);
-NODISCARD bool label_text_lower(struct arena *a, struct str s, struct str *ret);
 /* Printable, at most LABEL_TEXT_SAY_MAX bytes.  False: the arena refuses. */
 NODISCARD bool label_text_say(struct arena *a, struct str *ret, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

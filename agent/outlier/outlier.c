@@ -53,8 +53,8 @@ outlier_cause_name(enum outlier_cause c)
 
 /* UNKNOWN, INTERNAL, UNAVAILABLE, DATA_LOSS.  Not UNIMPLEMENTED and the like: those are
  * the caller's mistakes. */
-bool
-outlier_is_failure(int grpc_status)
+static bool
+is_failure(int grpc_status)
 {
 	return grpc_status == 2 || grpc_status == 13 || grpc_status == 14 || grpc_status == 15;
 }
@@ -180,7 +180,7 @@ outlier_counts(const struct outlier *o)
 void
 outlier_answer(struct outlier *o, struct str backend, struct str server, int grpc_status, unsigned status)
 {
-	if (status < 500 && outlier_is_failure(grpc_status) && outlier_tally_fail(o->tally, backend, server))
+	if (status < 500 && is_failure(grpc_status) && outlier_tally_fail(o->tally, backend, server))
 		o->counts.events++;
 	else
 		o->counts.events_ignored++;

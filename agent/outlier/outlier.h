@@ -119,6 +119,5 @@ NODISCARD enum err_code outlier_resume(
     struct outlier *o, struct str text, int64_t mono_ms, int64_t wall_ms, size_t *ret_n, struct err *e);
 
 const char *outlier_cause_name(enum outlier_cause c);
-bool outlier_is_failure(int grpc_status);
 
 #endif

@@ -5,6 +5,7 @@
 #include "label/label.h"
 #include "label/label_conf.h"
 #include "label/label_constraint.h"
+#include "label/label_expr.h"
 #include "label/label_text.h"
 #include "unit.h"
 
