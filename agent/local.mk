@@ -98,7 +98,6 @@ agent_libcore_a_SOURCES = \
 	%D%/plan/overlay.c %D%/plan/overlay.h \
 	%D%/plan/plan.c %D%/plan/plan.h \
 	%D%/plan/plan_address.c %D%/plan/plan_address.h \
-	%D%/plan/plan_apply.c \
 	%D%/plan/plan_bind.c %D%/plan/plan_bind.h \
 	%D%/plan/plan_diff.c \
 	%D%/plan/plan_draft.c %D%/plan/plan_draft.h \

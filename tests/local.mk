@@ -116,7 +116,8 @@ fake_http = %D%/unit/fake_http.c %D%/unit/fake_http.h
 fake_link = %D%/unit/fake_link.c %D%/unit/fake_link.h
 fake_loop = %D%/unit/fake_loop.c %D%/unit/fake_loop.h
 laws = %D%/unit/laws.c %D%/unit/laws.h %D%/unit/laws_ask.c %D%/unit/laws_ask.h \
-	%D%/unit/laws_desired.c %D%/unit/laws_plan.c %D%/unit/laws_soft.c %D%/unit/laws_world.c
+	%D%/unit/laws_desired.c %D%/unit/laws_plan.c %D%/unit/laws_soft.c %D%/unit/laws_world.c $(plan_apply)
+plan_apply = %D%/unit/plan_apply.c %D%/unit/plan_apply.h
 worlds = %D%/unit/worlds.c %D%/unit/worlds.h
 
 tests_unit_test_app_state_SOURCES = %D%/unit/test_app_state.c agent/app_state.c agent/app_state.h
@@ -135,7 +136,7 @@ tests_unit_test_ecs_event_SOURCES = %D%/unit/test_ecs_event.c $(fake_ecs)
 tests_unit_test_ecs_queue_SOURCES = %D%/unit/test_ecs_queue.c $(fake_loop)
 tests_unit_test_ecs_sweep_SOURCES = %D%/unit/test_ecs_sweep.c $(fake_ecs)
 tests_unit_test_ecs_watch_SOURCES = %D%/unit/test_ecs_watch.c $(fake_ecs) $(fake_loop)
-tests_unit_test_applied_SOURCES = %D%/unit/test_applied.c $(worlds)
+tests_unit_test_applied_SOURCES = %D%/unit/test_applied.c $(plan_apply) $(worlds)
 tests_unit_test_hap_exec_SOURCES = %D%/unit/test_hap_exec.c $(fake_link)
 tests_unit_test_hap_maps_SOURCES = %D%/unit/test_hap_maps.c $(fake_link)
 tests_unit_test_hap_master_LDADD = $(LDADD) -lpthread
@@ -146,7 +147,7 @@ tests_unit_test_plan_diff_SOURCES = %D%/unit/test_plan_diff.c $(worlds)
 tests_unit_test_plan_dynamic_SOURCES = %D%/unit/test_plan_dynamic.c $(worlds)
 tests_unit_test_plan_eject_SOURCES = %D%/unit/test_plan_eject.c $(worlds)
 tests_unit_test_plan_evidence_SOURCES = %D%/unit/test_plan_evidence.c $(worlds)
-tests_unit_test_plan_guard_SOURCES = %D%/unit/test_plan_guard.c $(worlds)
+tests_unit_test_plan_guard_SOURCES = %D%/unit/test_plan_guard.c $(plan_apply) $(worlds)
 tests_unit_test_plan_laws_SOURCES = %D%/unit/test_plan_laws.c $(laws) $(worlds)
 tests_unit_test_reload_SOURCES = %D%/unit/test_reload.c $(control_story) $(worlds)
 tests_unit_test_roster_file_SOURCES = %D%/unit/test_roster_file.c $(worlds)
@@ -311,7 +312,7 @@ TESTS += %D%/torture/alloc
 tests_torture_alloc_SOURCES = \
 	%D%/torture/alloc.c %D%/torture/alloc.h \
 	%D%/torture/alloc_control.c %D%/torture/alloc_plan.c %D%/torture/alloc_text.c \
-	$(control_story) $(fake_ecs) $(worlds)
+	$(control_story) $(fake_ecs) $(plan_apply) $(worlds)
 tests_torture_alloc_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=free \
 	-Wl,--wrap=arena_alloc,--wrap=arena_strdup,--wrap=arena_str

@@ -1,6 +1,6 @@
 /*
  * What HAProxy holds, as it was read back.  A value; made by hap/ from replies,
- * by plan_apply in tests.  Only servers whose name begins with "rc_" are ours.
+ * by plan_apply (tests/unit) in tests.  Only servers whose name begins with "rc_" are ours.
  */
 #ifndef PLAN_ACTUAL_H
 #define PLAN_ACTUAL_H

@@ -292,14 +292,6 @@ bool plan_makes(const struct plan *p, struct str backend);                      
 /* Does the memory say that this server is to go, and serves until others do? */
 bool plan_memory_waits(const struct plan_memory *m, struct str backend, const struct actual_server *s);
 
-/*
- * The model of HAProxy used by tests, scenarios and the fuzzer: what actual would be
- * after these steps.  Checks that were pending before have passed by then, those of
- * servers that the steps let join are pending; sessions stay until they are shut.
- * ERR_REFUSED: a step that HAProxy, or one of the laws above, does not allow.
- */
-NODISCARD enum err_code plan_apply(const struct plan *p, const struct actual *to, struct actual **ret, struct err *e);
-
 bool plan_step_is_of_backend(enum plan_step_kind k); /* it is about no server, and no CA */
 const char *plan_step_name(enum plan_step_kind k);
 bool plan_step_removes(enum plan_step_kind k);

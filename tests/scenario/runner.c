@@ -1,7 +1,7 @@
 /*
  * Plays scenarios (*.scn beside this file, the language is in README.md) on a clock of
  * its own: the real caller, watcher, ledger, planner, guard and reconciler between an
- * AWS that answers as the scenario says, and the model of HAProxy (plan_apply).  No
+ * AWS that answers as the scenario says, and a HAProxy of its own (fake_haproxy.h).  No
  * socket, no sleep; an hour takes a moment.
  *
  * It knows the truth, which rollcalld can only infer: which task has really ended.  A

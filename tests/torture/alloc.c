@@ -29,6 +29,7 @@
 #include "ecs/ecs_sweep.h"
 #include "fake_ecs.h"
 #include "hap/hap_text.h"
+#include "plan_apply.h"
 #include "sync/reconcile.h"
 #include "worlds.h"
 

@@ -15,6 +15,7 @@
 #include "control/control_order.h"
 #include "control/control_track.h"
 #include "control_story.h"
+#include "plan_apply.h"
 #include "sync/reconcile.h"
 
 #define TEXT_MAX ((size_t)1 << 20)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "laws_ask.h"
+#include "plan_apply.h"
 
 #define ROUNDS_MAX   200
 #define QUIET_ROUNDS 32 /* longer than a server that is to go may wait for others */

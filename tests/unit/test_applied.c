@@ -13,6 +13,7 @@
 #include "base/prng.h"
 #include "plan/applied.h"
 #include "plan/plan.h"
+#include "plan_apply.h"
 #include "unit.h"
 #include "worlds.h"
 

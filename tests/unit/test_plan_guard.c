@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "plan/plan.h"
+#include "plan_apply.h"
 #include "unit.h"
 #include "worlds.h"
 

@@ -1,13 +1,13 @@
 /*
- * HAProxy as the planner believes it to be: see plan.h.  What HAProxy would refuse,
+ * HAProxy as the planner believes it to be: see plan_apply.h.  What HAProxy would refuse,
  * or what would break a law of the plan, is an error here, so that a test, a
  * scenario or the fuzzer stops at it.  How checks go is in actual.h.
  */
 #include "config.h"
 
-#include <stdlib.h>
+#include "plan_apply.h"
 
-#include "plan/plan.h"
+#include <stdlib.h>
 
 struct entry { /* a server, or one that a step adds */
 	struct str backend;
