@@ -11,10 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 #define STATE_PATH_MAX 2048
 
 #define STATE_NAME_MAX 64 /* of a file, with its suffix */
-#define READ_SIZE      ((size_t)4096)
 #define READ_TRIES     10
 #define FILE_MODE      ((mode_t)0640)
 
@@ -101,30 +102,14 @@ check_writable(const struct app_state *s, struct err *e)
 /* ---- files ---- */
 
 static enum err_code
-read_all(int fd, const char *name, struct buf *out, struct err *e)
-{
-	char chunk[READ_SIZE];
-	ssize_t n;
-
-	while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(e, errno, "state_dir: cannot read %s", name);
-		buf_put(out, str_of(chunk, (size_t)n));
-		if (buf_failed(out, NULL) != ERR_OK)
-			return err_set(e, out->failed, "state_dir: %s: %s, at most %zu bytes are read", name,
-			    err_text(out->failed), out->limit);
-	}
-	return ERR_OK;
-}
-
-static enum err_code
 read_open(int fd, const char *name, struct buf *out, struct stat *ret_info, struct err *e)
 {
+	enum err_code code;
+
 	if (fstat(fd, ret_info) != 0 || !S_ISREG(ret_info->st_mode))
 		return err_set(e, ERR_PARSE, "state_dir: %s is not a file", name);
-	return read_all(fd, name, out, e);
+	code = fd_read_all(fd, out, e);
+	return code == ERR_OK ? code : err_wrap(e, code, "state_dir: %s", name);
 }
 
 /* A file that another daemon writes in turn may be written while it is read. */
@@ -165,21 +150,6 @@ app_state_read(const struct app_state *s, const char *name, struct buf *out, str
 }
 
 static enum err_code
-write_all(int fd, const char *name, struct str text, struct err *e)
-{
-	while (text.len > 0) {
-		ssize_t n = write(fd, text.ptr, text.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(e, errno, "state_dir: cannot write %s", name);
-		text = str_skip(text, (size_t)n);
-	}
-	return ERR_OK;
-}
-
-static enum err_code
 name_with(const char *name, const char *suffix, char ret[STATE_NAME_MAX], struct err *e)
 {
 	if ((size_t)snprintf(ret, STATE_NAME_MAX, "%s%s", name, suffix) >= STATE_NAME_MAX)
@@ -216,8 +186,10 @@ write_beside(const struct app_state *s, const char *beside, bool in_turn, struct
 	}
 	if (fd < 0)
 		return err_sys(e, errno, "state_dir: cannot open %s", beside);
-	code = write_all(fd, beside, text, e);
-	if (code == ERR_OK && is_old && ftruncate(fd, (off_t)text.len) != 0)
+	code = fd_write_all(fd, text, e);
+	if (code != ERR_OK)
+		err_prefix(e, "state_dir: %s", beside);
+	else if (is_old && ftruncate(fd, (off_t)text.len) != 0)
 		code = err_sys(e, errno, "state_dir: cannot cut %s", beside);
 	if (close(fd) != 0 && code == ERR_OK)
 		code = err_sys(e, errno, "state_dir: cannot write %s", beside);

@@ -178,6 +178,7 @@ agent/control/control_page_bytes.c: $(srcdir)/agent/control/page.html
 # What owns handles: rollcalld links it, tests of the drivers too.
 agent_libdrive_a_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS) $(CURL_CFLAGS) $(MHD_CFLAGS) $(ZLIB_CFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
 agent_libdrive_a_SOURCES = \
+	%D%/base/fd.c %D%/base/fd.h \
 	%D%/io/http.h \
 	%D%/io/http_curl.c %D%/io/http_curl.h \
 	%D%/io/http_transfer.c %D%/io/http_transfer.h \

@@ -64,6 +64,7 @@ unit_tests = \
 	%D%/unit/test_ecs_watch \
 	%D%/unit/test_err \
 	%D%/unit/test_fault \
+	%D%/unit/test_fd \
 	%D%/unit/test_grpc_check \
 	%D%/unit/test_hap_ca \
 	%D%/unit/test_hap_exec \

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 #define PATH_BYTES 4096
 
 static const struct {
@@ -36,23 +38,6 @@ expand(const struct env *env, struct str path, char ret[PATH_BYTES])
 }
 
 static enum err_code
-read_all(int fd, const char *path, struct buf *out, struct err *e)
-{
-	char part[4096];
-	ssize_t n;
-
-	do {
-		n = read(fd, part, sizeof(part));
-		if (n > 0)
-			buf_put(out, str_of(part, (size_t)n));
-	} while ((n > 0 && out->failed == ERR_OK) || (n < 0 && errno == EINTR));
-	explicit_bzero(part, sizeof(part));
-	if (n < 0)
-		return err_sys(e, errno, "cannot read %s", path);
-	return buf_failed(out, e) == ERR_OK ? ERR_OK : err_wrap(e, out->failed, "%s", path);
-}
-
-static enum err_code
 read_path(const char *path, struct buf *out, struct err *e)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -63,8 +48,8 @@ read_path(const char *path, struct buf *out, struct err *e)
 		return err_sys(e, errno, "cannot open %s", path);
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		code = err_set(e, ERR_CONF, "%s is no file", path);
-	else
-		code = read_all(fd, path, out, e);
+	else if ((code = fd_read_all(fd, out, e)) != ERR_OK)
+		err_prefix(e, "%s", path);
 	(void)close(fd);
 	return code;
 }

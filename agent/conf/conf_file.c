@@ -6,20 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fd.h"
 
 #define DEFAULT_PATH "/etc/rollcall/rollcall.yaml"
 #define TEXT_VAR     "ROLLCALL_CONFIG"
-#define READ_SIZE    4096
-
-static void
-close_fd(const int *fd)
-{
-	if (*fd >= 0)
-		(void)close(*fd);
-}
 
 static enum err_code
 check_kind(int fd, struct err *e)
@@ -35,36 +27,16 @@ check_kind(int fd, struct err *e)
 	return ERR_OK;
 }
 
-/* Up to the end, or until text is over its limit. */
-static enum err_code
-read_all(int fd, struct buf *text, struct err *e)
-{
-	char piece[READ_SIZE];
-	ssize_t n;
-
-	do {
-		n = read(fd, piece, sizeof(piece));
-		if (n > 0)
-			buf_put(text, str_of(piece, (size_t)n));
-	} while ((n > 0 && text->failed == ERR_OK) || (n < 0 && errno == EINTR));
-	explicit_bzero(piece, sizeof(piece)); /* keys may have stood there */
-	if (n < 0)
-		return err_sys(e, errno, "cannot be read");
-	if (text->failed == ERR_LIMIT)
-		return err_set(e, ERR_LIMIT, "is larger than %zu bytes", CONF_TEXT_MAX);
-	return buf_failed(text, e);
-}
-
 static enum err_code
 read_file(const char *path, struct buf *text, struct err *e)
 {
-	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	CLEANUP(fd_close_at) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	enum err_code code;
 
 	if (fd < 0)
 		return err_sys(e, errno, "cannot be opened");
 	code = check_kind(fd, e);
-	return code == ERR_OK ? read_all(fd, text, e) : code;
+	return code == ERR_OK ? fd_read_all(fd, text, e) : code;
 }
 
 static enum err_code

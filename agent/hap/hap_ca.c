@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -17,41 +16,16 @@
 #include <openssl/x509.h>
 
 #include "base/buf.h"
+#include "base/fd.h"
 #include "hap/hap_pem.h"
 
-#define READ_SIZE   4096
 #define NAME_DIGITS 16 /* of the digest: bytes / 2 */
-
-static void
-close_fd(const int *fd)
-{
-	if (*fd >= 0)
-		(void)close(*fd);
-}
-
-static enum err_code
-read_all(int fd, struct buf *text, struct err *e)
-{
-	char piece[READ_SIZE];
-	ssize_t n;
-
-	do {
-		n = read(fd, piece, sizeof(piece));
-		if (n > 0)
-			buf_put(text, str_of(piece, (size_t)n));
-	} while ((n > 0 && text->failed == ERR_OK) || (n < 0 && errno == EINTR));
-	if (n < 0)
-		return err_sys(e, errno, "cannot be read");
-	if (text->failed == ERR_LIMIT)
-		return err_set(e, ERR_LIMIT, "is larger than %zu bytes", HAP_CA_FILE_MAX);
-	return buf_failed(text, e);
-}
 
 /* O_NONBLOCK: a pipe without a writer would hold up the loop; only a plain file is read. */
 static enum err_code
 read_file(const char *path, struct buf *text, struct err *e)
 {
-	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	CLEANUP(fd_close_at) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0)
@@ -60,7 +34,7 @@ read_file(const char *path, struct buf *text, struct err *e)
 		return err_sys(e, errno, "cannot be read");
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_CONF, "is not a file");
-	return read_all(fd, text, e);
+	return fd_read_all(fd, text, e);
 }
 
 static enum err_code

@@ -13,10 +13,10 @@
 
 #include <uv.h>
 
+#include "base/fd.h"
 #include "io/loop.h"
 
 #define HAP_FILES_PATH_MAX 1200
-#define READ_SIZE          4096
 #define FILE_MODE          0644 /* HAProxy reads them as root, people too */
 
 struct job {
@@ -45,15 +45,10 @@ struct hap_files {
 static enum err_code
 write_all(int fd, struct str text, const char *path, struct err *e)
 {
-	while (text.len > 0) {
-		ssize_t n = write(fd, text.ptr, text.len);
+	enum err_code code = fd_write_all(fd, text, e);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return err_sys(e, n < 0 ? errno : EIO, "cannot write %s", path);
-		text = str_skip(text, (size_t)n);
-	}
+	if (code != ERR_OK)
+		return err_wrap(e, code, "%s", path);
 	if (fchmod(fd, FILE_MODE) != 0 || fsync(fd) != 0)
 		return err_sys(e, errno, "cannot write %s", path);
 	return ERR_OK;
@@ -102,22 +97,17 @@ hap_files_put(const char *path, struct str text, struct err *e)
 }
 
 static enum err_code
-read_all(int fd, const char *path, struct buf *out, struct err *e)
+read_open(int fd, const char *path, struct buf *out, struct err *e)
 {
-	char chunk[READ_SIZE];
+	enum err_code code;
 	struct stat st;
-	ssize_t n = 1;
 
 	if (fstat(fd, &st) != 0)
 		return err_sys(e, errno, "cannot read %s", path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_IO, "cannot read %s: it is no plain file", path);
-	while (n > 0 && buf_failed(out, NULL) == ERR_OK)
-		if ((n = read(fd, chunk, sizeof(chunk))) > 0)
-			buf_put(out, str_of(chunk, (size_t)n));
-	if (n < 0)
-		return err_sys(e, errno, "cannot read %s", path);
-	return buf_failed(out, e);
+	code = fd_read_all(fd, out, e);
+	return code == ERR_OK ? code : err_wrap(e, code, "%s", path);
 }
 
 enum err_code
@@ -129,7 +119,7 @@ hap_files_get(const char *path, struct buf *out, bool *ret_is_there, struct err 
 	*ret_is_there = fd >= 0;
 	if (fd < 0)
 		return errno == ENOENT ? ERR_OK : err_sys(e, errno, "cannot read %s", path);
-	code = read_all(fd, path, out, e);
+	code = read_open(fd, path, out, e);
 	(void)close(fd);
 	return code;
 }
