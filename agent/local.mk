@@ -5,6 +5,7 @@ noinst_LIBRARIES += agent/libcore.a agent/libdrive.a
 agent_libcore_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(YAML_CFLAGS) $(CRYPTO_CFLAGS) $(EXPAT_CFLAGS)
 agent_libcore_a_SOURCES = \
 	%D%/base/arena.c %D%/base/arena.h \
+	%D%/base/arena_say.c %D%/base/arena_say.h \
 	%D%/base/buf.c %D%/base/buf.h \
 	%D%/base/cleanup.h \
 	%D%/base/clk.h \
@@ -110,7 +111,6 @@ agent_libcore_a_SOURCES = \
 	%D%/plan/plan_list.c %D%/plan/plan_list.h \
 	%D%/plan/plan_orphan.c %D%/plan/plan_orphan.h \
 	%D%/plan/plan_pass.c %D%/plan/plan_pass.h \
-	%D%/plan/plan_say.c %D%/plan/plan_say.h \
 	%D%/plan/plan_servers.c %D%/plan/plan_servers.h \
 	%D%/plan/reason.c \
 	%D%/plan/weights.c %D%/plan/weights.h \

@@ -3,6 +3,7 @@
 
 #include "label/label_conf.h"
 
+#include "base/arena_say.h"
 #include "label/label_constraint.h"
 #include "label/label_rule.h"
 #include "label/label_text.h"
@@ -21,7 +22,7 @@ fault(struct check *c, struct conf_where at, const char *key, const char *why)
 
 	if (c->n == CONF_NOTES_MAX)
 		return;
-	if (!label_text_say(c->arena, &to->text, "`%s`: %s", key, why)) {
+	if (!arena_say(c->arena, &to->text, "`%s`: %s", key, why)) {
 		c->starved = true;
 		return;
 	}

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/arena_say.h"
 #include "conf/conf_scalar.h"
 #include "label/label_text.h"
 
@@ -51,7 +52,7 @@ void
 label_reader_note(struct label_reader *r, struct str label, enum label_fate fate, const char *fmt, ...)
 {
 	struct label_note *note;
-	char text[LABEL_TEXT_SAY_MAX + 1];
+	char text[ARENA_SAY_MAX + 1];
 	va_list ap;
 
 	r->counts[fate]++;
@@ -62,8 +63,8 @@ label_reader_note(struct label_reader *r, struct str label, enum label_fate fate
 	va_end(ap);
 	note = &r->notes[r->n_notes];
 	note->fate = fate;
-	if (!label_text_say(r->arena, &note->label, STR_FMT, STR_ARG(str_first(label, SHOWN_MAX))) ||
-	    !label_text_say(r->arena, &note->reason, "%s", text))
+	if (!arena_say(r->arena, &note->label, STR_FMT, STR_ARG(str_first(label, SHOWN_MAX))) ||
+	    !arena_say(r->arena, &note->reason, "%s", text))
 		r->starved = true;
 	else
 		r->n_notes++;
@@ -76,7 +77,7 @@ refuse(struct label_reader *r, struct label_refusal *refusal, bool is_bad, struc
 		return;
 	refusal->is_refused = true;
 	refusal->is_bad = is_bad;
-	if (!label_text_say(
+	if (!arena_say(
 		r->arena, &refusal->message, "label `" STR_FMT "`: %s", STR_ARG(str_first(label, SHOWN_MAX)), why))
 		r->starved = true;
 }

@@ -4,7 +4,6 @@
 #include "label/label_text.h"
 
 #include <arpa/inet.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #define HOST_MAX 253
@@ -68,26 +67,6 @@ lower_copy(struct arena *a, struct str s, struct str *ret)
 		text[i] = lower(s.ptr[i]);
 	*ret = str_of(text, s.len);
 	return true;
-}
-
-bool
-label_text_say(struct arena *a, struct str *ret, const char *fmt, ...)
-{
-	char text[LABEL_TEXT_SAY_MAX + 1];
-	va_list ap;
-	int wanted;
-	size_t n;
-
-	va_start(ap, fmt);
-	wanted = vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (wanted < 0)
-		return false;
-	n = (size_t)wanted < sizeof(text) ? (size_t)wanted : sizeof(text) - 1;
-	for (size_t i = 0; i < n; i++)
-		if (text[i] < 0x20 || text[i] > 0x7e)
-			text[i] = '?';
-	return arena_str(a, str_of(text, n), ret);
 }
 
 static bool

@@ -15,7 +15,6 @@
 #define LABEL_TEXT_VALUE_MAX 8192 /* longer ones are refused unread */
 #define LABEL_TEXT_PATH_MAX  500
 #define LABEL_TEXT_NAME_MAX  120 /* of a backend */
-#define LABEL_TEXT_SAY_MAX   300
 
 /* A piece of text from outside, fit for a message: printable, and short. */
 struct label_text_quote {
@@ -27,8 +26,6 @@ bool label_text_is_alnum(char c);
 /* ASCII letters are the same in either case. */
 bool label_text_same(struct str a, struct str b);
 bool label_text_has_prefix(struct str s, struct str prefix);
-/* Printable, at most LABEL_TEXT_SAY_MAX bytes.  False: the arena refuses. */
-NODISCARD bool label_text_say(struct arena *a, struct str *ret, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* A name of at most 253 letters, digits, `-`, `_`, no label of it empty; an IPv4 address; or an
  * IPv6 one, with or without brackets.  *ret is what HAProxy's `host_only,lower` makes of it in a call.

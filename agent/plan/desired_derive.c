@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "base/arena_say.h"
 #include "conf/conf_retire.h"
 #include "ecs/arn.h"
 #include "plan/desired.h"
@@ -19,7 +20,6 @@
 #include "plan/desired_share.h"
 #include "plan/desired_verdict.h"
 #include "plan/plan_list.h"
-#include "plan/plan_say.h"
 
 #define DRAIN_DEFAULT_MS INT64_C(30000)
 #define NO_DRAFT         SIZE_MAX
@@ -363,12 +363,12 @@ say_not_selected(struct derive *dv, const struct place *at, struct str container
 	struct str cluster = at->cluster->name;
 
 	if (at->source == NULL)
-		return plan_say(dv->arena, ret, "its source `" STR_FMT "` is not in the configuration any more",
+		return arena_say(dv->arena, ret, "its source `" STR_FMT "` is not in the configuration any more",
 		    STR_ARG(at->cluster->source));
 	if (!desired_select_admits(at->source, at->service))
-		return plan_say(dv->arena, ret, "`services` of source `" STR_FMT "` does not have `" STR_FMT "`",
+		return arena_say(dv->arena, ret, "`services` of source `" STR_FMT "` does not have `" STR_FMT "`",
 		    STR_ARG(at->source->name), STR_ARG(at->service));
-	return plan_say(dv->arena, ret,
+	return arena_say(dv->arena, ret,
 	    "no backends entry matches container `" STR_FMT "` of `" STR_FMT "` in cluster `" STR_FMT
 	    "`: add one, or widen its `match`",
 	    STR_ARG(container), STR_ARG(at->service), STR_ARG(cluster));
@@ -497,7 +497,7 @@ say_why_not(struct derive *dv, const struct place *at, struct str container, enu
 		return say_not_selected(dv, at, container, ret_message);
 	if (u->set->enable == LABEL_ENABLE_NO) {
 		*ret = REASON_DISABLED;
-		return plan_say(
+		return arena_say(
 		    dv->arena, ret_message, "its labels say enable=false, and no backends entry matches it");
 	}
 	return say_not_selected(dv, at, container, ret_message);
@@ -512,7 +512,7 @@ walk_container(struct derive *dv, struct place *at, const struct roster_containe
 	at->first_row = dv->rows.n;
 	at->unit = desired_labels_find(dv->labels, at->cluster, at->task, c->name);
 	if (at->unit != NULL && at->unit->is_constrained)
-		return plan_say(dv->arena, &message, "`constraints` of source `" STR_FMT "` keep it out",
+		return arena_say(dv->arena, &message, "`constraints` of source `" STR_FMT "` keep it out",
 			   STR_ARG(at->source->name)) &&
 		       add_excluded(dv, at, c->name, &nobody, 0, REASON_CONSTRAINT, message);
 	if (!walk_entries(dv, at, c, &message) || !walk_claims(dv, at, c))
@@ -585,7 +585,7 @@ walk_self(struct derive *dv, const struct place *at)
 	const struct roster_task *t = at->task;
 	struct str message;
 
-	if (!plan_say(dv->arena, &message, "it is %s, which never serves",
+	if (!arena_say(dv->arena, &message, "it is %s, which never serves",
 		str_eq(t->arn, dv->roster->self.task_arn) ? "rollcall's own task" : "a task of rollcall's own service"))
 		return false;
 	for (size_t i = 0; i < t->n_containers; i++)

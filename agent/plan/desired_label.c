@@ -12,13 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/arena_say.h"
 #include "ecs/arn.h"
 #include "label/label_constraint.h"
 #include "label/label_text.h"
 #include "plan/desired_port.h"
 #include "plan/desired_select.h"
 #include "plan/desired_verdict.h"
-#include "plan/plan_say.h"
 
 /* ---- the table of units ---- */
 
@@ -155,14 +155,14 @@ is_foreign(const struct desired_labels *l, struct str name)
 static bool PRINTF_LIKE(4, 5)
     exclude(struct desired_labels *l, struct desired_claim *c, enum reason reason, const char *fmt, ...)
 {
-	char text[PLAN_SAY_MAX + 1];
+	char text[ARENA_SAY_MAX + 1];
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	c->reason = reason;
-	return plan_say(l->arena, &c->message, "%s", text);
+	return arena_say(l->arena, &c->message, "%s", text);
 }
 
 void
@@ -352,7 +352,7 @@ judge_claim(struct maker *m, const struct desired_unit *u, struct desired_claim 
 		    "it is exposed without a rule: give it the label rollcall.rule, or set "
 		    "haproxy.managed.default_rule");
 	c->shown = REASON_NO_ROUTE;
-	return plan_say(l->arena, &c->message,
+	return arena_say(l->arena, &c->message,
 	    "no call is led to backend `" STR_FMT
 	    "`: give it the label rollcall.rule, or set haproxy.managed.default_rule",
 	    STR_ARG(c->backend));
@@ -573,7 +573,7 @@ static bool
 refuse_name(struct desired_labels *l, const struct name_claim *owner, const struct name_claim *n)
 {
 	n->claim->reason = REASON_NAME_CONFLICT;
-	return plan_say(l->arena, &n->claim->message,
+	return arena_say(l->arena, &n->claim->message,
 	    "backend `" STR_FMT "` is that of container `" STR_FMT "` of `" STR_FMT "` in cluster `" STR_FMT
 	    "`: give one of them another name with the label rollcall.backend",
 	    STR_ARG(n->claim->backend), STR_ARG(owner->unit->container->name), STR_ARG(owner->unit->service),

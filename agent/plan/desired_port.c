@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arena_say.h"
 #include "plan/desired_verdict.h"
-#include "plan/plan_say.h"
 
 #define PORTS_NAMED_MAX 6 /* in a message */
 
@@ -61,13 +61,13 @@ choose_of_entry(struct arena *a, const struct conf_backend *entry, const struct 
 	}
 	if (by_another) {
 		*ret = (struct desired_port){ .reason = REASON_NOT_SELECTED };
-		return plan_say(a, &ret->message,
+		return arena_say(a, &ret->message,
 		    "container `" STR_FMT "` does not publish port %u: backends entry `" STR_FMT
 		    "` takes the containers that do",
 		    STR_ARG(container), (unsigned)entry->port, STR_ARG(entry->name));
 	}
 	*ret = (struct desired_port){ .reason = REASON_NO_PORT };
-	return plan_say(a, &ret->message,
+	return arena_say(a, &ret->message,
 	    "no container of the task publishes port %u of backends entry `" STR_FMT "`, and `" STR_FMT
 	    "` is not its only essential one: add the port to the portMappings of the container that listens on it",
 	    (unsigned)entry->port, STR_ARG(entry->name), STR_ARG(container));
@@ -151,7 +151,7 @@ say_several(struct arena *a, const struct conf_backend *entry, const struct task
 	char ports[PORTS_NAMED_MAX * 18 + 40] = "";
 
 	list_ports(c, ports, sizeof(ports));
-	return plan_say(a, ret,
+	return arena_say(a, ret,
 	    "container `" STR_FMT "` publishes ports %s: say which with `port:` in backends entry `" STR_FMT "`",
 	    STR_ARG(c->name), ports, STR_ARG(entry->name));
 }
@@ -173,7 +173,7 @@ choose_only(struct arena *a, const struct conf_backend *entry, const struct task
 		return say_several(a, entry, c, &ret->message);
 	}
 	*ret = (struct desired_port){ .reason = REASON_NO_PORT };
-	return plan_say(a, &ret->message,
+	return arena_say(a, &ret->message,
 	    "container `" STR_FMT "` publishes no TCP port: add it to its portMappings, or say it with `port:` in "
 	    "backends entry `" STR_FMT "`",
 	    STR_ARG(container), STR_ARG(entry->name));
@@ -190,7 +190,7 @@ choose_unread(struct arena *a, const struct conf_backend *entry, const struct ro
 		return true;
 	}
 	*ret = (struct desired_port){ .reason = REASON_NO_PORT };
-	return plan_say(a, &ret->message, "its task definition is not read yet");
+	return arena_say(a, &ret->message, "its task definition is not read yet");
 }
 
 bool
@@ -221,7 +221,7 @@ say_several_by_label(struct arena *a, const struct taskdef_container *c, struct 
 	char ports[PORTS_NAMED_MAX * 12 + 40] = "";
 
 	list_ports(c, ports, sizeof(ports));
-	return plan_say(a, ret, "container `" STR_FMT "` publishes ports %s: say which with the label rollcall.port",
+	return arena_say(a, ret, "container `" STR_FMT "` publishes ports %s: say which with the label rollcall.port",
 	    STR_ARG(c->name), ports);
 }
 
@@ -243,7 +243,7 @@ desired_port_choose_by_label(struct arena *a, uint16_t port, bool lowest, const 
 	ret->reason = n > 1 ? REASON_SEVERAL_PORTS : REASON_NO_PORT;
 	if (n > 1)
 		return say_several_by_label(a, c, &ret->message);
-	return plan_say(a, &ret->message,
+	return arena_say(a, &ret->message,
 	    "container `" STR_FMT
 	    "` publishes no TCP port: add it to its portMappings, or say it with the label rollcall.port",
 	    STR_ARG(container));
@@ -369,7 +369,7 @@ desired_port_say_of_haproxy(struct arena *a, const struct plan_address *at, stru
 	char text[PLAN_ADDRESS_TEXT_SIZE];
 
 	plan_address_text(at, text);
-	return plan_say(a, ret,
+	return arena_say(a, ret,
 	    "%s port %u is a socket of HAProxy's own, which takes orders and no calls: whoever says that this is the "
 	    "task's place is wrong",
 	    text, (unsigned)at->port);
@@ -382,13 +382,13 @@ say_unbound(
 	struct str instance = str_first(str_after_last(t->container_instance_arn, '/'), 64);
 
 	if (t->container_instance_arn.len == 0)
-		return plan_say(a, ret, "the task has no container instance yet");
+		return arena_say(a, ret, "the task has no container instance yet");
 	if (t->host_ipv4.len == 0 && t->host_ipv6.len == 0)
-		return plan_say(a, ret,
+		return arena_say(a, ret,
 		    "the address of its container instance " STR_FMT
 		    " is not known: the error of its cluster in `rollcall status` says why",
 		    STR_ARG(instance));
-	return plan_say(a, ret,
+	return arena_say(a, ret,
 	    "ECS names no port of container instance " STR_FMT " to which port %u of container `" STR_FMT
 	    "` is bound: it has just started, or its portMappings lack the port",
 	    STR_ARG(instance), (unsigned)port, STR_ARG(c->name));
@@ -401,11 +401,11 @@ desired_port_say_unreachable(
 	if (taskdef_is_on_host(t->definition))
 		return say_unbound(a, t, c, port, ret);
 	if (t->definition != NULL && t->definition->network == TASKDEF_NONE)
-		return plan_say(a, ret,
+		return arena_say(a, ret,
 		    "its network mode is none, or one that rollcall does not know: container `" STR_FMT
 		    "` cannot be reached",
 		    STR_ARG(c->name));
-	return plan_say(a, ret,
+	return arena_say(a, ret,
 	    "ECS names no address for container `" STR_FMT "`: its network interface is not there (yet)",
 	    STR_ARG(c->name));
 }

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena_say.h"
 #include "ecs/arn.h"
 #include "plan/desired_label.h"
-#include "plan/plan_say.h"
 
 struct route_claim {
 	struct desired_route route;
@@ -82,7 +82,7 @@ cut(struct routes *r, struct desired_claim *c)
 {
 	r->labels->routes_are_cut = true;
 	c->shown = REASON_ROUTE_CONFLICT;
-	return plan_say(r->labels->arena, &c->message,
+	return arena_say(r->labels->arena, &c->message,
 	    "labels ask for more than %d routes in all: routes that are there stay, new ones of this container wait",
 	    DESIRED_ROUTES_KEPT);
 }
@@ -483,7 +483,7 @@ blame_losers(struct routes *r, const struct desired_route *won, const struct rou
 			return false;
 		if (c->loses++ > 0)
 			continue;
-		if (!plan_say(r->labels->arena, &c->lost_to,
+		if (!arena_say(r->labels->arena, &c->lost_to,
 			"`" STR_FMT STR_FMT "` on entrypoint `" STR_FMT "` leads to backend `" STR_FMT "` of `" STR_FMT
 			"`, by %s",
 			STR_ARG(won->host), STR_ARG(won->path), STR_ARG(won->entrypoint), STR_ARG(won->backend),

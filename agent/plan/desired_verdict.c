@@ -3,7 +3,7 @@
 
 #include "plan/desired_verdict.h"
 
-#include "plan/plan_say.h"
+#include "base/arena_say.h"
 
 /* Complete sweeps in a row that must call a task MISSING before it is reported so. */
 #define MISSING_ENOUGH 2
@@ -116,23 +116,23 @@ say_stopping(struct arena *a, const struct roster_task *t, struct str *ret)
 	struct str why = t->stopped_reason.len > 0 ? t->stopped_reason : t->stop_code;
 
 	if (t->last_status == ROSTER_RUNNING && why.len == 0)
-		return plan_say(a, ret, "ECS is stopping the task, which is RUNNING still");
+		return arena_say(a, ret, "ECS is stopping the task, which is RUNNING still");
 	if (t->last_status == ROSTER_RUNNING)
-		return plan_say(a, ret, "ECS is stopping the task, which is RUNNING still: " STR_FMT, STR_ARG(why));
+		return arena_say(a, ret, "ECS is stopping the task, which is RUNNING still: " STR_FMT, STR_ARG(why));
 	if (why.len == 0)
-		return plan_say(a, ret, "the task is %s", status);
-	return plan_say(a, ret, "the task is %s: " STR_FMT, status, STR_ARG(why));
+		return arena_say(a, ret, "the task is %s", status);
+	return arena_say(a, ret, "the task is %s: " STR_FMT, status, STR_ARG(why));
 }
 
 static bool
 say_not_running(struct arena *a, const struct roster_task *t, struct desired_verdict v, struct str *ret)
 {
 	if (v.evidence == EVIDENCE_MISSING)
-		return plan_say(a, ret, "AWS calls the task MISSING, %u times in a row", t->missing);
+		return arena_say(a, ret, "AWS calls the task MISSING, %u times in a row", t->missing);
 	if (is_on_its_way(t))
-		return plan_say(
+		return arena_say(
 		    a, ret, "the task is %s: it enters once it is RUNNING", roster_status_name(t->last_status));
-	return plan_say(a, ret, "AWS calls the task %s, and wants it %s: what serves stays, but it does not enter",
+	return arena_say(a, ret, "AWS calls the task %s, and wants it %s: what serves stays, but it does not enter",
 	    roster_status_name(t->last_status), roster_status_name(t->desired_status));
 }
 
@@ -140,8 +140,8 @@ static bool
 say_unhealthy(struct arena *a, const struct roster_task *t, struct str *ret)
 {
 	if (t->health == ROSTER_UNHEALTHY)
-		return plan_say(a, ret, "ECS calls the task UNHEALTHY: see its containers' health checks");
-	return plan_say(a, ret,
+		return arena_say(a, ret, "ECS calls the task UNHEALTHY: see its containers' health checks");
+	return arena_say(a, ret,
 	    "ECS has not called the task HEALTHY (it is %s), which require_healthy of its source asks for: "
 	    "what serves stays, but it does not enter",
 	    roster_health_name(t->health));
@@ -152,7 +152,7 @@ desired_verdict_say(struct arena *a, const struct roster_task *t, struct desired
     const struct roster_task *by, struct str *ret)
 {
 	if (by != NULL)
-		return plan_say(a, ret, "its address and port are now those of task " STR_FMT, STR_ARG(by->id));
+		return arena_say(a, ret, "its address and port are now those of task " STR_FMT, STR_ARG(by->id));
 	if (v.reason == REASON_STOPPING)
 		return say_stopping(a, t, ret);
 	if (v.reason == REASON_UNHEALTHY)

@@ -4,9 +4,9 @@
  */
 #include "config.h"
 
+#include "base/arena_say.h"
 #include "plan/plan.h"
 #include "plan/plan_pass.h"
-#include "plan/plan_say.h"
 #include "plan/plan_servers.h"
 
 static enum plan_strategy
@@ -147,7 +147,7 @@ say_paused(struct plan_pass *p)
 
 	if (!p->is_paused || p->n_put_off == 0)
 		return true;
-	if (!plan_say(p->draft->arena, &held.message,
+	if (!arena_say(p->draft->arena, &held.message,
 		"the backend is paused by an operator: %zu changes wait until it is resumed", p->n_put_off))
 		return false;
 	plan_draft_hold(p->draft, held);
@@ -161,7 +161,7 @@ say_unweighed(struct plan_pass *p)
 
 	if (p->n_unweighed == 0)
 		return true;
-	if (!plan_say(p->draft->arena, &held.message,
+	if (!arena_say(p->draft->arena, &held.message,
 		"%zu %s until the task behind each server is known: a cluster was not read yet, "
 		"or a server is explained by no task",
 		p->n_unweighed,

@@ -9,8 +9,8 @@
  */
 #include "config.h"
 
+#include "base/arena_say.h"
 #include "plan/plan.h"
-#include "plan/plan_say.h"
 
 static bool
 is_proven(const struct plan_step *st)
@@ -387,15 +387,16 @@ say_soft(struct arena *a, const struct plan *p, const struct plan_step *st, enum
 
 	switch (why) {
 	case OVER_LIMIT:
-		return plan_say(a, ret,
+		return arena_say(a, ret,
 		    STR_FMT " %s; held: removal_limit: %zu of %zu servers are reported so within 10 minutes, more than "
 			    "%u %%: the backend is frozen until there is proof, or `rollcall release " STR_FMT "`",
 		    STR_ARG(whom), what, b->n_reported, b->n_counted, b->removal_limit, STR_ARG(b->name));
 	case THE_LAST:
-		return plan_say(a, ret, STR_FMT " %s; held: never the last: no other server of the backend takes calls",
-		    STR_ARG(whom), what);
+		return arena_say(a, ret,
+		    STR_FMT " %s; held: never the last: no other server of the backend takes calls", STR_ARG(whom),
+		    what);
 	case TOO_FEW:
-		return plan_say(a, ret,
+		return arena_say(a, ret,
 		    STR_FMT " %s; held: panic_threshold: at least %u %% of the backend stays in service, HAProxy's own "
 			    "checks decide",
 		    STR_ARG(whom), what, b->keep_percent);
@@ -403,7 +404,7 @@ say_soft(struct arena *a, const struct plan *p, const struct plan_step *st, enum
 	case NO_EVIDENCE:
 		break;
 	}
-	return plan_say(a, ret, STR_FMT " %s", STR_ARG(whom), what);
+	return arena_say(a, ret, STR_FMT " %s", STR_ARG(whom), what);
 }
 
 static bool
@@ -416,11 +417,11 @@ hold(const struct plan *p, const struct plan_step *st, enum hold_back why, struc
 	if (t != NULL || !st->is_orphan) {
 		struct str id = t != NULL ? t->id : STR("unknown");
 
-		if (!plan_say(p->arena, &whom, "task " STR_FMT, STR_ARG(id)))
+		if (!arena_say(p->arena, &whom, "task " STR_FMT, STR_ARG(id)))
 			return false;
 	}
 	if (st->is_respec)
-		return plan_say(p->arena, &ret->message,
+		return arena_say(p->arena, &ret->message,
 		    STR_FMT " has other settings now; kept as it is until another one serves", STR_ARG(whom));
 	return say_soft(p->arena, p, st, why, whom, &ret->message);
 }

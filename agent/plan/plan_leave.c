@@ -10,8 +10,8 @@
 
 #include "plan/plan_leave.h"
 
+#include "base/arena_say.h"
 #include "plan/desired_verdict.h"
-#include "plan/plan_say.h"
 
 /* How long a server that takes calls waits at least until others do, and how long the
  * streams of a task that is forgotten may run: what ECS gives a task by default. */
@@ -224,7 +224,7 @@ say_kept(struct plan_pass *p, const struct plan_bound *s)
 		.backend = p->desired->name, .server = s->server->name, .evidence = s->stands_for->evidence
 	};
 
-	if (plan_say(p->draft->arena, &held.message,
+	if (arena_say(p->draft->arena, &held.message,
 		"task " STR_FMT " has other settings now; kept as it is until another one serves",
 		STR_ARG(s->stands_for->task->id)))
 		plan_draft_hold(p->draft, held);

@@ -1,7 +1,7 @@
-/* Sentences for the operator: see plan_say.h. */
+/* Sentences for the operator: see arena_say.h. */
 #include "config.h"
 
-#include "plan/plan_say.h"
+#include "base/arena_say.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,9 +15,9 @@ make_printable(char *text, size_t n)
 }
 
 bool
-plan_say(struct arena *a, struct str *ret, const char *fmt, ...)
+arena_say(struct arena *a, struct str *ret, const char *fmt, ...)
 {
-	char text[PLAN_SAY_MAX + 1];
+	char text[ARENA_SAY_MAX + 1];
 	va_list ap;
 	int wanted;
 	size_t n;
