@@ -24,14 +24,12 @@
 #define KEY_MAX   ((size_t)4096)
 
 static void
-put_hex(const uint8_t *bytes, size_t n, struct buf *out)
+put_hex(const uint8_t bytes[HASH_SIZE], struct buf *out)
 {
-	static const char digits[] = "0123456789abcdef";
+	char hex[2 * HASH_SIZE];
 
-	for (size_t i = 0; i < n; i++) {
-		buf_put_u8(out, (uint8_t)digits[bytes[i] >> 4]);
-		buf_put_u8(out, (uint8_t)digits[bytes[i] & 15]);
-	}
+	str_put_hex(bytes, HASH_SIZE, hex);
+	buf_put(out, str_of(hex, sizeof(hex)));
 }
 
 static enum err_code
@@ -41,7 +39,7 @@ put_hash(struct str s, struct buf *out, struct err *e)
 
 	if (EVP_Digest(s.len > 0 ? s.ptr : "", s.len, hash, NULL, EVP_sha256(), NULL) != 1)
 		return err_set(e, ERR_IO, "libcrypto has no SHA-256");
-	put_hex(hash, sizeof(hash), out);
+	put_hex(hash, out);
 	return ERR_OK;
 }
 
@@ -443,7 +441,7 @@ put_signature(
 	explicit_bzero(signing_key, sizeof(signing_key));
 	if (!done)
 		return err_set(e, ERR_IO, "libcrypto cannot sign");
-	put_hex(signature, sizeof(signature), out);
+	put_hex(signature, out);
 	return ERR_OK;
 }
 

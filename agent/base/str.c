@@ -114,6 +114,18 @@ str_to_u64(struct str s, uint64_t max, uint64_t *ret)
 	return true;
 }
 
+void
+str_put_hex(const void *bytes, size_t n, char *ret)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *from = bytes;
+
+	for (size_t i = 0; i < n; i++) {
+		ret[2 * i] = digits[from[i] >> 4];
+		ret[2 * i + 1] = digits[from[i] & 15];
+	}
+}
+
 bool
 str_is_printable(struct str s)
 {

@@ -54,6 +54,8 @@ bool str_next(struct str *rest, char sep, struct str *ret_field);
 struct str str_trim(struct str s);
 /* Whole-string decimal, no sign, no blanks; false leaves *ret alone. */
 NODISCARD bool str_to_u64(struct str s, uint64_t max, uint64_t *ret);
+/* 2 * n digits, in lower case; no NUL. */
+void str_put_hex(const void *bytes, size_t n, char *ret);
 bool str_is_printable(struct str s); /* ASCII 0x20..0x7e only */
 /* Shell-like: * any run, ? any one byte, everything else itself; whole string. */
 bool str_glob(struct str pattern, struct str s);

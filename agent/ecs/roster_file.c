@@ -41,15 +41,11 @@ out_of_memory(struct err *e)
 static bool
 hash(struct str body, char hex[HEX_SIZE + 1])
 {
-	static const char digits[] = "0123456789abcdef";
 	unsigned char digest[SHA256_DIGEST_LENGTH];
 
 	if (EVP_Digest(body.len > 0 ? body.ptr : "", body.len, digest, NULL, EVP_sha256(), NULL) != 1)
 		return false;
-	for (size_t i = 0; i < sizeof(digest); i++) {
-		hex[2 * i] = digits[digest[i] >> 4];
-		hex[2 * i + 1] = digits[digest[i] & 15];
-	}
+	str_put_hex(digest, sizeof(digest), hex);
 	hex[HEX_SIZE] = '\0';
 	return true;
 }

@@ -214,13 +214,11 @@ grpc_check_request(struct str service, struct buf *out, struct err *e)
 static void
 put_hex(struct buf *out, struct str bytes)
 {
-	static const char digits[] = "0123456789abcdef";
-
 	for (size_t i = 0; i < bytes.len; i++) {
-		uint8_t byte = (uint8_t)bytes.ptr[i];
+		char pair[2];
 
-		buf_put_u8(out, (uint8_t)digits[byte >> 4]);
-		buf_put_u8(out, (uint8_t)digits[byte & 0xf]);
+		str_put_hex(&bytes.ptr[i], 1, pair);
+		buf_put(out, str_of(pair, sizeof(pair)));
 	}
 }
 

@@ -123,11 +123,8 @@ name_of(struct arena *a, struct str pem, struct str *ret, struct err *e)
 	if (EVP_Digest(pem.ptr, pem.len, digest, NULL, EVP_sha256(), NULL) != 1)
 		return err_set(e, ERR_NOMEM, "no memory for its name");
 	memcpy(text, "rollcall-", at);
-	for (size_t i = 0; i < NAME_DIGITS / 2; i++) {
-		text[at++] = "0123456789abcdef"[digest[i] >> 4];
-		text[at++] = "0123456789abcdef"[digest[i] & 15];
-	}
-	memcpy(text + at, ".pem", sizeof(".pem"));
+	str_put_hex(digest, NAME_DIGITS / 2, text + at);
+	memcpy(text + at + NAME_DIGITS, ".pem", sizeof(".pem"));
 	if (!arena_str(a, str_from_cstr(text), ret))
 		return err_set(e, ERR_NOMEM, "no memory for its name");
 	return ERR_OK;

@@ -268,6 +268,16 @@ a_hostile_glob_costs_no_more_than_its_length_times_the_strings(void **state)
 	assert_false(str_glob(str_of(pattern, sizeof(pattern)), str_of(s, sizeof(s))));
 }
 
+static void
+bytes_are_two_digits_each(void **state)
+{
+	char hex[7] = "------";
+
+	(void)state;
+	str_put_hex("\x00\x9f\xff", 2, hex);
+	assert_string_equal(hex, "009f--");
+}
+
 int
 main(void)
 {
@@ -282,6 +292,7 @@ main(void)
 		cmocka_unit_test(next_gives_one_more_field_than_there_are_separators),
 		cmocka_unit_test(trim_takes_blanks_from_both_ends_only),
 		cmocka_unit_test(a_number_is_read_whole_or_not_at_all),
+		cmocka_unit_test(bytes_are_two_digits_each),
 		cmocka_unit_test(printable_is_ascii_between_blank_and_tilde),
 		cmocka_unit_test(a_glob_matches_the_whole_string),
 		cmocka_unit_test(a_hostile_glob_costs_no_more_than_its_length_times_the_strings),
