@@ -112,7 +112,7 @@ agent_libcore_a_SOURCES = \
 	%D%/plan/plan_orphan.c %D%/plan/plan_orphan.h \
 	%D%/plan/plan_pass.c %D%/plan/plan_pass.h \
 	%D%/plan/plan_servers.c %D%/plan/plan_servers.h \
-	%D%/plan/reason.c \
+	%D%/plan/reason.c %D%/plan/reason.h \
 	%D%/plan/weights.c %D%/plan/weights.h \
 	%D%/hap/hap_map.c %D%/hap/hap_map.h \
 	%D%/hap/hap_master_text.c %D%/hap/hap_master_text.h \

@@ -26,6 +26,7 @@
 #include "ecs/ecs_contest.h"
 #include "ecs/roster.h"
 #include "plan/evidence.h"
+#include "plan/reason.h"
 
 #define DESIRED_ARENA_MAX  ((size_t)256 << 20)
 #define DESIRED_WEIGHT_MAX 256u

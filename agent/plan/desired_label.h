@@ -18,8 +18,8 @@
 #include "ecs/roster.h"
 #include "label/label.h"
 #include "plan/desired.h"
-#include "plan/evidence.h"
 #include "plan/plan_list.h"
+#include "plan/reason.h"
 
 #define DESIRED_GRACE_MS    INT64_C(60000) /* from the proven end of the last exposing task */
 #define DESIRED_ROUTES_MAX  500            /* of one container of one revision */

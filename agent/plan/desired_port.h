@@ -13,8 +13,8 @@
 #include "base/str.h"
 #include "conf/conf.h"
 #include "ecs/roster.h"
-#include "plan/evidence.h"
 #include "plan/plan_address.h"
+#include "plan/reason.h"
 
 struct desired_port {
 	/* NONE: port is set.  NOT_SELECTED: another container of the task has the

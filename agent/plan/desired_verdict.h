@@ -13,6 +13,7 @@
 #include "ecs/roster.h"
 #include "plan/desired.h"
 #include "plan/evidence.h"
+#include "plan/reason.h"
 
 struct desired_verdict {
 	bool is_candidate; /* false: it never served, so it explains no server */

@@ -1,7 +1,7 @@
-/* The words for why a task gets no traffic: see evidence.h. */
+/* The words for why a task gets no traffic: see reason.h. */
 #include "config.h"
 
-#include "plan/evidence.h"
+#include "plan/reason.h"
 
 const char *
 reason_name(enum reason r)
