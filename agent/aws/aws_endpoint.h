@@ -38,7 +38,8 @@ NODISCARD enum err_code aws_endpoint_of(
     const struct aws_service *of, const struct aws_endpoint_choice *choice, struct aws_endpoint *ret, struct err *e);
 
 /* override is a base URL (http or https, no user, query or fragment), or empty for
- * SERVICE.REGION.SUFFIX of the region's partition. */
+ * SERVICE.REGION.SUFFIX of the region's partition.  ERR_CONF: the override or the region is
+ * none; ERR_ARG: the service is none.  The same of aws_endpoint_of. */
 NODISCARD enum err_code aws_endpoint_make(
     struct str service, struct str region, struct str override, struct aws_endpoint *ret, struct err *e);
 const char *aws_endpoint_partition(struct str region); /* as ARNs name it: "aws" for what we don't know */

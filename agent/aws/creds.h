@@ -16,8 +16,9 @@
 
 struct creds;
 
-/* Copies.  source says where it is from ("configuration", "role ARN by profile NAME").  Refuses empty parts and bytes that cannot
- * stand in a header. */
+/* Copies.  source says where it is from ("configuration", "role ARN by profile NAME").
+ * ERR_CONF: a part is empty, or has bytes that cannot stand in a header; ERR_LIMIT: one is over
+ * CREDS_PART_MAX; ERR_NOMEM. */
 NODISCARD enum err_code creds_new(
     const struct sigv4_key *key, const char *source, int64_t expires_wall_ms, struct creds **ret, struct err *e);
 struct creds *creds_ref(struct creds *c);

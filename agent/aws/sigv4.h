@@ -37,7 +37,9 @@ struct sigv4_scope {
 };
 
 /* The three stages are separate so that the published test vectors, which give
- * each intermediate text, can test each stage. */
+ * each intermediate text, can test each stage.  ERR_ARG: a method, path, header, region or
+ * service that cannot be signed; ERR_LIMIT: too much of it, or more than out may hold;
+ * ERR_NOMEM; ERR_IO: libcrypto fails. */
 NODISCARD enum err_code sigv4_canonical_request(const struct sigv4_request *rq, struct buf *out, struct err *e);
 NODISCARD enum err_code sigv4_string_to_sign(
     struct str canonical, const struct sigv4_scope *sc, struct buf *out, struct err *e);

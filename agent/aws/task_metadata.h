@@ -8,7 +8,8 @@
 
 #define TASK_METADATA_REGION_SIZE 64
 
-/* The region in its TaskARN, or in that of its Cluster, which may be a mere name. */
+/* The region in its TaskARN, or in that of its Cluster, which may be a mere name.
+ * ERR_PARSE: there is none, or body is no such document. */
 NODISCARD enum err_code task_metadata_region(struct str body, char ret[TASK_METADATA_REGION_SIZE], struct err *e);
 
 #endif

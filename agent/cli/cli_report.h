@@ -1,4 +1,7 @@
-/* The daemon's documents as text: plan, route, events, doctor; and metrics as JSON.  Pure. */
+/*
+ * The daemon's documents as text: plan, route, events, doctor; and metrics as JSON.  What can
+ * fail is what can in cli_show.h.  Pure.
+ */
 #ifndef CLI_CLI_REPORT_H
 #define CLI_CLI_REPORT_H
 

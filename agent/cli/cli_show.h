@@ -1,4 +1,8 @@
-/* The daemon's documents as text: status, backends, servers.  Pure. */
+/*
+ * The daemon's documents as text: status, backends, servers.  A member that is missing or of
+ * another type is shown as if it were empty; ERR_NOMEM, and ERR_LIMIT (out's), are all that
+ * can fail.  Pure.
+ */
 #ifndef CLI_CLI_SHOW_H
 #define CLI_CLI_SHOW_H
 
