@@ -149,7 +149,6 @@ def test_a_reload_by_anybody_starts_with_the_routes(labels: Labels) -> None:
     wait_until(lambda: "shop/ main-shop-rng" in labels.map.read_text(), 10, "the file")
     wait_until(lambda: "backend main-shop-rng" in labels.file.read_text(), 10, "the other file")
     labels.rollcalld.kill()
-    time.sleep(0.5)  # what is being written is written
     labels.haproxy.reload()
     labels.wait_reached("shop", "shop", 10)
     labels.rollcalld.start()

@@ -220,7 +220,7 @@ def test_reloads_under_load_fail_no_call(managed: Managed, aws: Aws) -> None:
         for _ in range(6):
             time.sleep(1.0)  # the pace of it: one a second
             haproxy.reload()
-        time.sleep(0.5)
+        time.sleep(0.5)  # calls go on for a while
     expect_all_well(aws, load.result)
 
 
@@ -234,7 +234,7 @@ def test_a_deploy_between_reloads_and_a_killed_rollcalld_fail_no_call(managed: M
     with steady_load(haproxy) as load:
         aws.control.roll(**SERVICE)
         for turn in range(6):
-            time.sleep(1.0)
+            time.sleep(1.0)  # the pace of it
             haproxy.reload()
             if turn == 2:
                 rollcalld.kill()
@@ -243,7 +243,7 @@ def test_a_deploy_between_reloads_and_a_killed_rollcalld_fail_no_call(managed: M
         after = aws.control.running(**SERVICE)
         wait_serving(haproxy, "grpc", after)
         managed.wait_named(after)
-        time.sleep(0.5)
+        time.sleep(0.5)  # calls go on for a while
     assert not {task["id"] for task in before} & {task["id"] for task in after}
     expect_all_well(aws, load.result)
 

@@ -60,7 +60,7 @@ def test_a_dead_server_is_seen_by_every_kind_of_call(directory: Path, start_hapr
             wait_until(lambda: alone.journal().calls > 150, what="calls")
             alone.kill()
             killed = time.monotonic()
-            time.sleep(1.0)
+            time.sleep(1.0)  # calls go on for a while
             calls = traffic.stop()
     found = verdict.judge(calls, {"alone": alone.journal()})
     assert {call.kind for call in calls if call.failed} == {"unary", "slow", "stream", "crowd"}
@@ -95,7 +95,7 @@ def test_a_replayed_call_is_counted_as_executed_twice(directory: Path, start_hap
         with Traffic(directory, haproxy.target, mix) as traffic:
             wait_until(lambda: one.journal().calls > 30 and two.journal().calls > 30, what="calls to both")
             one.kill()
-            time.sleep(1.0)
+            time.sleep(1.0)  # calls go on for a while
             calls = traffic.stop()
     found = verdict.judge(calls, {"one": one.journal(), "two": two.journal()})
     assert len(found.twice) > 5 and any("executed twice" in fault for fault in verdict.faults(found, verdict.Allowed()))
