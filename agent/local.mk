@@ -97,6 +97,7 @@ agent_libcore_a_SOURCES = \
 	%D%/plan/desired_verdict.c %D%/plan/desired_verdict.h \
 	%D%/plan/evidence.c %D%/plan/evidence.h \
 	%D%/plan/overlay.c %D%/plan/overlay.h \
+	%D%/plan/overlay_json.c \
 	%D%/plan/plan.c %D%/plan/plan.h \
 	%D%/plan/plan_address.c %D%/plan/plan_address.h \
 	%D%/plan/plan_bind.c %D%/plan/plan_bind.h \
