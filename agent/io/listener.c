@@ -200,6 +200,15 @@ find_group(struct str name, gid_t *ret, struct err *e)
 	return ERR_OK;
 }
 
+/* EINVAL is for a number that our user namespace has no group for (user_namespaces(7)): to be in it is no help then. */
+static const char *
+what_a_group_needs(int problem)
+{
+	return problem == EINVAL
+		   ? "there is no such group in this user namespace (PrivateUsers= of the unit, or a container's)"
+		   : "rollcalld must be in it";
+}
+
 static enum err_code
 set_group(const struct listener_at *at, int file, const char *path, struct err *e)
 {
@@ -209,8 +218,8 @@ set_group(const struct listener_at *at, int file, const char *path, struct err *
 	if (code != ERR_OK)
 		return err_wrap(e, code, "%s, its group", at->key);
 	if (fchownat(file, "", (uid_t)-1, group, AT_EMPTY_PATH) != 0)
-		return err_sys(e, errno, "cannot give %s to the group " STR_FMT ": rollcalld must be in it", path,
-		    STR_ARG(at->group));
+		return err_sys(e, errno, "cannot give %s to the group " STR_FMT ": %s", path, STR_ARG(at->group),
+		    what_a_group_needs(errno));
 	return ERR_OK;
 }
 

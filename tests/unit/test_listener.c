@@ -6,11 +6,15 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "unit.h"
+
+enum { CANNOT = 77 }; /* exit status */
 
 int __real_bind(int fd, const struct sockaddr *address, socklen_t len);
 int __wrap_bind(int fd, const struct sockaddr *address, socklen_t len);
@@ -226,6 +230,50 @@ another_that_listens_keeps_its_place_even_if_it_is_busy(void **state)
 	(void)close(theirs);
 }
 
+/* In a user namespace without any group; that of PrivateUsers= has two.  What is said goes to `out`. */
+static int
+open_without_groups(const struct listener_at *where, int out)
+{
+	struct listener l;
+	struct err e = ERR_INIT;
+
+	if (unshare(CLONE_NEWUSER) != 0)
+		return CANNOT;
+	if (listener_open(where, &l, &e) != ERR_IO)
+		return EXIT_FAILURE;
+	return write(out, e.msg, strlen(e.msg)) > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static void
+a_group_that_the_user_namespace_does_not_have_is_said(void **state)
+{
+	char directory[] = "/tmp/rollcall-listener-XXXXXX", path[64], said[512] = "";
+	struct listener_at where;
+	int pipes[2], status;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/x.sock", directory);
+	where = at(path);
+	where.group = STR("1");
+	assert_int_equal(pipe(pipes), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(open_without_groups(&where, pipes[1]));
+	(void)close(pipes[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(read(pipes[0], said, sizeof(said) - 1) >= 0);
+	(void)close(pipes[0]);
+	assert_int_equal(rmdir(directory), 0); /* no socket was left */
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == CANNOT)
+		skip(); /* the kernel gives us no user namespace */
+	assert_int_equal(WEXITSTATUS(status), EXIT_SUCCESS);
+	assert_non_null(strstr(said, "to the group 1: there is no such group in this user namespace"));
+	assert_null(strstr(said, "must be in it"));
+}
+
 /* Who may write to the directory must not choose whose mode we set. */
 static void
 a_link_in_the_place_of_the_socket_is_not_followed(void **state)
@@ -269,6 +317,7 @@ main(void)
 		cmocka_unit_test(a_path_has_its_mode_and_a_numbered_group_and_goes_with_us),
 		cmocka_unit_test(what_cannot_have_its_group_leaves_nothing_behind),
 		cmocka_unit_test(another_that_listens_keeps_its_place_even_if_it_is_busy),
+		cmocka_unit_test(a_group_that_the_user_namespace_does_not_have_is_said),
 		cmocka_unit_test(a_link_in_the_place_of_the_socket_is_not_followed),
 	};
 
