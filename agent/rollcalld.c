@@ -296,9 +296,17 @@ print_iam(const struct conf *conf)
 	return done ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* These ask AWS nothing, and rollcall-init.service has no network to learn a region by. */
+static bool
+needs_no_region(const struct options *o)
+{
+	return !o->check_only && (o->init_only || o->uneject_only);
+}
+
 static int
 load_and_run(const struct options *o, struct arena **arena)
 {
+	struct env env = the_env;
 	const struct conf *conf = NULL;
 	const char *name = "";
 	struct conf_notes faults = { 0 };
@@ -307,7 +315,8 @@ load_and_run(const struct options *o, struct arena **arena)
 	enum err_code code;
 
 	the_region.env = &the_env;
-	if (conf_file_load(*arena, o->config_path, &the_env, &conf, &name, &faults, &e) != ERR_OK ||
+	env.needs_no_region = needs_no_region(o);
+	if (conf_file_load(*arena, o->config_path, &env, &conf, &name, &faults, &e) != ERR_OK ||
 	    label_conf_check(*arena, conf, &faults, &e) != ERR_OK) {
 		print_faults(name, &faults, &e);
 		return EXIT_FAILURE;

@@ -14,6 +14,7 @@ struct env {
 	/* The AWS region where no variable names one, by the profile (empty: the usual one), then by
 	 * where we run; null: it is not known.  Borrowed until the next call.  May be null itself. */
 	const char *(*region)(void *arg, struct str profile);
+	bool needs_no_region; /* nobody is going to ask AWS: the configuration may be without any */
 	void *arg;
 };
 

@@ -136,8 +136,8 @@ struct conf_policy {
 
 struct conf_source {
 	struct conf_where where;
-	struct str name;           /* never empty: the region if none is given */
-	struct str region;         /* never empty */
+	struct str name;           /* the region if none is given */
+	struct str region;         /* neither is ever empty, unless env says needs_no_region */
 	struct conf_list clusters; /* names, ARNs, "*"; none: our own cluster, else "default" */
 	struct conf_list services; /* globs */
 	bool expose_by_default;
@@ -221,7 +221,7 @@ struct conf {
  * in a, too: at least one, at most CONF_NOTES_MAX with ERR_CONF, none with
  * ERR_NOMEM.  e tells the first.  No message holds a key, or what a variable holds.
  * Regions that the text leaves out are taken from AWS_REGION, then
- * AWS_DEFAULT_REGION, then env's own.
+ * AWS_DEFAULT_REGION, then env's own; with needs_no_region they are not looked for.
  */
 NODISCARD enum err_code conf_parse(struct arena *a, struct str yaml, const struct env *env, const struct conf **ret,
     struct conf_notes *reterr_faults, struct err *e);

@@ -146,7 +146,7 @@ resolve_region(struct conf_decode *d, struct conf_source *s)
 static void
 complete(struct conf_decode *d, struct conf_source *s)
 {
-	if (s->region.len == 0)
+	if (s->region.len == 0 && !d->env->needs_no_region)
 		resolve_region(d, s);
 	if (s->name.len == 0)
 		s->name = s->region;

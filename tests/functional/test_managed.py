@@ -7,6 +7,7 @@ its master socket. What a task executed is counted by its own journal.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import time
@@ -147,6 +148,26 @@ def test_init_makes_what_is_missing_and_overwrites_nothing(managed: Managed) -> 
     assert (second.returncode, second.stdout) == (0, f"made {managed.file}\n")
     assert (managed.home / "routes.map").read_text() == "a b\n"
     assert managed.init().stdout == ""
+
+
+def test_init_needs_no_network_and_no_region(managed: Managed, directory: Path) -> None:
+    """As at the first boot of a machine whose region would be IMDS's to tell: rollcall-init.service has no network."""
+    unshare = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
+    if subprocess.run([*unshare, "true"], capture_output=True, timeout=10, check=False).returncode != 0:
+        pytest.skip("this kernel gives us no network namespace")
+    file = directory / "init.yaml"
+    file.write_text(json.dumps({**managed.configuration(), "ecs": {"clusters": ["main"]}}))
+    env = {"PATH": os.environ["PATH"], "HOME": str(directory)}
+
+    def run(option: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*unshare, paths.ROLLCALLD, option, "-f", str(file)], env=env, capture_output=True,
+                              text=True, timeout=10, check=False)
+
+    made = run("--init")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert managed.file.exists() and (managed.home / "routes.map").exists()
+    checked = run("-c")
+    assert checked.returncode == 1 and "no region: give `region`" in checked.stderr, "the daemon itself needs one"
 
 
 def test_init_says_what_it_cannot_make(managed: Managed) -> None:

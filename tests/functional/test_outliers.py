@@ -258,7 +258,8 @@ def test_a_stop_puts_back_and_a_start_soon_after_ejects_again(start_scene: Calla
 
 
 def test_after_a_crash_uneject_puts_back(start_scene: Callable[..., Scene]) -> None:
-    """Also in a backend that the file does not name (any more): state_dir knows of it, as of those of labels."""
+    """Also in a backend that the file does not name (any more): state_dir knows of it, as of those of labels.
+    And where nobody tells the region."""
     scene = start_scene()
     assert scene.daemon.rollcall("eject", f"grpc/{scene.name()}").returncode == 0
     scene.wait_ejected()
@@ -268,8 +269,9 @@ def test_after_a_crash_uneject_puts_back(start_scene: Callable[..., Scene]) -> N
     assert plan.wait() == 0 and "eject" not in plan.output(), plan.output()
     scene.daemon.kill()
     assert scene.status() == "DOWN (agent)"
-    scene.daemon.write(file.read_text().replace("grpc", "other"))
-    done = Child([paths.ROLLCALLD, "--uneject", "-f", str(file)], directory / "uneject.log")
+    scene.daemon.write(file.read_text().replace("grpc", "other").replace('region: "eu-west-1"', 'region: ""'))
+    done = Child([paths.ROLLCALLD, "--uneject", "-f", str(file)], directory / "uneject.log",
+                 {"AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_EC2_METADATA_DISABLED": "true"})
     assert done.wait() == 0 and "1 server(s) put back" in done.output(), done.output()
     assert scene.status().startswith("UP")
 

@@ -420,6 +420,39 @@ a_region_that_no_variable_names_is_the_profile_s_or_the_machine_s(void **state)
 	arena_wipe(a);
 }
 
+static const char *
+no_region_is_asked_for(void *arg, struct str profile)
+{
+	(void)arg;
+	(void)profile;
+	fail_msg("a region was looked for");
+	return NULL;
+}
+
+/* Also where entries name sources by the regions that they would have. */
+static void
+who_needs_no_region_may_be_without(void **state)
+{
+	const struct env env = { .get = no_variable, .region = no_region_is_asked_for, .needs_no_region = true };
+	struct arena *a = arena_new(CONF_ARENA_MAX);
+	const struct conf *conf;
+	struct conf_notes faults;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(conf_parse(a, STR("{}\n"), &env, &conf, &faults, &e), ERR_OK);
+	assert_int_equal(conf->n_sources, 1);
+	assert_str(conf->sources[0].region, "");
+	assert_int_equal(conf_parse(a,
+			     STR("ecs: [{profile: a}, {profile: b}, {region: eu-west-1}]\n"
+				 "backends: [{name: grpc, match: {source: eu-west-3}}]\n"),
+			     &env, &conf, &faults, &e),
+	    ERR_OK);
+	assert_str(conf->sources[2].name, "eu-west-1");
+	assert_int_equal(conf_parse(a, STR("ecs: {region: No Such Region}\n"), &env, &conf, &faults, &e), ERR_CONF);
+	arena_wipe(a);
+}
+
 static void
 haproxy_takes_every_key(void **state)
 {
@@ -1571,6 +1604,7 @@ main(void)
 		cmocka_unit_test(sources_may_be_several),
 		cmocka_unit_test(a_region_left_out_comes_from_the_environment),
 		cmocka_unit_test(a_region_that_no_variable_names_is_the_profile_s_or_the_machine_s),
+		cmocka_unit_test(who_needs_no_region_may_be_without),
 		cmocka_unit_test(haproxy_takes_every_key),
 		cmocka_unit_test(defaults_take_every_key),
 		cmocka_unit_test(the_other_sections_take_every_key),
