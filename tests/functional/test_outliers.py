@@ -200,6 +200,19 @@ def test_slots_without_agent_check_are_only_observed(start_scene: Callable[..., 
 
 
 @pytest.mark.one_haproxy
+def test_the_door_for_haproxy_outlasts_a_new_configuration(start_scene: Callable[..., Scene]) -> None:
+    scene = start_scene()
+
+    def spoe() -> dict[str, Any]:
+        found: dict[str, Any] = scene.daemon.status()["spoe"]
+        return found
+
+    before = wait_until(lambda: (found := spoe()["frames"]) > 1 and found, 20, "HAProxy is there")
+    assert scene.daemon.rollcall("reload").returncode == 0
+    assert spoe()["frames"] >= before, "the door is the same"
+
+
+@pytest.mark.one_haproxy
 def test_nobody_answers_agent_checks_in_an_operators_stead(start_scene: Callable[..., Scene]) -> None:
     """Who listens there before rollcalld is told of; afterwards nobody can."""
     with socket.create_server(("127.0.0.1", 0)) as other:
