@@ -239,7 +239,8 @@ check_servers(struct doctor *d, const struct plan_backend *b)
 		const struct actual_server *s = b->servers[i].actual;
 
 		n_called += s->admin == ACTUAL_READY && s->up && s->weight > 0 ? 1 : 0;
-		n_held += b->servers[i].state == PLAN_STATE_HELD ? 1 : 0;
+		n_held +=
+		    b->servers[i].state == PLAN_STATE_HELD && (s->admin != ACTUAL_READY || s->weight == 0) ? 1 : 0;
 	}
 	if (n_called > 0)
 		find(d, OK, "", "backend `" STR_FMT "` has %zu servers", STR_ARG(b->name), b->n_servers);

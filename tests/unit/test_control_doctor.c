@@ -289,6 +289,13 @@ nobody_called(struct ward *w)
 	w->planned[1].state = PLAN_STATE_DOWN;
 }
 static void
+one_weighed_and_both_down(struct ward *w)
+{
+	w->servers[0].up = w->servers[1].up = false;
+	w->planned[0].state = PLAN_STATE_HELD;
+	w->planned[1].state = PLAN_STATE_DOWN;
+}
+static void
 no_such_backend(struct ward *w)
 {
 	w->backend.exists = false;
@@ -756,6 +763,9 @@ static const struct row rows[] = {
 	{ one_held_and_the_other_down,
 	    "warning  backends: no server of backend `grpc` takes calls, and 1 of its 2 are held: calls to it fail",
 	    "`rollcall why SERVER`" },
+	{ one_weighed_and_both_down,
+	    "warning  backends: none of the 2 servers of backend `grpc` takes calls: calls to it fail",
+	    "`rollcall servers`" },
 	{ nobody_called, "warning  backends: none of the 2 servers of backend `grpc` takes calls: calls to it fail",
 	    "`rollcall servers`" },
 	{ no_server, "warning  backends: backend `grpc` has no server: calls to it fail", "rollcall why TASK" },
