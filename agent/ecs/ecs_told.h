@@ -21,7 +21,7 @@
 #include "ecs/roster.h"
 
 /* Answers are read from replicas that lag, and events take a second themselves. */
-#define ECS_TOLD_OUTVOTED_MS INT64_C(10000)
+#define ECS_TOLD_OUTVOTED_MS INT64_C(30000)
 
 enum ecs_told_verdict {
 	ECS_TOLD_NOTHING, /* old news, or about nobody we need to know */

@@ -133,7 +133,7 @@ def test_forged_ends_are_put_right_by_ecs_and_not_believed_again(aws: Aws, servi
 
     forge()
     wait_serving(haproxy, "grpc", [], 20)
-    wait_serving(haproxy, "grpc", tasks, 30)
+    wait_serving(haproxy, "grpc", tasks, 60)
     told, asked = events_of(daemon)["task_events"], aws.control.counters()["actions"]["DescribeTasks"]
     forge()
     wait_until(lambda: events_of(daemon)["task_events"] == told + len(tasks), 20, "they have come")
