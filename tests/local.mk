@@ -84,6 +84,7 @@ unit_tests = \
 	%D%/unit/test_loop \
 	%D%/unit/test_managed \
 	%D%/unit/test_name_set \
+	%D%/unit/test_notify \
 	%D%/unit/test_outlier \
 	%D%/unit/test_overlay \
 	%D%/unit/test_plan_address \
