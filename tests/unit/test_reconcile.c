@@ -1937,10 +1937,14 @@ what_is_frozen_goes_when_it_is_released(void **state)
 	assert_int_equal(order(s, configured, "backend grpc holds nothing back"), ERR_OK);
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(s->slots[i]->admin, ACTUAL_READY);
+	for (size_t i = 0; i < 3; i++)
+		s->slots[i]->sessions = 1;
 	assert_int_equal(order(s, order_of(RECONCILE_RELEASE_BACKEND, ""), "3 servers reported missing"), ERR_OK);
 	assert_non_null(strstr(s->overlay_text, "\"released\":true"));
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(s->slots[i]->admin, ACTUAL_MAINT);
+	/* Their streams end; they have gone, and are not to be let go again. */
+	assert_int_equal(order(s, order_of(RECONCILE_RELEASE_BACKEND, ""), "backend grpc holds nothing back"), ERR_OK);
 	assert_int_equal(s->slots[3]->admin, ACTUAL_READY);
 	assert_int_equal(count_notes(s, "backend `grpc`: goes on"), 1);
 	end(s);
