@@ -270,6 +270,26 @@ def test_a_stop_puts_back_and_a_start_soon_after_ejects_again(start_scene: Calla
     scene.wait_ejected()
 
 
+@pytest.mark.one_haproxy
+def test_signals_during_a_stop_change_nothing(start_scene: Callable[..., Scene]) -> None:
+    """It waits for a HAProxy that does not answer, for 3 s at most."""
+    scene = start_scene()
+    assert scene.daemon.rollcall("eject", f"grpc/{scene.name()}").returncode == 0
+    scene.wait_ejected()
+    daemon = scene.daemon.child
+    os.killpg(scene.haproxy.child.pid, signal.SIGSTOP)
+    try:
+        daemon.signal(signal.SIGTERM)
+        scene.daemon.wait_line("stopping; servers stay")
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            assert daemon.exit_code is None, "it waits"
+            daemon.signal(number)
+        assert daemon.wait() == 0
+    finally:
+        os.killpg(scene.haproxy.child.pid, signal.SIGCONT)
+    assert len(scene.daemon.messages("stopping; servers stay")) == 1
+
+
 def test_after_a_crash_uneject_puts_back(start_scene: Callable[..., Scene]) -> None:
     """Also in a backend that the file does not name (any more): state_dir knows of it, as of those of labels.
     And where nobody tells the region."""
