@@ -63,8 +63,8 @@ list_problems(struct app_host *h)
 		struct str where;
 		const struct fault *fault;
 	} all[APP_MORE_PROBLEMS_MAX] = {
-		{ STR("control.listen"), app_door_fault(h->door) },
-		{ STR("outlier.agent"), app_agent_fault(h->agent) },
+		{ .where = STR("control.listen"), .fault = app_door_fault(h->door) },
+		{ .where = STR("outlier.agent"), .fault = app_agent_fault(h->agent) },
 	};
 	size_t n = 0;
 
