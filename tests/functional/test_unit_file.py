@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import shutil
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -19,8 +20,14 @@ SERVICE = {"cluster": "main", "service": "rng-service"}
 OTHER = grp.getgrnam("daemon")
 
 
+def is_alone() -> bool:
+    """rollcalld is a program, and nothing was built into it that watches it."""
+    program = Path(paths.ROLLCALLD).read_bytes() if Path(paths.ROLLCALLD).exists() else b""
+    return program.startswith(b"\x7fELF") and b"__asan_init" not in program
+
+
 @pytest.mark.one_haproxy
-@pytest.mark.skipif(paths.ROLLCALLD != str(paths.TOP / "rollcalld"), reason="a sanitizer or valgrind calls more")
+@pytest.mark.skipif(not is_alone(), reason="a sanitizer or valgrind calls more")
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze tells what a group of calls is")
 def test_the_system_calls_that_it_allows_are_enough(aws: Aws, service: str, haproxy: HAProxy,
                                                     start_rollcalld: Callable[..., Rollcalld]) -> None:
