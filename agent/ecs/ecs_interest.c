@@ -10,12 +10,6 @@ is_held(const struct ecs_sweep_start *start, const struct roster_task *t, bool i
 }
 
 static bool
-is_ending(const struct roster_task *t)
-{
-	return t->desired_status == ROSTER_STOPPED || t->last_status >= ROSTER_DEACTIVATING;
-}
-
-static bool
 publishes(const struct taskdef *d)
 {
 	for (size_t i = 0; i < d->n_containers; i++)
@@ -76,7 +70,7 @@ is_settled(const struct ecs_sweep_start *start, const struct roster_task *t)
 static enum ecs_interest
 of_listed(const struct ecs_sweep_start *start, const struct roster_task *t)
 {
-	if (t != NULL && is_ending(t))
+	if (t != NULL && roster_task_is_ending(t))
 		return ECS_INTEREST_ENDING;
 	if (t == NULL || !is_settled(start, t))
 		return ECS_INTEREST_ENTERING;
@@ -106,11 +100,12 @@ ecs_interest_describe(
 		return of_listed(start, t);
 	/* Merely MISSING, and served still: proof may come, or it may turn out to be there. */
 	if (t->ended_wall_ms != 0 && !(start->kind == ECS_SWEEP_FULL && t->is_by_event))
-		return start->kind == ECS_SWEEP_FULL && !is_ending(t) && is_held(start, t, false) ? ECS_INTEREST_ENDING
-												  : ECS_INTEREST_NONE;
-	if (is_ending(t) && start->kind == ECS_SWEEP_WATCH && !is_held(start, t, true))
+		return start->kind == ECS_SWEEP_FULL && !roster_task_is_ending(t) && is_held(start, t, false)
+			   ? ECS_INTEREST_ENDING
+			   : ECS_INTEREST_NONE;
+	if (roster_task_is_ending(t) && start->kind == ECS_SWEEP_WATCH && !is_held(start, t, true))
 		return ECS_INTEREST_NONE;
-	return is_ending(t) || ecs_ledger_is_vanished(l, entry) ? ECS_INTEREST_ENDING : ECS_INTEREST_NONE;
+	return roster_task_is_ending(t) || ecs_ledger_is_vanished(l, entry) ? ECS_INTEREST_ENDING : ECS_INTEREST_NONE;
 }
 
 /* WATCH asks only for what it has just been told of: a definition that cannot be

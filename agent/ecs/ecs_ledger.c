@@ -269,12 +269,6 @@ is_outvoted(const struct roster_task *known, int64_t wall_ms)
 }
 
 static bool
-is_ending(const struct roster_task *t)
-{
-	return t->desired_status == ROSTER_STOPPED || t->last_status > ROSTER_RUNNING;
-}
-
-static bool
 has_place(const struct roster_container *c)
 {
 	return c->ipv4.len > 0 || c->ipv6.len > 0 || c->n_bindings > 0;
@@ -346,7 +340,7 @@ ecs_ledger_describe(
 	enum err_code code = ERR_OK;
 
 	/* Before it is compared: that the address is still not told is no news. */
-	if (known != NULL && is_ending(t) && !keep_places(l->arena, known, &told))
+	if (known != NULL && roster_task_is_ending(t) && !keep_places(l->arena, known, &told))
 		return out_of_memory(e);
 	if (known == NULL || (!is_old && (known->is_by_event || !roster_task_same(known, &told))))
 		code = take_news(l, entry, &told, e);
@@ -398,7 +392,7 @@ is_contradicted(const struct ecs_ledger_entry *entry)
 
 	if (before == NULL)
 		return false;
-	return before->is_contradicted || (before->is_by_event && now != NULL && !is_ending(now));
+	return before->is_contradicted || (before->is_by_event && now != NULL && !roster_task_is_ending(now));
 }
 
 /* False: there is nothing to tell of it, or no longer. */

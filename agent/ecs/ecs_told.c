@@ -9,12 +9,6 @@
 #include "ecs/ecs_ledger.h"
 
 static bool
-is_ending(const struct roster_task *t)
-{
-	return t->desired_status == ROSTER_STOPPED || t->last_status >= ROSTER_DEACTIVATING;
-}
-
-static bool
 is_over(const struct roster_task *t)
 {
 	return t->last_status == ROSTER_STOPPED || t->last_status == ROSTER_DELETED;
@@ -52,15 +46,15 @@ ecs_told_judge(const struct roster_facts *facts, const struct roster_task *told)
 
 	/* Who ends before we knew it will not be served; if HAProxy serves it, it is sought. */
 	if (known == NULL)
-		return is_ending(told) ? ECS_TOLD_NOTHING : ECS_TOLD_ASK;
-	if ((known->ended_wall_ms != 0 && is_ending(known)) || is_older(known, told))
+		return roster_task_is_ending(told) ? ECS_TOLD_NOTHING : ECS_TOLD_ASK;
+	if ((known->ended_wall_ms != 0 && roster_task_is_ending(known)) || is_older(known, told))
 		return ECS_TOLD_NOTHING; /* one that is merely MISSING may turn out to have ended, or to run */
 	/* A task keeps its definition for life: this is not what it claims to be. */
 	if (!str_eq(known->definition_arn, told->definition_arn))
 		return ECS_TOLD_ASK;
-	if (is_ending(told) && !advances(known, told))
+	if (roster_task_is_ending(told) && !advances(known, told))
 		return ECS_TOLD_NOTHING;
-	if (is_ending(told))
+	if (roster_task_is_ending(told))
 		return known->is_contradicted ? ECS_TOLD_ASK : ECS_TOLD_END;
 	return told->version > known->version || advances(known, told) ? ECS_TOLD_ASK : ECS_TOLD_NOTHING;
 }

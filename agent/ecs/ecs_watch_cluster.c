@@ -583,12 +583,6 @@ forget_told(struct ecs_watch_cluster *c)
 	c->told_news = false;
 }
 
-static bool
-is_ending(const struct roster_task *t)
-{
-	return t->desired_status == ROSTER_STOPPED || t->last_status >= ROSTER_DEACTIVATING;
-}
-
 /* Has a pass found an end of which no event came? */
 static bool
 found_untold_end(const struct roster_facts *before, const struct roster_facts *now)
@@ -596,10 +590,10 @@ found_untold_end(const struct roster_facts *before, const struct roster_facts *n
 	for (size_t i = 0; before != NULL && now != NULL && now != before && i < now->n_tasks; i++) {
 		const struct roster_task *t = &now->tasks[i], *was;
 
-		if (t->is_by_event || !is_ending(t))
+		if (t->is_by_event || !roster_task_is_ending(t))
 			continue;
 		was = roster_facts_find(before, t->arn);
-		if (was != NULL && !is_ending(was))
+		if (was != NULL && !roster_task_is_ending(was))
 			return true;
 	}
 	return false;

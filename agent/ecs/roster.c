@@ -69,6 +69,12 @@ copy_containers(struct arena *a, const struct roster_task *t, struct roster_task
 }
 
 bool
+roster_task_is_ending(const struct roster_task *t)
+{
+	return t->desired_status == ROSTER_STOPPED || t->last_status >= ROSTER_DEACTIVATING;
+}
+
+bool
 roster_task_copy(struct arena *a, const struct roster_task *t, struct roster_task *ret)
 {
 	struct roster_task copy = *t;

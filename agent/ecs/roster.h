@@ -153,6 +153,8 @@ const struct roster_task *roster_facts_find(const struct roster_facts *f, struct
  * the machine's addresses, listed, is_remembered, is_by_event, is_contradicted, missing, described_wall_ms,
  * ended_wall_ms. */
 bool roster_task_same(const struct roster_task *a, const struct roster_task *b);
+/* It was told to stop, or does so, or is over: there is no way back. */
+bool roster_task_is_ending(const struct roster_task *t);
 /* Deep, into a; the definition is not referenced.  False: the arena refused. */
 NODISCARD bool roster_task_copy(struct arena *a, const struct roster_task *t, struct roster_task *ret);
 
