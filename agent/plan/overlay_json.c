@@ -63,22 +63,28 @@ write_leave(const struct overlay_leave *l, struct buf *out)
 	buf_put_u8(out, '}');
 }
 
+static void
+begin_item(struct buf *out, size_t i)
+{
+	buf_put(out, i > 0 ? STR(",\n") : STR("\n"));
+}
+
 enum err_code
 overlay_write(const struct overlay *o, struct buf *out, struct err *e)
 {
 	buf_printf(out, "{\"rollcall_overlay\":%d,\"holds\":[", TEXT_VERSION);
 	for (size_t i = 0; i < overlay_count(o); i++) {
-		buf_put(out, i > 0 ? STR(",\n") : STR("\n"));
+		begin_item(out, i);
 		write_hold(overlay_at(o, i), out);
 	}
 	buf_put(out, STR("],\n\"pauses\":["));
 	for (size_t i = 0; i < overlay_count_pauses(o); i++) {
-		buf_put(out, i > 0 ? STR(",\n") : STR("\n"));
+		begin_item(out, i);
 		write_pause(overlay_pause_at(o, i), out);
 	}
 	buf_put(out, STR("],\n\"leaves\":["));
 	for (size_t i = 0; i < overlay_count_leaves(o); i++) {
-		buf_put(out, i > 0 ? STR(",\n") : STR("\n"));
+		begin_item(out, i);
 		write_leave(overlay_leave_at(o, i), out);
 	}
 	buf_put(out, STR("]}\n"));
