@@ -116,6 +116,18 @@ hear(struct fixture *x, int fd, char *ret, size_t size)
 	return 0;
 }
 
+/* A connection whose HELLO was answered. */
+static int
+greet(struct fixture *x)
+{
+	char bytes[1000];
+	int fd = dial(x);
+
+	say(fd, hello, sizeof(hello) - 1);
+	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 68);
+	return fd;
+}
+
 static void
 hello_and_notify_are_answered_each_in_one_piece(void **state)
 {
@@ -124,9 +136,7 @@ hello_and_notify_are_answered_each_in_one_piece(void **state)
 	int fd;
 
 	start(x);
-	fd = dial(x);
-	say(fd, hello, sizeof(hello) - 1);
-	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 68);
+	fd = greet(x);
 	for (size_t i = 0; i < sizeof(notify) - 1; i++) { /* a byte at a time */
 		say(fd, notify + i, 1);
 		turn(x);
@@ -192,9 +202,7 @@ who_does_not_read_is_not_read_either_until_he_does(void **state)
 	int fd;
 
 	start(x);
-	fd = dial(x);
-	say(fd, hello, sizeof(hello) - 1);
-	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 68);
+	fd = greet(x);
 	frames = talk_without_listening(x, fd) / (sizeof(notify) - 1);
 	assert_true(x->messages < frames);
 	assert_int_equal(spop_server_view(x->server).connections, 1);
@@ -221,9 +229,7 @@ another_may_hear_from_now_on(void **state)
 	elsewhere = x->at;
 	elsewhere.group = STR("haproxy");
 	assert_false(spop_server_is_at(x->server, &elsewhere));
-	fd = dial(x);
-	say(fd, hello, sizeof(hello) - 1);
-	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 68);
+	fd = greet(x);
 	spop_server_hear(x->server, on_message, &other);
 	spop_server_listen(x->server); /* does already */
 	say(fd, notify, sizeof(notify) - 1);
@@ -325,13 +331,10 @@ static void
 who_takes_too_long_over_a_frame_is_hung_up_on(void **state)
 {
 	struct fixture *x = *state;
-	char bytes[1000];
 	int fd;
 
 	start(x);
-	fd = dial(x);
-	say(fd, hello, sizeof(hello) - 1);
-	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 68);
+	fd = greet(x);
 	fake_loop_pass(x->loop, 60000); /* between frames it may be silent */
 	assert_int_equal(spop_server_view(x->server).connections, 1);
 	for (size_t i = 0; i < 4; i++) {
@@ -351,9 +354,7 @@ who_ends_his_frames_may_stay(void **state)
 	int fd;
 
 	start(x);
-	fd = dial(x);
-	say(fd, hello, sizeof(hello) - 1);
-	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 68);
+	fd = greet(x);
 	for (int i = 0; i < 20; i++) {
 		say(fd, notify, 1);
 		turn(x);
@@ -406,11 +407,9 @@ a_disconnect_is_an_error_unless_nothing_is_wrong(void **state)
 	start(x);
 	for (size_t i = 0; i < N_OF(rows); i++) {
 		char frame[] = "\0\0\0\x15\x02\0\0\0\x01\0\0\x0bstatus-code\x03\0", bytes[1000];
-		int fd = dial(x);
+		int fd = greet(x);
 
 		frame[sizeof(frame) - 2] = rows[i].status;
-		say(fd, hello, sizeof(hello) - 1);
-		assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 68);
 		say(fd, frame, sizeof(frame) - 1);
 		assert_true(hear(x, fd, bytes, sizeof(bytes)) > 0);
 		assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), -1);
@@ -431,9 +430,7 @@ what_has_come_in_is_answered_before_goodbye(void **state)
 	int fd;
 
 	start(x);
-	fd = dial(x);
-	say(fd, hello, sizeof(hello) - 1);
-	assert_int_equal(hear(x, fd, bytes, sizeof(bytes)), 68);
+	fd = greet(x);
 	say(fd, notify, sizeof(notify) - 1);
 	spop_server_close(x->server);
 	x->server = NULL;
